@@ -1,0 +1,151 @@
+"""What every deployment shares. Values come from the environment (`.env` in development), read once, here."""
+
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from .environment import BASE_DIR, env
+
+DATA_DIR = Path(env("DATA_DIR", default=str(BASE_DIR / ".data")))
+
+INSTALLED_APPS = [
+    "backoffice.apps.BackofficeAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_q",
+    "import_export",
+    "media_catalog.apps.MediaCatalogConfig",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "media_catalog.middleware.attribute_requests",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "backoffice.urls"
+WSGI_APPLICATION = "backoffice.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+TIME_ZONE = env("TIME_ZONE", default="UTC")
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+
+# No 'unsafe-*' anywhere: scripts and styles are files of our own.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    },
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+SQLITE_OPTIONS = {
+    # Several processes share the file: WAL lets them read while one writes, and IMMEDIATE makes a
+    # transaction that will write wait at its start instead of failing in its middle.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+}
+
+
+def database(default: str | None = None) -> dict[str, Any]:
+    """Settings of the database at DATABASE_URL, with the options that its kind needs."""
+    config: dict[str, Any] = env.db_url("DATABASE_URL", default) if default else env.db_url("DATABASE_URL")
+    config["CONN_MAX_AGE"] = 600  # django-q2 reconnects for each task with 0
+    config["CONN_HEALTH_CHECKS"] = True
+    if config["ENGINE"].endswith("sqlite3"):
+        config["OPTIONS"] = SQLITE_OPTIONS
+    return config
+
+
+# Background work. django-q2 delivers at least once; the claims in JobItem make the effect single.
+# A chunk stops after JOB_CHUNK_SECONDS and one item takes at most JOB_ITEM_SECONDS, so a task ends before
+# `timeout`, which is below `retry`: no task runs twice because it was slow.
+JOB_CHUNK_SIZE = 10
+JOB_CHUNK_SECONDS = 60
+JOB_ITEM_SECONDS = env.int("JOB_ITEM_SECONDS", default=120)  # also the lease of a claimed item
+JOB_ITEM_ATTEMPTS = 3
+Q_CLUSTER: dict[str, Any] = {
+    "name": "backoffice",
+    "label": _("Queue"),
+    "orm": "default",
+    "workers": env.int("WORKERS", default=2),  # with one, a killed idle worker hangs the cluster
+    "timeout": JOB_CHUNK_SECONDS + JOB_ITEM_SECONDS + 30,
+    "retry": JOB_CHUNK_SECONDS + JOB_ITEM_SECONDS + 90,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "save_limit": -1,
+    "queue_limit": 4,  # the retry clock starts at prefetch
+    "poll": 0.3,
+    "catch_up": False,
+    "log_level": "WARNING",
+}
+
+# What is accepted, in bytes, pixels and Pillow's names of formats.
+IMAGE_MAX_BYTES = env.int("IMAGE_MAX_BYTES", default=15 * 1024 * 1024)  # Rekognition reads no more from S3
+IMAGE_MAX_PIXELS = env.int("IMAGE_MAX_PIXELS", default=50_000_000)
+IMAGE_FORMATS = tuple(env.list("IMAGE_FORMATS", default=["JPEG", "PNG", "WEBP"]))
+UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=50)
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # our own limit answers with a sentence, Django's with a bare 400
+UPLOAD_STALE_SECONDS = env.int("UPLOAD_STALE_SECONDS", default=900)
+PREVIEW_CACHE_SECONDS = 30 * 24 * 3600
+DOWNLOAD_LINK_SECONDS = 300
+
+# The endpoint and credentials are read by boto3 itself from the environment; empty means AWS.
+AWS_ENDPOINT_URL = env("AWS_ENDPOINT_URL", default="")
+AWS_REGION = env("AWS_DEFAULT_REGION", default="us-east-1")
+BUCKET_ORIGINALS = env("BUCKET_ORIGINALS", default="mediafiles")
+BUCKET_RENDITIONS = env("BUCKET_RENDITIONS", default="mediafilesresized")
+BUCKET_STATIC = env("BUCKET_STATIC", default="staticfilesatv")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"media_catalog": {"level": "INFO"}},
+}

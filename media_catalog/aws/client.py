@@ -1,0 +1,150 @@
+"""The one way to AWS: lazy clients, one per process and service, with the meter in front of the wire."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, Literal, overload
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from django.conf import settings
+
+from media_catalog.exceptions import (
+    AwsConflict,
+    AwsDenied,
+    AwsError,
+    AwsNotFound,
+    AwsThrottled,
+    AwsUnavailable,
+    DetectionRefused,
+)
+from media_catalog.quota import meter
+from media_catalog.quota.attribution import attribute
+
+from . import deadline
+
+if TYPE_CHECKING:
+    from mypy_boto3_rekognition import RekognitionClient
+    from mypy_boto3_s3 import S3Client
+
+CONNECT_SECONDS = 3
+READ_SECONDS = 15
+ATTEMPTS = 3
+CALL_SECONDS = 45  # a call with all its retries, and the body where there is one
+
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AllAccessDisabled",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+    "403",
+}
+_NOT_FOUND = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
+_CONFLICT = {
+    "412",
+    "BucketAlreadyExists",
+    "BucketAlreadyOwnedByYou",
+    "ConditionalRequestConflict",
+    "PreconditionFailed",
+}
+_THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "SlowDown",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+_REFUSED = {
+    "ImageTooLargeException",
+    "InvalidImageFormatException",
+    "InvalidParameterException",
+    "InvalidS3ObjectException",
+}
+_ERRORS: list[tuple[set[str], type[AwsError]]] = [
+    (_DENIED, AwsDenied),
+    (_NOT_FOUND, AwsNotFound),
+    (_CONFLICT, AwsConflict),
+    (_THROTTLED, AwsThrottled),
+    (_REFUSED, DetectionRefused),
+]
+
+_clients: dict[tuple[int, str], Any] = {}
+_lock = threading.Lock()
+
+
+@overload
+def client(service: Literal["s3"]) -> "S3Client": ...
+@overload
+def client(service: Literal["rekognition"]) -> "RekognitionClient": ...
+def client(service: str) -> Any:
+    """This process's client. Clients do not survive a fork, so the process id is part of the key."""
+    key = (os.getpid(), service)
+    with _lock:
+        if key not in _clients:
+            _clients[key] = _make(service)
+        return _clients[key]
+
+
+def forget_clients() -> None:
+    """Make clients anew at their next use: after the endpoint or the credentials have changed."""
+    with _lock:
+        _clients.clear()
+
+
+@contextmanager
+def call(*, bucket: str = "", seconds: float = CALL_SECONDS) -> Iterator[None]:
+    """Run client calls inside as one call of ours: attributed to the bucket, within the deadline, errors as ours."""
+    with attribute(bucket=bucket), deadline.deadline(seconds):
+        try:
+            yield
+        except ClientError as error:
+            raise _translate(error) from error
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise AwsDenied(str(error)) from error
+        except BotoCoreError as error:
+            raise AwsUnavailable(str(error)) from error
+
+
+def _make(service: str) -> Any:
+    session = boto3.session.Session()
+    # before-send sees each wire attempt, retries and pages included; handlers must be there before the client.
+    session.events.register("before-send", _before_send)
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        # We send a SHA-256 where we have one; the default would send bodies aws-chunked with a trailer.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        signature_version="s3v4" if service == "s3" else None,
+        s3={"addressing_style": "path" if settings.AWS_ENDPOINT_URL else "auto"},
+    )
+    make: Callable[..., Any] = session.client
+    return make(service, region_name=settings.AWS_REGION, endpoint_url=settings.AWS_ENDPOINT_URL or None, config=config)
+
+
+def _before_send(event_name: str, **kwargs: object) -> None:
+    _event, service, operation = event_name.split(".")
+    deadline.check()
+    meter.spend(service, operation)
+
+
+def _translate(error: ClientError) -> AwsError:
+    code = error.response["Error"].get("Code", "")
+    for codes, ours in _ERRORS:
+        if code in codes:
+            return ours(str(error))
+    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
+    return AwsUnavailable(str(error)) if status >= 500 else AwsError(str(error))
+
+
+def timed(file: IO[bytes]) -> IO[bytes]:
+    """The file as a request body that keeps the deadline of the call."""
+    return deadline.TimedReader(file)  # type: ignore[return-value]

@@ -1,0 +1,57 @@
+"""An overall deadline for one AWS call, retries and bodies included.
+
+botocore's read timeout is per read: an answer that dribbles in never trips it.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import IO
+
+from media_catalog.exceptions import AwsUnavailable
+
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+CHUNK_BYTES = 256 * 1024
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    token = _deadline.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def check() -> None:
+    """Raise AwsUnavailable when the time of the call is over."""
+    until = _deadline.get()
+    if until is not None and time.monotonic() > until:
+        raise AwsUnavailable("deadline exceeded")
+
+
+class TimedReader:
+    """A seekable binary file whose reads keep the deadline: the body of a request."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        check()
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def read_all(body: IO[bytes]) -> bytes:
+    """The whole body of an answer, read in pieces that keep the deadline."""
+    pieces = []
+    while piece := body.read(CHUNK_BYTES):
+        check()
+        pieces.append(piece)
+    return b"".join(pieces)

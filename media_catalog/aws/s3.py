@@ -1,0 +1,175 @@
+"""S3 in our words. A missing object is an answer (None); faults are exceptions of `media_catalog.exceptions`."""
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Any
+
+from media_catalog.exceptions import AwsNotFound
+from media_catalog.quota import meter
+
+from . import deadline
+from .client import call, client, timed
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketInfo:
+    name: str
+    created_at: datetime | None
+    region: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectInfo:
+    """`etag` without quotes, `size` in bytes, `sha256` of the content where S3 keeps one."""
+
+    etag: str
+    size: int
+    content_type: str
+    sha256: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectContent(ObjectInfo):
+    body: bytes
+
+
+def list_buckets() -> list[BucketInfo]:
+    """All buckets of the account. One LIST for each 1,000."""
+    found = []
+    with call():
+        for page in client("s3").get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": 1000}):
+            found += [
+                BucketInfo(
+                    name=bucket["Name"],
+                    created_at=bucket.get("CreationDate"),
+                    region=bucket.get("BucketRegion", ""),
+                )
+                for bucket in page.get("Buckets", [])
+            ]
+    return found
+
+
+def bucket_exists(bucket: str) -> bool:
+    """Whether we can reach the bucket. One HEAD; AwsDenied when it belongs to somebody else."""
+    try:
+        with call(bucket=bucket):
+            client("s3").head_bucket(Bucket=bucket)
+    except AwsNotFound:
+        return False
+    return True
+
+
+def create_bucket(bucket: str, *, region: str) -> None:
+    """Create it in the region; AwsConflict when the name is taken."""
+    # us-east-1 is the one region that must not be named.
+    place: dict[str, Any] = (
+        {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    )
+    with call(bucket=bucket):
+        client("s3").create_bucket(Bucket=bucket, **place)
+
+
+def put_cors(bucket: str, *, origins: list[str]) -> None:
+    """Let browsers on these origins read and upload."""
+    with call(bucket=bucket):
+        client("s3").put_bucket_cors(
+            Bucket=bucket,
+            CORSConfiguration={
+                "CORSRules": [
+                    {
+                        "AllowedOrigins": origins,
+                        "AllowedMethods": ["GET", "HEAD", "POST"],
+                        "AllowedHeaders": ["*"],
+                        "ExposeHeaders": ["ETag"],
+                        "MaxAgeSeconds": 3600,
+                    }
+                ]
+            },
+        )
+
+
+def put_object(
+    bucket: str,
+    key: str,
+    body: IO[bytes] | bytes,
+    *,
+    content_type: str,
+    sha256: bytes | None = None,
+    overwrite: bool = False,
+    cache_control: str = "",
+) -> str:
+    """Write an object and return its ETag. One PUT, streamed when the body is a file.
+
+    Without `overwrite` an existing object wins and AwsConflict is raised. `sha256` is the digest of the body, which
+    S3 then checks.
+    """
+    options: dict[str, Any] = {"ContentType": content_type}
+    if sha256:
+        options["ChecksumSHA256"] = base64.b64encode(sha256).decode()
+    if not overwrite:
+        options["IfNoneMatch"] = "*"
+    if cache_control:
+        options["CacheControl"] = cache_control
+    content = body if isinstance(body, bytes) else timed(body)
+    with call(bucket=bucket):
+        answer = client("s3").put_object(Bucket=bucket, Key=key, Body=content, **options)
+    return answer["ETag"].strip('"')
+
+
+def get_object(bucket: str, key: str) -> ObjectContent | None:
+    """The object with its bytes, or None when there is none. One GET."""
+    try:
+        with call(bucket=bucket):
+            answer = client("s3").get_object(Bucket=bucket, Key=key)
+            body = deadline.read_all(answer["Body"])  # type: ignore[arg-type]
+    except AwsNotFound:
+        return None
+    return ObjectContent(
+        etag=answer["ETag"].strip('"'),
+        size=len(body),
+        content_type=answer.get("ContentType", ""),
+        body=body,
+    )
+
+
+def head_object(bucket: str, key: str) -> ObjectInfo | None:
+    """What S3 knows of the object, or None when there is none. One HEAD."""
+    try:
+        with call(bucket=bucket):
+            answer = client("s3").head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    except AwsNotFound:
+        return None
+    checksum = answer.get("ChecksumSHA256")
+    return ObjectInfo(
+        etag=answer["ETag"].strip('"'),
+        size=answer["ContentLength"],
+        content_type=answer.get("ContentType", ""),
+        sha256=base64.b64decode(checksum) if checksum else None,
+    )
+
+
+def delete_object(bucket: str, key: str) -> None:
+    """Delete the object; one that is not there is fine."""
+    with call(bucket=bucket):
+        client("s3").delete_object(Bucket=bucket, Key=key)
+
+
+def download_link(bucket: str, key: str, *, disposition: str, content_type: str, seconds: int) -> str:
+    """A link that gets the object for so many seconds, answered with these headers.
+
+    The browser's request is billed like ours but never passes the meter, so its GET is counted here. Keys with
+    `..` or `//` cannot be linked: clients normalise the path.
+    """
+    with call(bucket=bucket):
+        meter.spend("s3", "GetObject")
+        return client("s3").generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": bucket,
+                "Key": key,
+                "ResponseContentDisposition": disposition,
+                "ResponseContentType": content_type,
+            },
+            ExpiresIn=seconds,
+        )

@@ -1,0 +1,45 @@
+"""Settings that would fail late are refused at start."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Error, Tags, register
+
+
+@register(Tags.compatibility)
+def check_images(app_configs: object, **kwargs: Any) -> list[Error]:
+    errors = []
+    for name in ("IMAGE_MAX_BYTES", "IMAGE_MAX_PIXELS", "UPLOAD_MAX_FILES", "JOB_ITEM_SECONDS"):
+        if getattr(settings, name) <= 0:
+            errors.append(Error(f"{name} must be positive.", id="media_catalog.E001"))
+    unknown = sorted(set(settings.IMAGE_FORMATS) - {"JPEG", "PNG", "WEBP"})
+    if unknown:
+        errors.append(
+            Error(
+                f"IMAGE_FORMATS names formats that cannot be processed: {', '.join(unknown)}.", id="media_catalog.E002"
+            )
+        )
+    return errors
+
+
+@register(Tags.compatibility)
+def check_buckets(app_configs: object, **kwargs: Any) -> list[Error]:
+    names = [settings.BUCKET_ORIGINALS, settings.BUCKET_RENDITIONS, settings.BUCKET_STATIC]
+    if len(set(names)) < len(names):
+        return [Error("The three buckets must have different names.", id="media_catalog.E003")]
+    return []
+
+
+@register(Tags.compatibility)
+def check_queue(app_configs: object, **kwargs: Any) -> list[Error]:
+    queue = settings.Q_CLUSTER
+    errors = []
+    if queue["workers"] < 2:
+        errors.append(
+            Error("WORKERS must be 2 or more: a killed idle worker hangs a pool of one.", id="media_catalog.E004")
+        )
+    if not settings.JOB_CHUNK_SECONDS + settings.JOB_ITEM_SECONDS < queue["timeout"] < queue["retry"]:
+        errors.append(
+            Error("Q_CLUSTER: a chunk must fit into `timeout`, and `timeout` into `retry`.", id="media_catalog.E005")
+        )
+    return errors

@@ -1,0 +1,99 @@
+"""What can go wrong, as one tree. `code` is stable and stored with job items.
+
+The texts here are for logs. What staff read is made, translated, by services/sentences.py from the code,
+the reason and the facts; so that imaging/ and the Lambda need no Django.
+
+BackofficeError
+├── ImageRefused             the file cannot be accepted or processed; final for these bytes
+├── QuotaRefused             the request limit would be exceeded; nothing was sent
+├── MeterUnavailable         the request could not be counted, so it was not sent
+└── AwsError
+    ├── AwsDenied            credentials or permissions; final until an administrator acts
+    ├── AwsNotFound          the bucket or object does not exist
+    ├── AwsConflict          a conditional write lost: the key exists already
+    ├── AwsThrottled         AWS asks us to slow down; worth another try later
+    ├── AwsUnavailable       network fault, timeout or 5xx; worth another try later
+    └── DetectionRefused     Rekognition cannot read this image; final for these bytes
+"""
+
+
+class BackofficeError(Exception):
+    """Base of all our errors."""
+
+    code = "error"
+
+
+class ImageRefused(BackofficeError):
+    """The file is not an image that we accept, or cannot be decoded safely.
+
+    `reason` is one of REASONS; `facts` are the figures its sentence names.
+    """
+
+    code = "image_refused"
+    REASONS = (
+        "empty",  # 0 bytes
+        "too_many_bytes",  # facts: size, limit (bytes)
+        "not_image",  # facts: looks_like ("HTML", "SVG", "PDF", … or "")
+        "format",  # an image, but of a format not accepted; facts: format, accepted
+        "too_many_pixels",  # facts: width, height, limit (pixels)
+        "damaged",  # cannot be decoded to its end
+    )
+
+    def __init__(self, reason: str, **facts: object) -> None:
+        super().__init__(f"{reason}: {facts}" if facts else reason)
+        self.reason = reason
+        self.facts = facts
+
+
+class QuotaRefused(BackofficeError):
+    """Sending the request would exceed the limit of its class; it was not sent."""
+
+    code = "quota"
+
+
+class MeterUnavailable(BackofficeError):
+    """The request could not be counted (database away), so it was not sent."""
+
+    code = "meter_unavailable"
+
+
+class AwsError(BackofficeError):
+    """AWS answered with an error that we do not know more closely."""
+
+    code = "aws"
+
+
+class AwsDenied(AwsError):
+    """Credentials are missing or wrong, or a permission is missing."""
+
+    code = "denied"
+
+
+class AwsNotFound(AwsError):
+    """The bucket or the object does not exist."""
+
+    code = "not_found"
+
+
+class AwsConflict(AwsError):
+    """A conditional write lost: an object exists under that key."""
+
+    code = "conflict"
+
+
+class AwsThrottled(AwsError):
+    """AWS asks to slow down."""
+
+    code = "throttled"
+
+
+class AwsUnavailable(AwsError):
+    """No usable answer: network fault, timeout, overall deadline or a 5xx answer."""
+
+    code = "unavailable"
+
+
+class DetectionRefused(AwsError):
+    """Rekognition refuses this image: format, size or reachability."""
+
+    code = "detection_refused"

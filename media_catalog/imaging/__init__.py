@@ -1,0 +1,16 @@
+"""Pictures: what a file is, whether it is safe, and its renditions. Bytes in, dataclasses out.
+
+Pure: Pillow, the standard library and our exceptions; no Django, no AWS. The worker and the Lambda share it.
+
+probe       what a file is; refuses what we do not accept
+renditions  every rendition of a picture from one decode
+values      the dataclasses that go in and come out; probe and renditions name them too
+geometry    sizes and crops, no pixels
+formats     the formats that we read and write: one row each
+signatures  first bytes → name of a format, or of a look-alike
+headers     size in pixels from the first bytes, without a decoder
+orientation EXIF orientation and what it does to a picture
+opening     the only place where Pillow's decoders meet foreign bytes
+pixels      modes and colours
+encoding    pixels → file without metadata
+"""

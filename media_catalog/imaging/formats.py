@@ -1,0 +1,36 @@
+"""The formats that we read and write. A new format is a new row here and an encoder in `encoding`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from media_catalog.imaging import headers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """`read_size` answers (width, height) as stored, or None when the header is unreadable."""
+
+    content_type: str
+    extension: str
+    read_size: Callable[[BinaryIO], tuple[int, int] | None]
+    # Pillow's PNG decoder stops at the last row and reads neither what follows nor the checksums;
+    # `verify()` does. The other decoders need the whole file anyway.
+    verify: bool = False
+
+
+FORMATS: Mapping[str, Format] = {
+    "JPEG": Format(content_type="image/jpeg", extension="jpg", read_size=headers.jpeg_size),
+    "PNG": Format(content_type="image/png", extension="png", read_size=headers.png_size, verify=True),
+    "WEBP": Format(content_type="image/webp", extension="webp", read_size=headers.webp_size),
+}
+
+
+def content_type(format: str) -> str:
+    """The media type of a format in FORMATS: "image/jpeg". KeyError for others."""
+    return FORMATS[format].content_type
+
+
+def extension(format: str) -> str:
+    """The file extension of a format in FORMATS, without dot: "jpg". KeyError for others."""
+    return FORMATS[format].extension

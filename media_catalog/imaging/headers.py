@@ -1,0 +1,86 @@
+"""The size of a picture from its first bytes, as stored (not turned).
+
+We read it ourselves because Pillow's WebP plugin allocates the whole canvas when it opens a file, and
+because its bomb error does not name the size. Each function answers None when the header cannot be read.
+"""
+
+import struct
+from typing import BinaryIO
+
+# A JPEG header has some dozens of segments (an ICC profile takes up to 255); more steps than this are
+# junk made to keep us busy.
+_JPEG_STEPS = 65_536
+# SOF0…SOF15 without DHT, JPG and DAC, which share their range.
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# TEM, the restarts and stuffed or fill bytes carry no length.
+_JPEG_BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
+# Start of scan and end of image: no frame header came before them.
+_JPEG_LATE = frozenset({0xDA, 0xD9})
+
+
+def png_size(source: BinaryIO) -> tuple[int, int] | None:
+    """From IHDR, which must come first."""
+    head = _head(source, 24)
+    if len(head) < 24 or head[12:16] != b"IHDR":
+        return None
+    width, height = struct.unpack(">II", head[16:24])
+    return width, height
+
+
+def webp_size(source: BinaryIO) -> tuple[int, int] | None:
+    """From the first chunk: the canvas (VP8X), or the only frame (VP8 lossy, VP8L lossless)."""
+    head = _head(source, 30)
+    kind = head[12:16]
+    if kind == b"VP8X" and len(head) == 30:
+        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+    if kind == b"VP8 " and head[23:26] == b"\x9d\x01\x2a" and len(head) == 30:
+        width, height = struct.unpack("<HH", head[26:30])
+        return width & 0x3FFF, height & 0x3FFF
+    if kind == b"VP8L" and head[20:21] == b"\x2f" and len(head) >= 25:
+        bits = int.from_bytes(head[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return None
+
+
+def jpeg_size(source: BinaryIO) -> tuple[int, int] | None:
+    """From the first frame header (SOFn); junk between segments is skipped, as decoders do."""
+    source.seek(2)
+    for _ in range(_JPEG_STEPS):
+        marker = _next_marker(source)
+        if marker is None or marker in _JPEG_LATE:
+            return None
+        if marker in _JPEG_FRAMES:
+            return _frame_size(source.read(7))
+        if marker not in _JPEG_BARE and not _skip_segment(source):
+            return None
+    return None
+
+
+def _head(source: BinaryIO, length: int) -> bytes:
+    source.seek(0)
+    return source.read(length)
+
+
+def _next_marker(source: BinaryIO) -> int | None:
+    """The byte after the next 0xFF (and its fill bytes); 0, a bare marker, for a byte of junk."""
+    byte = source.read(1)
+    if byte == b"\xff":
+        while byte == b"\xff":
+            byte = source.read(1)
+        return byte[0] if byte else None
+    return 0 if byte else None
+
+
+def _frame_size(segment: bytes) -> tuple[int, int] | None:
+    if len(segment) < 7:
+        return None
+    _length, _precision, height, width = struct.unpack(">HBHH", segment)
+    return width, height
+
+
+def _skip_segment(source: BinaryIO) -> bool:
+    length = int.from_bytes(source.read(2), "big")
+    if length < 2:
+        return False
+    source.seek(length - 2, 1)
+    return True

@@ -1,0 +1,81 @@
+"""What goes into imaging and what comes out, frozen."""
+
+from dataclasses import dataclass
+
+from media_catalog.imaging.formats import FORMATS
+
+# No rendition has a longer side: it is the most that WebP can hold, and it keeps a free side finite
+# (a 1 × 10,000 picture enlarged to 200 wide would be 2,000,000 high).
+MAX_SIDE = 16_383
+
+MODES = ("fit", "fill", "stretch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What we accept. `formats` are Pillow's names, out of FORMATS; ValueError for others."""
+
+    max_bytes: int
+    max_pixels: int
+    formats: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.formats) - FORMATS.keys():
+            raise ValueError(f"no such formats: {sorted(unknown)}; we read {sorted(FORMATS)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What a file is. `width` and `height` are in pixels, upright as browsers show the picture.
+
+    `orientation` is the EXIF tag, 1…8, of whatever format; 1 when absent or invalid. Beware: Rekognition
+    turns JPEG by it, not PNG, so its boxes for a PNG with another orientation than 1 are those of the
+    picture as stored, while our size and renditions are upright.
+    """
+
+    format: str
+    content_type: str
+    width: int
+    height: int
+    orientation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """A rendition to make. A side left None is free: the picture keeps its proportions in every mode.
+
+    `mode`: "fit" inside the box, "fill" the box and crop at the centre, "stretch" to the box.
+    `format`: "source" for that of the original, or a name in FORMATS. `quality`: 1…100; PNG has none.
+    ValueError for a spec that means nothing: it is a mistake in a preset, not in a picture.
+    """
+
+    slug: str
+    width: int | None
+    height: int | None
+    mode: str
+    allow_upscale: bool
+    format: str
+    quality: int
+
+    def __post_init__(self) -> None:
+        sides = [side for side in (self.width, self.height) if side is not None]
+        if not sides or not all(1 <= side <= MAX_SIDE for side in sides):
+            raise ValueError(f"{self.slug}: sides of 1…{MAX_SIDE} px, at least one, not {sides}")
+        if self.mode not in MODES:
+            raise ValueError(f"{self.slug}: mode must be one of {MODES}, not {self.mode!r}")
+        if self.format != "source" and self.format not in FORMATS:
+            raise ValueError(f"{self.slug}: we do not write {self.format!r}")
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f"{self.slug}: quality must be 1…100, not {self.quality}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A finished rendition: an encoded file without metadata, its pixels upright and in sRGB."""
+
+    slug: str
+    body: bytes
+    width: int
+    height: int
+    format: str
+    content_type: str

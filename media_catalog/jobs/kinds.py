@@ -1,0 +1,91 @@
+"""The kinds of job: what each does with one item."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from media_catalog.models import Analysis, Image, JobItem
+from media_catalog.services import buckets, detection, removal, renditions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How an item ended, `message` in words for staff."""
+
+    state: JobItem.State
+    message: str
+    code: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """`run` takes the item's image (None for kinds without) and the job's options."""
+
+    slug: str
+    label: str | Promise
+    run: Callable[[Image | None, Mapping[str, Any]], Outcome]
+    takes_images: bool = True
+
+
+def _done(message: str) -> Outcome:
+    return Outcome(state=JobItem.State.DONE, message=message)
+
+
+def _skipped(message: str, code: str) -> Outcome:
+    return Outcome(state=JobItem.State.SKIPPED, message=message, code=code)
+
+
+def _make_renditions(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    assert image is not None  # noqa: S101  (takes_images)
+    made = renditions.make(image=image)
+    if not made:
+        return _skipped(_("All renditions are current."), "current")
+    return _done(ngettext("%(count)d rendition made.", "%(count)d renditions made.", made) % {"count": made})
+
+
+def _detect_faces(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    assert image is not None  # noqa: S101  (takes_images)
+    if not options.get("again") and detection.is_current(image):
+        return _skipped(_("Analysed already, and the image has not changed."), "current")
+    analysis = detection.detect(image=image)
+    if analysis.state == Analysis.State.NO_FACES:
+        return _done(_("No faces found."))
+    count = analysis.face_count
+    return _done(ngettext("%(count)d face found.", "%(count)d faces found.", count) % {"count": count})
+
+
+def _remove_images(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    assert image is not None  # noqa: S101  (takes_images)
+    count = removal.remove(image=image)
+    return _done(ngettext("%(count)d object deleted.", "%(count)d objects deleted.", count) % {"count": count})
+
+
+def _sync_buckets(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    result = buckets.sync()
+    return _done(
+        _("%(seen)d buckets seen, %(added)d new, %(missing)d missing.")
+        % {"seen": result.seen, "added": result.added, "missing": result.missing}
+    )
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        kind.slug: kind
+        for kind in (
+            Kind(slug="make_renditions", label=gettext_lazy("Make renditions"), run=_make_renditions),
+            Kind(slug="detect_faces", label=gettext_lazy("Detect faces"), run=_detect_faces),
+            Kind(slug="remove_images", label=gettext_lazy("Remove images"), run=_remove_images),
+            Kind(
+                slug="sync_buckets",
+                label=gettext_lazy("Synchronise buckets"),
+                run=_sync_buckets,
+                takes_images=False,
+            ),
+        )
+    }
+)

@@ -1,0 +1,101 @@
+"""What a worker does with a chunk of items.
+
+django-q2 delivers at least once; the claim makes each item run once at a time, and the services are idempotent, so
+what a killed worker had begun is completed, not repeated.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_q.tasks import async_task
+
+from media_catalog.exceptions import BackofficeError
+from media_catalog.models import Image, Job, JobItem
+from media_catalog.quota import meter
+from media_catalog.quota.attribution import attribute
+from media_catalog.services.sentences import sentence
+
+from .enqueue import RUN_CHUNK
+from .kinds import KINDS, Outcome
+
+logger = logging.getLogger(__name__)
+
+
+def run_chunk(job_id: int, item_ids: Sequence[int]) -> None:
+    """Run the items that are still queued; after JOB_CHUNK_SECONDS hand the rest back as a new task."""
+    job = Job.objects.select_related("requested_by").filter(pk=job_id).first()
+    if job is None:
+        return
+    Job.objects.filter(pk=job_id, state=Job.State.QUEUED).update(state=Job.State.RUNNING, started_at=timezone.now())
+    until = time.monotonic() + settings.JOB_CHUNK_SECONDS
+    for position, item_id in enumerate(item_ids):
+        if time.monotonic() > until:
+            async_task(RUN_CHUNK, job_id, list(item_ids[position:]))
+            return
+        if claim(item_id):
+            _run_item(job, item_id)
+    finish_if_done(job_id)
+
+
+def claim(item_id: int) -> bool:
+    """Take a queued item for JOB_ITEM_SECONDS; False when somebody else has it or it is over."""
+    now = timezone.now()
+    return JobItem.objects.claim(item_id, now=now, lease_until=now + timedelta(seconds=settings.JOB_ITEM_SECONDS))
+
+
+def finish_if_done(job_id: int) -> None:
+    """Mark the job as finished when no item is open. Of several workers at the end, one update counts."""
+    if not JobItem.objects.open().filter(job=job_id).exists():
+        Job.objects.filter(pk=job_id).exclude(state=Job.State.FINISHED).update(
+            state=Job.State.FINISHED, finished_at=timezone.now()
+        )
+
+
+def _run_item(job: Job, item_id: int) -> None:
+    item = JobItem.objects.get(pk=item_id)
+    username = job.requested_by.get_username() if job.requested_by else ""
+    with attribute(username=username, job_kind=job.kind, action="job"), meter.tally() as tally:
+        outcome = _outcome(job, item)
+    now = timezone.now()
+    JobItem.objects.filter(pk=item_id, state=JobItem.State.RUNNING, attempts=item.attempts).update(
+        state=outcome.state,
+        code=outcome.code,
+        message=outcome.message,
+        requests=dict(tally),
+        finished_at=now,
+        lease_until=None,
+    )
+    Job.objects.filter(pk=job.pk).update(heartbeat=now)
+
+
+def _outcome(job: Job, item: JobItem) -> Outcome:
+    kind = KINDS[job.kind]
+    image = None
+    if kind.takes_images and item.image_id:
+        image = Image.objects.select_related("bucket__renditions_bucket").filter(pk=item.image_id).first()
+    if kind.takes_images and image is None:
+        return _gone(job.kind)
+    try:
+        return kind.run(image, job.options)
+    except BackofficeError as error:
+        logger.warning("item %s of job %s failed: %s", item.pk, job.pk, error)
+        return Outcome(state=JobItem.State.FAILED, code=error.code, message=sentence(error))
+    except Exception:  # one bad item must not take the rest of its chunk along
+        logger.exception("item %s of job %s failed", item.pk, job.pk)
+        return Outcome(
+            state=JobItem.State.FAILED,
+            code="internal",
+            message=_("An internal error. The log has the details."),
+        )
+
+
+def _gone(kind: str) -> Outcome:
+    """For a removal that was cut off after its last step, gone means done."""
+    if kind == "remove_images":
+        return Outcome(state=JobItem.State.DONE, message=_("Removed."))
+    return Outcome(state=JobItem.State.SKIPPED, code="gone", message=_("The image was removed meanwhile."))

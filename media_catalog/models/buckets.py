@@ -1,0 +1,51 @@
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class BucketQuerySet(models.QuerySet["Bucket"]):
+    def for_uploads(self) -> "BucketQuerySet":
+        """Buckets that staff may upload images to: originals whose renditions have a place, seen at S3."""
+        return self.filter(role=Bucket.Role.ORIGINALS, renditions_bucket__isnull=False, missing_since=None)
+
+
+class Bucket(models.Model):
+    """An S3 bucket that we know. Rows come from S3 (`services.buckets.sync`), roles from us."""
+
+    class Role(models.TextChoices):
+        ORIGINALS = "originals", _("Originals")
+        RENDITIONS = "renditions", _("Renditions")
+        STATIC = "static", _("Static files")
+        GENERAL = "general", _("General")
+
+    name = models.CharField(_("name"), max_length=63, unique=True)
+    region = models.CharField(_("region"), max_length=32, blank=True)
+    role = models.CharField(_("role"), max_length=12, choices=Role.choices, default=Role.GENERAL)
+    renditions_bucket = models.OneToOneField(
+        "self",
+        models.PROTECT,
+        verbose_name=_("renditions bucket"),
+        related_name="originals_bucket",
+        null=True,
+        blank=True,
+        help_text=_("Where the renditions of this bucket's images are written."),
+    )
+    created_at = models.DateTimeField(_("created at S3"), null=True, blank=True)
+    synced_at = models.DateTimeField(_("last seen"), null=True, blank=True)
+    missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
+
+    objects = BucketQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("bucket")
+        verbose_name_plural = _("buckets")
+        ordering = ["name"]
+        permissions = [("sync_bucket", _("Can synchronise buckets with S3"))]
+        constraints = [
+            models.CheckConstraint(
+                name="bucket_not_its_own_renditions",
+                condition=models.Q(renditions_bucket__isnull=True) | ~models.Q(renditions_bucket=models.F("pk")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

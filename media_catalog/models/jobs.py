@@ -1,0 +1,106 @@
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Job(models.Model):
+    """A background job that somebody asked for. Its progress is that of its items; django-q2 only carries it."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        FINISHED = "finished", _("Finished")
+
+    kind = models.CharField(_("kind"), max_length=40)
+    scope = models.TextField(_("scope"), blank=True, help_text=_("What was selected, in words."))
+    options = models.JSONField(_("options"), default=dict, blank=True)
+    estimate = models.JSONField(_("estimate"), default=dict, blank=True, help_text=_("Requests per class."))
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        verbose_name=_("requested by"),
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    created_at = models.DateTimeField(_("requested"), default=timezone.now)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    heartbeat = models.DateTimeField(
+        _("heartbeat"), default=timezone.now, help_text=_("Last dispatch or finished item.")
+    )
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        ordering = ["-created_at", "-pk"]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class JobItemQuerySet(models.QuerySet["JobItem"]):
+    def open(self) -> "JobItemQuerySet":
+        return self.filter(state__in=JobItem.OPEN)
+
+    def claim(self, pk: int, *, now: datetime, lease_until: datetime) -> bool:
+        """Take the item for this process. One conditional UPDATE: of all who try, one gets True."""
+        return bool(
+            self.filter(pk=pk, state=JobItem.State.QUEUED).update(
+                state=JobItem.State.RUNNING,
+                lease_until=lease_until,
+                started_at=now,
+                attempts=models.F("attempts") + 1,
+            )
+        )
+
+
+class JobItem(models.Model):
+    """One unit of a job: what it is about, how it went, and what it cost."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        SKIPPED = "skipped", _("Skipped")
+        FAILED = "failed", _("Failed")
+
+    OPEN = (State.QUEUED, State.RUNNING)
+
+    job = models.ForeignKey(Job, models.CASCADE, verbose_name=_("job"), related_name="items")
+    image = models.ForeignKey(
+        "Image", models.SET_NULL, verbose_name=_("image"), null=True, blank=True, related_name="job_items"
+    )
+    target = models.CharField(
+        _("target"), max_length=1100, help_text=_("What it is about, kept when the image is gone.")
+    )
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    code = models.CharField(_("code"), max_length=40, blank=True)
+    message = models.TextField(_("result"), blank=True)
+    requests = models.JSONField(_("requests used"), default=dict, blank=True, help_text=_("Per request class."))
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    objects = JobItemQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("job item")
+        verbose_name_plural = _("job items")
+        ordering = ["pk"]
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["job", "state"], name="jobitem_job_state"),
+            models.Index(
+                fields=["image"], name="jobitem_open_image", condition=models.Q(state__in=["queued", "running"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.target

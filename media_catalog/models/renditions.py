@@ -1,0 +1,95 @@
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .buckets import Bucket
+from .images import Image
+
+SIDE = [MinValueValidator(1), MaxValueValidator(10_000)]
+
+
+class Preset(models.Model):
+    """How one kind of rendition is made. A change of how the pixels come out raises `version`."""
+
+    class Mode(models.TextChoices):
+        FIT = "fit", _("Fit inside the box")
+        FILL = "fill", _("Fill the box, crop the centre")
+        STRETCH = "stretch", _("Stretch to the box")
+
+    class Format(models.TextChoices):
+        SOURCE = "source", _("Same as the original")
+        JPEG = "JPEG", "JPEG"
+        PNG = "PNG", "PNG"
+        WEBP = "WEBP", "WebP"
+
+    slug = models.SlugField(_("slug"), unique=True, max_length=40)
+    name = models.CharField(_("name"), max_length=80)
+    width = models.PositiveIntegerField(_("width"), null=True, blank=True, validators=SIDE)
+    height = models.PositiveIntegerField(_("height"), null=True, blank=True, validators=SIDE)
+    mode = models.CharField(_("mode"), max_length=8, choices=Mode.choices, default=Mode.FIT)
+    allow_upscale = models.BooleanField(_("allow upscale"), default=False)
+    format = models.CharField(_("format"), max_length=10, choices=Format.choices, default=Format.SOURCE)
+    quality = models.PositiveSmallIntegerField(
+        _("quality"), default=85, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    active = models.BooleanField(_("active"), default=True)
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
+
+    PIXEL_FIELDS = ("width", "height", "mode", "allow_upscale", "format", "quality")
+
+    class Meta:
+        verbose_name = _("preset")
+        verbose_name_plural = _("presets")
+        ordering = ["width", "height", "slug"]
+        constraints = [
+            models.CheckConstraint(
+                name="preset_has_a_side",
+                condition=models.Q(width__isnull=False) | models.Q(height__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if not self.width and not self.height:
+            raise ValidationError(_("Give a width, a height or both."))
+        if self.mode != self.Mode.FIT and not (self.width and self.height):
+            raise ValidationError(_("This mode needs both a width and a height."))
+
+
+class RenditionQuerySet(models.QuerySet["Rendition"]):
+    def current(self) -> "RenditionQuerySet":
+        """Made from the object as it is now, by the preset as it is now."""
+        return self.filter(source_etag=models.F("image__etag"), preset_version=models.F("preset__version"))
+
+
+class Rendition(models.Model):
+    """An object made from an image by a preset. `etag` is that of the rendition's own object."""
+
+    image = models.ForeignKey(Image, models.CASCADE, verbose_name=_("image"), related_name="renditions")
+    preset = models.ForeignKey(Preset, models.PROTECT, verbose_name=_("preset"), related_name="renditions")
+    bucket = models.ForeignKey(Bucket, models.PROTECT, verbose_name=_("bucket"), related_name="+")
+    key = models.CharField(_("key"), max_length=1200)
+    etag = models.CharField("ETag", max_length=80)
+    size = models.PositiveBigIntegerField(_("size"))
+    content_type = models.CharField(_("content type"), max_length=100)
+    width = models.PositiveIntegerField(_("width"))
+    height = models.PositiveIntegerField(_("height"))
+    source_etag = models.CharField(_("source ETag"), max_length=80)
+    preset_version = models.PositiveIntegerField(_("preset version"))
+    created_at = models.DateTimeField(_("made"), default=timezone.now)
+
+    objects = RenditionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("rendition")
+        verbose_name_plural = _("renditions")
+        ordering = ["preset__width", "preset__height", "preset__slug"]
+        default_permissions = ("view",)
+        constraints = [models.UniqueConstraint(fields=["image", "preset"], name="rendition_image_preset")]
+
+    def __str__(self) -> str:
+        return self.key

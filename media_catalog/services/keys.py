@@ -1,0 +1,46 @@
+"""Object keys: how names become keys, and where renditions go."""
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Iterator
+
+MAX_NAME = 120  # characters; keeps every key far below S3's 1,024 bytes, whatever the preset adds
+_UNSAFE = re.compile(r"[^\w.\-]+", re.UNICODE)
+
+
+def clean_name(name: str, *, extension: str) -> str:
+    """A safe last part of a key from a user's file name: no path, no control or odd characters, never empty.
+
+    Letters and digits of any script stay. The extension is that of what the file really is.
+    """
+    base = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    stem = base.rsplit(".", 1)[0] if "." in base else base
+    stem = _UNSAFE.sub("-", stem).strip("-._")[:MAX_NAME].rstrip("-._")
+    return f"{stem or 'image'}.{extension}"
+
+
+def candidates(key: str) -> Iterator[str]:
+    """The key itself, then with suffixes: `photo.jpg`, `photo-2.jpg` … `photo-9.jpg`, then random ones."""
+    stem, _dot, extension = key.rpartition(".")
+    yield key
+    for number in range(2, 10):
+        yield f"{stem}-{number}.{extension}"
+    for _attempt in range(3):
+        yield f"{stem}-{secrets.token_hex(4)}.{extension}"
+
+
+def rendition_key(*, preset: str, version: int, key: str, etag: str, extension: str) -> str:
+    """Where a rendition is written in the renditions bucket.
+
+    The thumbnail has the key of its original and is replaced with it. All others name their source and preset
+    version, so a key is written once and can be cached for ever.
+    """
+    if preset == "thumbnail":
+        return key
+    return f"{preset}/{key}.{etag[:12]}-v{version}.{extension}"
+
+
+def is_immutable(preset: str) -> bool:
+    """Whether the preset's keys are written once only."""
+    return preset != "thumbnail"

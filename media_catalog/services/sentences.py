@@ -1,0 +1,75 @@
+"""What went wrong, as a sentence that a member of staff understands and can act on."""
+
+from collections.abc import Callable
+
+from django.template.defaultfilters import filesizeformat
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from media_catalog.exceptions import (
+    AwsConflict,
+    AwsDenied,
+    AwsError,
+    AwsNotFound,
+    AwsThrottled,
+    AwsUnavailable,
+    BackofficeError,
+    DetectionRefused,
+    ImageRefused,
+    MeterUnavailable,
+    QuotaRefused,
+)
+from media_catalog.models import RequestClass
+
+
+def sentence(error: BackofficeError) -> str:
+    """The error in words. Never a traceback, a key or a secret; details are in the log."""
+    if isinstance(error, ImageRefused):
+        return _image_refused(error)
+    if isinstance(error, QuotaRefused):
+        return _("Refused by quota: the monthly limit of “%(request_class)s” is reached. Nothing was sent.") % {
+            "request_class": RequestClass(str(error)).label
+        }
+    return _SENTENCES.get(type(error), _SENTENCES[AwsError])()
+
+
+_SENTENCES: dict[type[BackofficeError], Callable[[], str]] = {
+    MeterUnavailable: lambda: _("The request could not be counted, so it was not sent. Try again in a moment."),
+    AwsDenied: lambda: _("AWS denied access. An administrator must check the credentials and permissions."),
+    AwsNotFound: lambda: _("The bucket or object no longer exists at S3."),
+    AwsConflict: lambda: _("An object with this key exists already."),
+    AwsThrottled: lambda: _("AWS asked to slow down. Try again in a moment."),
+    AwsUnavailable: lambda: _("AWS could not be reached or did not answer in time. Try again in a moment."),
+    DetectionRefused: lambda: _(
+        "Rekognition cannot read this image. It takes JPEG and PNG of 80 × 80 pixels or more, up to 15 MB."
+    ),
+    AwsError: lambda: _("AWS answered with an error. The log has the details."),
+}
+
+
+def accepted_formats(formats: tuple[str, ...]) -> str:
+    """“JPEG, PNG, WebP”, from Pillow's names."""
+    return ", ".join("WebP" if name == "WEBP" else name for name in formats)
+
+
+def _image_refused(error: ImageRefused) -> str:
+    facts = {name: _fact(name, value) for name, value in error.facts.items()}
+    texts = {
+        "empty": _("The file is empty (0 bytes)."),
+        "too_many_bytes": _("The file has %(size)s; at most %(limit)s are accepted."),
+        "format": _("This is a %(format)s file; accepted are %(accepted)s."),
+        "too_many_pixels": _("The image has %(width)s × %(height)s pixels; at most %(limit)s pixels are accepted."),
+        "damaged": _("The image is damaged: it cannot be read to its end."),
+        "not_image": _("This is not an image."),
+    }
+    if error.reason == "not_image" and error.facts.get("looks_like"):
+        return _("This is not an accepted image, it looks like %(looks_like)s.") % facts
+    if error.reason == "too_many_bytes":
+        facts |= {name: filesizeformat(str(error.facts[name])) for name in ("size", "limit")}
+    return texts[error.reason] % facts
+
+
+def _fact(name: str, value: object) -> str:
+    if name == "accepted" and isinstance(value, tuple):
+        return accepted_formats(value)
+    return number_format(value, force_grouping=True) if isinstance(value, int) else str(value)
