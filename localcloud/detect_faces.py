@@ -68,9 +68,7 @@ def _working_copy(data: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
             if min(image.size) < MIN_SIDE:
-                raise DetectionError(
-                    "InvalidParameterException", f"Image sides must be at least {MIN_SIDE} px"
-                )
+                raise DetectionError("InvalidParameterException", f"Image sides must be at least {MIN_SIDE} px")
             turned = image.format != "PNG"
             image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
             image.load()
@@ -86,7 +84,7 @@ def _working_copy(data: bytes) -> Image.Image:
 
 def _detector() -> Any:
     if not hasattr(_detectors, "frontal"):
-        _detectors.frontal = dlib.get_frontal_face_detector()
+        _detectors.frontal = dlib.get_frontal_face_detector()  # type: ignore[attr-defined]
     return _detectors.frontal
 
 

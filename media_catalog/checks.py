@@ -32,7 +32,7 @@ def check_buckets(app_configs: object, **kwargs: Any) -> list[Error]:
 
 @register(Tags.compatibility)
 def check_queue(app_configs: object, **kwargs: Any) -> list[Error]:
-    queue = settings.Q_CLUSTER
+    queue: dict[str, Any] = settings.Q_CLUSTER
     errors = []
     if queue["workers"] < 2:
         errors.append(

@@ -17,7 +17,10 @@ CHUNK_BYTES = 256 * 1024
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    token = _deadline.set(time.monotonic() + seconds)
+    """Bound what runs inside; an earlier deadline that is set outside stays."""
+    until = time.monotonic() + seconds
+    outer = _deadline.get()
+    token = _deadline.set(until if outer is None else min(until, outer))
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ geometry    sizes and crops, no pixels
 formats     the formats that we read and write: one row each
 signatures  first bytes → name of a format, or of a look-alike
 headers     size in pixels from the first bytes, without a decoder
+checksums   damage that a decoder overlooks
 orientation EXIF orientation and what it does to a picture
 opening     the only place where Pillow's decoders meet foreign bytes
 pixels      modes and colours

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from media_catalog.imaging import headers
+from media_catalog.imaging import checksums, headers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,14 +14,15 @@ class Format:
     content_type: str
     extension: str
     read_size: Callable[[BinaryIO], tuple[int, int] | None]
-    # Pillow's PNG decoder stops at the last row and reads neither what follows nor the checksums;
-    # `verify()` does. The other decoders need the whole file anyway.
-    verify: bool = False
+    # Where the decoder does not need the whole file, whether the rest of it is there.
+    is_whole: Callable[[BinaryIO], bool] | None = None
 
 
 FORMATS: Mapping[str, Format] = {
     "JPEG": Format(content_type="image/jpeg", extension="jpg", read_size=headers.jpeg_size),
-    "PNG": Format(content_type="image/png", extension="png", read_size=headers.png_size, verify=True),
+    "PNG": Format(
+        content_type="image/png", extension="png", read_size=headers.png_size, is_whole=checksums.png_is_whole
+    ),
     "WEBP": Format(content_type="image/webp", extension="webp", read_size=headers.webp_size),
 }
 

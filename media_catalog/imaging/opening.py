@@ -1,7 +1,7 @@
 """The only place where Pillow's decoders meet foreign bytes.
 
-Everything is checked from the cheapest on: length, signature, size in the header, and only then is a
-decoder built, and only the one that the signature asks for.
+Everything is checked from the cheapest on: length, signature, size in the header, checksums; only then is
+a decoder built, and only the one that the signature asks for.
 """
 
 import io
@@ -41,13 +41,11 @@ def opened(source: BinaryIO, *, limits: Limits) -> Iterator[Picture]:
     """
     _check_length(source, limits)
     format = _identified(source, limits)
-    size = FORMATS[format].read_size(source)
-    if size is None or not min(size):
-        raise ImageRefused("damaged")
+    size = _stored_size(source, format)
     check_pixels(*size, limits=limits)
-    if FORMATS[format].verify:
-        with decoding(), _image(source, format, size) as image:
-            image.verify()
+    is_whole = FORMATS[format].is_whole
+    if is_whole and not is_whole(source):
+        raise ImageRefused("damaged")
     with decoding():
         image = _image(source, format, size)
     with image:
@@ -136,6 +134,13 @@ def _identified(source: BinaryIO, limits: Limits) -> str:
     if format not in limits.formats:
         raise ImageRefused("format", format=format, accepted=limits.formats)
     return format
+
+
+def _stored_size(source: BinaryIO, format: str) -> tuple[int, int]:
+    size = FORMATS[format].read_size(source)
+    if size is None or not min(size):
+        raise ImageRefused("damaged")
+    return size
 
 
 def _image(source: BinaryIO, format: str, size: tuple[int, int]) -> Image.Image:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
+from media_catalog.aws.deadline import deadline
 from media_catalog.exceptions import BackofficeError
 from media_catalog.models import Image, Job, JobItem
 from media_catalog.quota import meter
@@ -24,6 +25,7 @@ from .enqueue import RUN_CHUNK
 from .kinds import KINDS, Outcome
 
 logger = logging.getLogger(__name__)
+LEASE_SHARE = 0.8  # of the lease for AWS calls, so that an item ends before somebody else may take it
 
 
 def run_chunk(job_id: int, item_ids: Sequence[int]) -> None:
@@ -59,7 +61,11 @@ def finish_if_done(job_id: int) -> None:
 def _run_item(job: Job, item_id: int) -> None:
     item = JobItem.objects.get(pk=item_id)
     username = job.requested_by.get_username() if job.requested_by else ""
-    with attribute(username=username, job_kind=job.kind, action="job"), meter.tally() as tally:
+    with (
+        attribute(username=username, job_kind=job.kind, action="job"),
+        deadline(settings.JOB_ITEM_SECONDS * LEASE_SHARE),
+        meter.tally() as tally,
+    ):
         outcome = _outcome(job, item)
     now = timezone.now()
     JobItem.objects.filter(pk=item_id, state=JobItem.State.RUNNING, attempts=item.attempts).update(

@@ -1,3 +1,4 @@
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -13,6 +14,11 @@ class ImageQuerySet(models.QuerySet["Image"]):
         return self.annotate(
             queued=models.Exists(JobItem.objects.open().filter(image=models.OuterRef("pk"), job__kind="detect_faces"))
         )
+
+    def with_thumbnails(self) -> "ImageQuerySet":
+        """Prefetch `thumbnails`: a list with the thumbnail rendition, or empty. One query for a page of images."""
+        renditions = apps.get_model("media_catalog", "Rendition")._default_manager.filter(preset__slug="thumbnail")
+        return self.prefetch_related(models.Prefetch("renditions", renditions, to_attr="thumbnails"))
 
 
 class Image(models.Model):

@@ -37,6 +37,8 @@ class Preset(models.Model):
     active = models.BooleanField(_("active"), default=True)
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)
 
+    # What the admin's own pages show: the list, and the change page under the face boxes.
+    THUMBNAIL, PREVIEW = "thumbnail", "preview"
     PIXEL_FIELDS = ("width", "height", "mode", "allow_upscale", "format", "quality")
 
     class Meta:

@@ -5,6 +5,8 @@ import secrets
 import unicodedata
 from collections.abc import Iterator
 
+from media_catalog.models import Preset
+
 MAX_NAME = 120  # characters; keeps every key far below S3's 1,024 bytes, whatever the preset adds
 _UNSAFE = re.compile(r"[^\w.\-]+", re.UNICODE)
 
@@ -36,11 +38,11 @@ def rendition_key(*, preset: str, version: int, key: str, etag: str, extension: 
     The thumbnail has the key of its original and is replaced with it. All others name their source and preset
     version, so a key is written once and can be cached for ever.
     """
-    if preset == "thumbnail":
+    if not is_immutable(preset):
         return key
     return f"{preset}/{key}.{etag[:12]}-v{version}.{extension}"
 
 
 def is_immutable(preset: str) -> bool:
     """Whether the preset's keys are written once only."""
-    return preset != "thumbnail"
+    return preset != Preset.THUMBNAIL

@@ -14,9 +14,7 @@ from media_catalog.models import Image, Preset, Rendition
 from . import keys, previews
 from .limits import image_limits
 
-# What the admin's own pages show: the list, and the change page under the face boxes.
-THUMBNAIL, PREVIEW = "thumbnail", "preview"
-SHOWN = (THUMBNAIL, PREVIEW)
+SHOWN = (Preset.THUMBNAIL, Preset.PREVIEW)
 FOREVER = "private, max-age=31536000, immutable"
 
 

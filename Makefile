@@ -1,0 +1,55 @@
+# Each target installs what it needs into .venv first. Needs Python 3.11 or later, git and make.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-postgres check lint soak lock clean
+
+help: ## these lines
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(STAMP): requirements/development.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	touch $@
+
+.env: .env.example
+	test -f $@ || cp .env.example $@
+	touch $@
+
+run: $(STAMP) .env ## the whole product on this machine: http://127.0.0.1:8000/admin/
+	$(BIN)/python manage.py migrate --verbosity 0
+	$(BIN)/python manage.py sync_schedules --verbosity 0
+	$(BIN)/honcho start
+
+test: $(STAMP) ## all tests on SQLite
+	$(BIN)/pytest -n 2 -m "not soak"
+
+test-postgres: $(STAMP) ## the tests that are about the database, on PostgreSQL
+	DATABASE_URL=$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -m "database and not soak"
+
+lint: $(STAMP) ## formatting, types, layers, migrations, templates, deployment settings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djade --check --target-version 5.2 $$(git ls-files 'templates/*.html')
+	$(BIN)/django-upgrade --target-version 5.2 $$(git ls-files '*.py')
+	DJANGO_SETTINGS_MODULE=backoffice.settings.test $(BIN)/python manage.py makemigrations --check --dry-run
+	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') ALLOWED_HOSTS=backoffice.internal \
+	DATABASE_URL=sqlite:////tmp/unused REDIS_URL=redis://127.0.0.1:6379/0 DJANGO_SETTINGS_MODULE=backoffice.settings.production \
+	  $(BIN)/python -W error manage.py check --deploy --fail-level WARNING
+
+check: lint test test-postgres ## what CI runs
+
+soak: $(STAMP) ## long and destructive tests
+	$(BIN)/pytest -m soak
+
+lock: $(STAMP) ## requirements/*.txt from pyproject.toml, hashed, for Python 3.11 and later on any platform
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/production.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements/development.txt
+
+clean: ## remove the environment, data and caches of this checkout
+	rm -rf .venv .data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache staticfiles .coverage*

@@ -1,0 +1,207 @@
+"""Images: the list, the change page with its annotated preview, and the ways to their bytes."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.defaultfilters import filesizeformat
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy
+
+from media_catalog.exceptions import BackofficeError
+from media_catalog.models import Analysis, Image, JobItem, Preset, Rendition
+from media_catalog.services import annotation, downloads
+from media_catalog.services.sentences import sentence
+
+from . import bulk, pictures, upload
+from .states import StateFilter, describe
+
+
+class FormatFilter(admin.SimpleListFilter):
+    title = gettext_lazy("type")
+    parameter_name = "format"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("JPEG", "JPEG"), ("PNG", "PNG"), ("WEBP", "WebP")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        return queryset.filter(format=self.value()) if self.value() else queryset
+
+
+@admin.register(Image)
+class ImageAdmin(admin.ModelAdmin):
+    list_display = ["thumbnail", "linked_key", "bucket", "state", "face_count", "pixels", "bytes", "created_at"]
+    list_display_links = None
+    list_filter = [StateFilter, ("bucket", admin.RelatedOnlyFieldListFilter), FormatFilter, "created_at"]
+    list_select_related = ["bucket", "analysis"]
+    list_per_page = 50
+    list_max_show_all = 500
+    show_full_result_count = False
+    search_fields = ["key", "name", "caption"]
+    search_help_text = gettext_lazy("Key, name or caption")
+    actions = ["make_renditions", "detect_faces", "remove"]
+    fields = ["name", "caption"]
+    change_list_template = "admin/media_catalog/images.html"
+    change_form_template = "admin/media_catalog/image.html"
+
+    # Permissions that the actions name, by Django's convention: has_<permission>_permission.
+    def has_make_renditions_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("media_catalog.make_renditions_image")
+
+    def has_detect_faces_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("media_catalog.detect_faces_image")
+
+    @admin.action(description=gettext_lazy("Make renditions…"), permissions=["make_renditions"])
+    def make_renditions(self, request: HttpRequest, images: QuerySet[Image]) -> HttpResponse:
+        return bulk.confirm_or_start(self, request, images, bulk.MAKE_RENDITIONS)
+
+    @admin.action(description=gettext_lazy("Detect faces…"), permissions=["detect_faces"])
+    def detect_faces(self, request: HttpRequest, images: QuerySet[Image]) -> HttpResponse:
+        return bulk.confirm_or_start(self, request, images, bulk.DETECT_FACES)
+
+    @admin.action(description=gettext_lazy("Remove…"), permissions=["delete"])
+    def remove(self, request: HttpRequest, images: QuerySet[Image]) -> HttpResponse:
+        return bulk.confirm_or_start(self, request, images, bulk.REMOVE_IMAGES)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Django's own deletion would leave the objects behind."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Image]:
+        return Image.objects.with_queued()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Image], search_term: str
+    ) -> tuple[QuerySet[Image], bool]:
+        """PostgreSQL refuses NUL in a text, so it never gets there."""
+        return super().get_search_results(request, queryset, search_term.replace("\x00", ""))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Thumbnails for the rows of the page alone."""
+        changelist = super().get_changelist_instance(request)
+        if isinstance(changelist.result_list, QuerySet):
+            changelist.result_list = changelist.result_list.with_thumbnails()  # type: ignore[attr-defined]
+        return changelist
+
+    @admin.display(description=gettext_lazy("preview"))
+    def thumbnail(self, image: Image) -> str:
+        return format_html('<a href="{}">{}</a>', _url(image), pictures.thumbnail(image))
+
+    @admin.display(description=gettext_lazy("key"), ordering="key")
+    def linked_key(self, image: Image) -> str:
+        return format_html('<a href="{}">{}</a>', _url(image), image.key)
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, image: Image) -> str:
+        state = describe(image)
+        return format_html('<span class="bo-tag bo-{}">{}</span>', state.css, state.short)
+
+    @admin.display(description=gettext_lazy("faces"), ordering="analysis__face_count", empty_value="–")
+    def face_count(self, image: Image) -> int | None:
+        analysis = getattr(image, "analysis", None)
+        return analysis.face_count if analysis and analysis.state != Analysis.State.FAILED else None
+
+    @admin.display(description=gettext_lazy("pixels"))
+    def pixels(self, image: Image) -> str:
+        return f"{image.width} × {image.height}"
+
+    @admin.display(description=gettext_lazy("size"), ordering="size")
+    def bytes(self, image: Image) -> str:
+        return filesizeformat(image.size)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/preview/<slug:slug>/", view(self.preview), name="media_catalog_image_preview"),
+            path("<int:pk>/original/", view(self.original), name="media_catalog_image_original"),
+            path("<int:pk>/rendition/<slug:slug>/", view(self.rendition), name="media_catalog_image_rendition"),
+            *super().get_urls(),
+        ]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Not Django's: that one runs in a transaction, where no AWS request may be made."""
+        return upload.upload_view(self, request)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Removal has its own confirmation, reached from the change page: it takes the objects along."""
+        return redirect(reverse("admin:media_catalog_image_change", args=[object_id]))
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        image = self.get_object(request, object_id)
+        context = {**self._shown(request, image), **(extra_context or {})} if image else extra_context
+        return super().change_view(request, object_id, form_url, context)
+
+    def preview(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
+        try:
+            return pictures.serve(request, self._rendition(request, pk, slug))
+        except BackofficeError as error:
+            return HttpResponse(sentence(error), status=503, content_type="text/plain; charset=utf-8")
+
+    def rendition(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
+        rendition = self._rendition(request, pk, slug)
+        return self._go(request, pk, lambda: downloads.rendition_link(rendition=rendition))
+
+    def original(self, request: HttpRequest, pk: int) -> HttpResponse:
+        image = get_object_or_404(Image.objects.select_related("bucket"), pk=pk)
+        if not self.has_view_permission(request, image):
+            raise PermissionDenied
+        return self._go(request, pk, lambda: downloads.original_link(image=image))
+
+    def _go(self, request: HttpRequest, pk: int, link: Any) -> HttpResponse:
+        try:
+            return redirect(link())
+        except BackofficeError as error:
+            messages.error(request, sentence(error))
+            return redirect(reverse("admin:media_catalog_image_change", args=[pk]))
+
+    def _rendition(self, request: HttpRequest, pk: int, slug: str) -> Rendition:
+        rendition = get_object_or_404(Rendition.objects.select_related("bucket", "image"), image=pk, preset__slug=slug)
+        if not self.has_view_permission(request, rendition.image):
+            raise PermissionDenied
+        return rendition
+
+    def _shown(self, request: HttpRequest, image: Image) -> dict[str, Any]:
+        """What the change page shows beside the form."""
+        analysis = getattr(image, "analysis", None)
+        faces = list(analysis.faces.all()) if analysis else []
+        preview = image.renditions.filter(preset__slug=Preset.PREVIEW).first()
+        return {
+            "image": image,
+            "state": describe(image),
+            "analysis": analysis,
+            "faces": faces,
+            "boxes": annotation.boxes(image, faces),
+            "preview_url": pictures.preview_url(image, preview, Preset.PREVIEW) if preview else "",
+            "renditions": _rendition_rows(image),
+            "recent_items": JobItem.objects.filter(image=image).select_related("job").order_by("-pk")[:5],
+            "may_make_renditions": self.has_make_renditions_permission(request),
+            "may_detect_faces": self.has_detect_faces_permission(request),
+            "may_remove": self.has_delete_permission(request, image),
+            "show_delete": False,
+        }
+
+
+def _url(image: Image) -> str:
+    return reverse("admin:media_catalog_image_change", args=[image.pk])
+
+
+def _rendition_rows(image: Image) -> list[dict[str, Any]]:
+    """Each active preset with its rendition, and whether that is current."""
+    made = {rendition.preset_id: rendition for rendition in image.renditions.select_related("preset", "image")}
+    return [{"preset": preset, "rendition": made.get(preset.pk)} for preset in Preset.objects.filter(active=True)]

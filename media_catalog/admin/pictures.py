@@ -1,0 +1,55 @@
+"""Pictures on pages: previews through our own view, so that a page costs no AWS request that was made before."""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.urls import reverse
+from django.utils.cache import get_conditional_response
+from django.utils.html import format_html
+from django.utils.http import quote_etag
+from django.utils.translation import gettext as _
+
+from media_catalog.models import Image, Rendition
+from media_catalog.services import previews
+
+BROWSER_SECONDS = 24 * 3600
+
+
+def thumbnail(image: Image) -> str:
+    """The thumbnail of an image fetched `with_thumbnails`, or a box that says there is none yet."""
+    prefetched: list[Rendition] = image.thumbnails  # type: ignore[attr-defined]  # annotated
+    if not prefetched:
+        return format_html('<span class="bo-thumb bo-thumb-none">{}</span>', _("No preview yet"))
+    rendition = prefetched[0]
+    return format_html(
+        '<img class="bo-thumb" src="{}" width="{}" height="{}" loading="lazy" alt="{}">',
+        preview_url(image, rendition, "thumbnail"),
+        rendition.width,
+        rendition.height,
+        image.caption or image.name,
+    )
+
+
+def preview_url(image: Image, rendition: Rendition, slug: str) -> str:
+    """Changes with the bytes, so a browser never shows an old picture."""
+    url = reverse("admin:media_catalog_image_preview", args=[image.pk, slug])
+    return f"{url}?v={previews.tag(rendition)}"
+
+
+def serve(request: HttpRequest, rendition: Rendition) -> HttpResponse:
+    """The bytes of a rendition: for this user's browser only, never sniffed, 304 when it has them."""
+    etag = quote_etag(previews.tag(rendition))
+    unchanged = get_conditional_response(request, etag=etag)
+    if isinstance(unchanged, HttpResponseNotModified):
+        return unchanged
+    body = previews.fetch(rendition)
+    if body is None:
+        return HttpResponse(_("This rendition no longer exists at S3."), status=404, content_type="text/plain")
+    return HttpResponse(
+        body,
+        content_type=rendition.content_type,
+        headers={
+            "ETag": etag,
+            "Cache-Control": f"private, max-age={BROWSER_SECONDS}",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Disposition": "inline",
+        },
+    )

@@ -1,0 +1,35 @@
+"""Create the originals, renditions and static buckets, with CORS, and pair them."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from media_catalog.exceptions import BackofficeError
+from media_catalog.quota.attribution import attribute
+from media_catalog.services import buckets
+from media_catalog.services.sentences import sentence
+
+
+class Command(BaseCommand):
+    help = "Create the three buckets named in the settings where they are missing. Safe to repeat."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--origin",
+            action="append",
+            default=[],
+            help="Origin of this site, as browsers see it (https://backoffice.example); may be repeated.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        origins = options["origin"] or [f"https://{host}" for host in settings.ALLOWED_HOSTS if host != "*"]
+        if not origins:
+            raise CommandError("Name the origin of this site with --origin.")
+        try:
+            with attribute(action="create_buckets"):
+                made = buckets.ensure_three(origins=origins)
+        except BackofficeError as error:
+            raise CommandError(sentence(error)) from error
+        for bucket in made:
+            self.stdout.write(f"{bucket.name}: {bucket.get_role_display()}")

@@ -1,0 +1,103 @@
+"""Pictures stored turned or mirrored come out upright."""
+
+import io
+import struct
+
+import pytest
+
+from media_catalog.imaging.orientation import read
+from media_catalog.imaging.probe import probe
+from tests.imaging.pictures import (
+    BLUE,
+    GREEN,
+    LIMITS,
+    RED,
+    YELLOW,
+    corners,
+    encoded,
+    exif,
+    near,
+    plain,
+    quarters,
+    rendered,
+    spec,
+)
+
+UPRIGHT = {("top", "left"): RED, ("top", "right"): GREEN, ("bottom", "left"): BLUE, ("bottom", "right"): YELLOW}
+OPPOSITE = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
+# EXIF 2.32, tag 274: where the stored row 0 and column 0 are in the upright picture.
+STORED = {
+    1: ("top", "left"),
+    2: ("top", "right"),
+    3: ("bottom", "right"),
+    4: ("bottom", "left"),
+    5: ("left", "top"),
+    6: ("right", "top"),
+    7: ("right", "bottom"),
+    8: ("left", "bottom"),
+}
+
+
+def stored(orientation: int, width: int, height: int, format: str) -> bytes:
+    """A file that shows UPRIGHT at width × height when turned as its tag says."""
+    row, column = STORED[orientation]
+    sides = ((row, column), (row, OPPOSITE[column]), (OPPOSITE[row], column), (OPPOSITE[row], OPPOSITE[column]))
+    colours = [UPRIGHT.get(pair) or UPRIGHT[pair[1], pair[0]] for pair in sides]
+    size = (width, height) if row in ("top", "bottom") else (height, width)
+    return encoded(quarters(*size, colours), format, exif=exif(orientation=orientation))
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("scale", [1, 20])
+@pytest.mark.parametrize(("box", "mode", "size"), [((30, None), "fit", (30, 20)), ((24, 20), "fill", (24, 20))])
+def test_upright(
+    orientation: int,
+    format: str,
+    scale: int,
+    box: tuple[int, int | None],
+    mode: str,
+    size: tuple[int, int],
+) -> None:
+    body = stored(orientation, 61 * scale, 41 * scale, format)
+
+    found = probe(io.BytesIO(body), limits=LIMITS)
+    image = rendered(body, spec(*box, mode))
+
+    assert (found.width, found.height, found.orientation) == (61 * scale, 41 * scale, orientation)
+    assert image.size == size
+    assert all(map(near, corners(image), UPRIGHT.values())), corners(image)
+
+
+def directory(order: str, *entries: tuple[int, int, int]) -> bytes:
+    """A TIFF block of one directory; the entries are (tag, type, value of two bytes)."""
+    start = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    rows = b"".join(struct.pack(order + "HHIHxx", tag, kind, 1, value) for tag, kind, value in entries)
+    return start + struct.pack(order + "IH", 8, len(entries)) + rows
+
+
+@pytest.mark.parametrize(
+    ("block", "orientation"),
+    [
+        (directory("<", (0x0112, 3, 6)), 6),
+        (directory(">", (0x0100, 3, 4), (0x0112, 3, 8)), 8),
+        (b"Exif\0\0" + directory(">", (0x0112, 3, 3)), 3),
+        (directory("<", (0x0112, 3, 0)), 1),
+        (directory("<", (0x0112, 3, 9)), 1),
+        (directory("<", (0x0112, 4, 6)), 1),
+        (directory("<", (0x0100, 3, 6)), 1),
+        (directory("<", (0x0112, 3, 6))[:-9], 1),
+        (b"II*\0\xff\xff\xff\xff", 1),
+        (b"II*\0", 1),
+        (b"Exif\0\0 nothing", 1),
+        (b"", 1),
+    ],
+)
+def test_damaged_or_senseless_exif_means_upright(block: bytes, orientation: int) -> None:
+    assert read(block) == orientation
+
+
+def test_damaged_exif_does_not_refuse_the_picture() -> None:
+    body = encoded(plain(60, 40), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12")
+
+    assert probe(io.BytesIO(body), limits=LIMITS).orientation == 1

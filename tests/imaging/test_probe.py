@@ -1,0 +1,99 @@
+"""What probe tells about a good file."""
+
+import io
+import warnings
+
+import pytest
+from PIL import Image
+
+from media_catalog.imaging.opening import decoding
+from media_catalog.imaging.probe import Limits, Probe, content_type, extension, probe
+from tests.imaging.pictures import LIMITS, encoded, plain, png_chunk
+
+FORMATS = [("JPEG", "image/jpeg", "jpg"), ("PNG", "image/png", "png"), ("WEBP", "image/webp", "webp")]
+
+
+@pytest.mark.parametrize(("format", "media_type", "ending"), FORMATS)
+def test_tells_what_a_file_is(format: str, media_type: str, ending: str) -> None:
+    source = io.BytesIO(encoded(plain(60, 40), format))
+    source.seek(7)
+
+    assert probe(source, limits=LIMITS) == Probe(
+        format=format, content_type=media_type, width=60, height=40, orientation=1
+    )
+    assert source.tell() == 0
+    assert content_type(format) == media_type
+    assert extension(format) == ending
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"lossless": True, "exif": b"Exif\0\0"}])
+@pytest.mark.parametrize("size", [(1, 1), (300, 7), (1, 5000)])
+def test_reads_the_size_from_each_kind_of_webp(options: dict[str, object], size: tuple[int, int]) -> None:
+    body = encoded(plain(*size), "WEBP", **{"lossless": False, **options})
+
+    found = probe(io.BytesIO(body), limits=LIMITS)
+
+    assert (found.width, found.height) == size
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"comment": b"x" * 60_000}])
+def test_reads_the_size_from_each_kind_of_jpeg(options: dict[str, object]) -> None:
+    found = probe(io.BytesIO(encoded(plain(60, 40), "JPEG", **options)), limits=LIMITS)
+
+    assert (found.width, found.height) == (60, 40)
+
+
+def test_skips_junk_between_the_segments_of_a_jpeg() -> None:
+    body = encoded(plain(60, 40), "JPEG")
+    place = body.index(b"\xff\xdb")
+
+    found = probe(io.BytesIO(body[:place] + b"\0\0\xff\xff" + body[place:]), limits=LIMITS)
+
+    assert (found.width, found.height) == (60, 40)
+
+
+def test_the_jpeg_of_a_phone_with_a_second_picture_inside_is_a_jpeg() -> None:
+    body = encoded(plain(60, 40), "MPO", save_all=True, append_images=[plain(30, 20)])
+    with Image.open(io.BytesIO(body)) as image:
+        assert image.format == "MPO"
+
+    found = probe(io.BytesIO(body), limits=LIMITS)
+
+    assert (found.format, found.content_type, found.width) == ("JPEG", "image/jpeg", 60)
+
+
+def test_decodes_a_jpeg_at_an_eighth_and_others_whole(decodes: list[tuple[int, int]]) -> None:
+    for format in ("JPEG", "PNG", "WEBP"):
+        probe(io.BytesIO(encoded(plain(800, 600), format)), limits=LIMITS)
+
+    assert decodes == [(100, 75), (800, 600), (800, 600)]
+
+
+def test_a_picture_that_makes_pillow_warn_is_still_a_picture() -> None:
+    body = encoded(plain(60, 40))
+    # An animation of no frames: Pillow warns, and warnings are errors in these tests.
+    body = body[:33] + png_chunk(b"acTL", bytes(8)) + body[33:]
+    with pytest.warns(UserWarning, match="APNG"), Image.open(io.BytesIO(body)):
+        pass
+
+    assert probe(io.BytesIO(body), limits=LIMITS).width == 60
+
+
+def test_leaves_the_warnings_filters_as_they_were_whichever_thread_ends_first() -> None:
+    before = list(warnings.filters)
+    first, second = decoding(), decoding()
+
+    first.__enter__()
+    second.__enter__()
+    during = list(warnings.filters)
+    first.__exit__(None, None, None)
+    between = list(warnings.filters)
+    second.__exit__(None, None, None)
+
+    assert during == between != before
+    assert list(warnings.filters) == before
+
+
+def test_limits_name_only_formats_that_we_read() -> None:
+    with pytest.raises(ValueError, match="BMP"):
+        Limits(max_bytes=1, max_pixels=1, formats=("JPEG", "BMP"))
