@@ -108,6 +108,8 @@ JOB_CHUNK_SIZE = 10
 JOB_CHUNK_SECONDS = 60
 JOB_ITEM_SECONDS = env.int("JOB_ITEM_SECONDS", default=120)  # also the lease of a claimed item
 JOB_ITEM_ATTEMPTS = 3
+# A stopping worker may finish what it holds for so long; what it does not finish is taken up by the recovery.
+WORKER_STOP_SECONDS = env.int("WORKER_STOP_SECONDS", default=4)
 Q_CLUSTER: dict[str, Any] = {
     "name": "backoffice",
     "label": _("Queue"),
