@@ -13,6 +13,8 @@ import dlib
 import numpy as np
 from PIL import Image, ImageOps
 
+DETECTOR = f"dlib HOG/{dlib.__version__}"
+
 # https://docs.aws.amazon.com/rekognition/latest/dg/limits.html
 MAX_BYTES = 5 * 1024**2
 MAX_S3_BYTES = 15 * 1024**2

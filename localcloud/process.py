@@ -171,7 +171,7 @@ def _listening(port: int) -> socket.socket:
 def _raise_if_ours(port: int) -> None:
     """AlreadyRunning when a local cloud answers on that port."""
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
-        data_dir = Path(_status(port, timeout=2)["data_dir"])
+        data_dir = Path(_status(port, timeout=1)["data_dir"])
         raise AlreadyRunning(data_dir=data_dir, port=port)
 
 

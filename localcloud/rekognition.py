@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from localcloud.asgi import Answer
-from localcloud.detect_faces import MAX_BYTES, MAX_S3_BYTES, DetectionError, detect_faces
+from localcloud.detect_faces import DETECTOR, MAX_BYTES, MAX_S3_BYTES, DetectionError, detect_faces
 
 TARGET_PREFIX = "RekognitionService."
 
@@ -94,5 +94,9 @@ def _invalid_parameters() -> DetectionError:
 
 
 def _answer(status: int, content: dict[str, Any]) -> Answer:
-    headers = (("content-type", "application/x-amz-json-1.1"), ("x-amzn-requestid", str(uuid.uuid4())))
+    headers = (
+        ("content-type", "application/x-amz-json-1.1"),
+        ("x-amzn-requestid", str(uuid.uuid4())),
+        ("x-detector", DETECTOR),  # so that results name their source, which here is not Rekognition
+    )
     return Answer(status, json.dumps(content).encode(), headers)

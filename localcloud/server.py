@@ -126,6 +126,7 @@ async def main() -> None:
         checkpoints.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await checkpoints
+    _signal_group(signal.SIGTERM)  # to us it says once more what we are doing
 
 
 def _server_config() -> ServerConfig:
@@ -149,7 +150,14 @@ def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         pass
     loop.call_soon_threadsafe(stop.set)
     time.sleep(WATCHDOG_SECONDS)
+    _signal_group(signal.SIGKILL)
     os._exit(1)
+
+
+def _signal_group(number: signal.Signals) -> None:
+    """Signal the Lambda functions that still run, and ourselves: all are in the group that `process` made."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, number)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ We read it ourselves because Pillow's WebP plugin allocates the whole canvas whe
 because its bomb error does not name the size. Each function answers None when the header cannot be read.
 """
 
+import io
 import struct
 from typing import BinaryIO
 
@@ -14,8 +15,6 @@ _JPEG_STEPS = 65_536
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # TEM, the restarts and stuffed or fill bytes carry no length.
 _JPEG_BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
-# Start of scan and end of image: no frame header came before them.
-_JPEG_LATE = frozenset({0xDA, 0xD9})
 
 
 def png_size(source: BinaryIO) -> tuple[int, int] | None:
@@ -47,12 +46,12 @@ def jpeg_size(source: BinaryIO) -> tuple[int, int] | None:
     source.seek(2)
     for _ in range(_JPEG_STEPS):
         marker = _next_marker(source)
-        if marker is None or marker in _JPEG_LATE:
+        if marker is None:
             return None
         if marker in _JPEG_FRAMES:
             return _frame_size(source.read(7))
-        if marker not in _JPEG_BARE and not _skip_segment(source):
-            return None
+        if marker not in _JPEG_BARE:
+            _skip_segment(source)
     return None
 
 
@@ -78,9 +77,7 @@ def _frame_size(segment: bytes) -> tuple[int, int] | None:
     return width, height
 
 
-def _skip_segment(source: BinaryIO) -> bool:
+def _skip_segment(source: BinaryIO) -> None:
+    # The length counts its own two bytes; a smaller one is a lie.
     length = int.from_bytes(source.read(2), "big")
-    if length < 2:
-        return False
-    source.seek(length - 2, 1)
-    return True
+    source.seek(max(0, length - 2), io.SEEK_CUR)

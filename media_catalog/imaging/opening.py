@@ -138,7 +138,7 @@ def _identified(source: BinaryIO, limits: Limits) -> str:
 
 def _stored_size(source: BinaryIO, format: str) -> tuple[int, int]:
     size = FORMATS[format].read_size(source)
-    if size is None or not min(size):
+    if size is None:
         raise ImageRefused("damaged")
     return size
 

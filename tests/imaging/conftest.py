@@ -1,7 +1,9 @@
 """Fixtures of the imaging tests."""
 
+from typing import Any
+
 import pytest
-from PIL import ImageFile
+from PIL import Image, ImageFile
 
 
 @pytest.fixture
@@ -17,4 +19,18 @@ def decodes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
         return load(image)
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", counting)
+    return sizes
+
+
+@pytest.fixture
+def resizes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """The size before and after of every resampling that was asked for, in order."""
+    sizes: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    resize = Image.Image.resize
+
+    def recording(image: Image.Image, size: tuple[int, int], *args: Any, **options: Any) -> Image.Image:
+        sizes.append((image.size, size))
+        return resize(image, size, *args, **options)
+
+    monkeypatch.setattr(Image.Image, "resize", recording)
     return sizes

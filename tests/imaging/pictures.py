@@ -1,6 +1,7 @@
 """Pictures for the tests, made with Pillow, and the door they are put through."""
 
 import io
+import random
 import struct
 import zlib
 from collections.abc import Sequence
@@ -85,7 +86,7 @@ def near(found: Sequence[int], wanted: Sequence[int], tolerance: int = 6) -> boo
 
 
 def photo(width: int, height: int) -> Image.Image:
-    """Detail at every scale and some hard edges, the same at every call."""
+    """Detail at every scale, hard edges and the noise of a sensor; the same at every call."""
     whole = Image.new("RGB", (width, height), (128, 128, 128))
     for step, (horizontal, vertical) in enumerate(((3, 5), (11, 7), (41, 31), (151, 113))):
         gradient = Image.linear_gradient("L").resize((horizontal * 8, vertical * 8))
@@ -95,6 +96,10 @@ def photo(width: int, height: int) -> Image.Image:
             for top in range(0, height, tile.height):
                 layer.paste(tile, (left, top))
         whole = Image.blend(whole, layer, 0.35)
+    grain = random.Random(1).randbytes(width * height)  # noqa: S311 - the same at every call
+    for step in (1, 2):
+        noise = Image.frombytes("L", (width, height), grain).crop((0, 0, width // step, height // step))
+        whole = Image.blend(whole, noise.resize((width, height), Image.Resampling.BICUBIC).convert("RGB"), 0.06)
     whole.paste(RED, (width // 5, height // 4, width // 3, height // 2))
     whole.paste(WHITE, (width // 2, height // 2, width * 4 // 5, height * 2 // 3))
     return whole

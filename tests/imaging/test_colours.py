@@ -116,6 +116,25 @@ def test_every_kind_of_pixel_comes_out_in_its_colour(source: bytes, colour: tupl
     assert near(pixel(image, 5, 10), colour)
 
 
+@pytest.mark.parametrize(("mode", "shown"), [("1", "L"), ("P", "RGB")])
+def test_fine_lines_of_a_picture_with_few_colours_become_shades(mode: str, shown: str) -> None:
+    lines = Image.new(mode, (80, 40), 0)
+    for left in range(0, 80, 2):
+        lines.paste(1 if mode == "1" else 255, (left, 0, left + 1, 40))
+    if mode == "P":
+        lines.putpalette([value for grey in range(256) for value in (grey, grey, grey)])
+
+    image = rendered(encoded(lines), spec(40, None))
+
+    assert image.mode == shown
+    assert near(pixel(image, 20, 10), (128, 128, 128), tolerance=10)
+
+
+def test_sixteen_bits_are_rounded_to_eight() -> None:
+    # 16,624 / 257 = 64.7
+    assert rendered(encoded(sixteen_bits(16_624)), spec(80, None)).getpixel((5, 5)) == 65
+
+
 @pytest.mark.parametrize("image", [plain(60, 40), plain(60, 40, (*RED, 200))])
 def test_colours_are_brought_from_their_profile_to_srgb(image: Image.Image) -> None:
     for format in ("PNG", "WEBP") if image.mode == "RGBA" else FORMATS:
@@ -170,8 +189,7 @@ def test_no_metadata_comes_out(source: str, format: str) -> None:
         assert set(image.info) <= jfif | frames
 
 
-def test_a_text_in_a_png_never_becomes_transparency() -> None:
-    # tRNS of a palette behind other chunks, with fewer entries than the palette.
+def test_a_palette_with_fewer_transparencies_than_colours() -> None:
     body = encoded(half_clear().quantize(4))
     image = rendered(body[:33] + png_chunk(b"gAMA", struct.pack(">I", 45_455)) + body[33:], spec(20, None))
 

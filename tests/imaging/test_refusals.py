@@ -4,6 +4,7 @@ import io
 import struct
 import zipfile
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -11,6 +12,7 @@ from PIL import Image
 from media_catalog.exceptions import ImageRefused
 from media_catalog.imaging.probe import Limits, probe
 from media_catalog.imaging.renditions import make
+from media_catalog.imaging.signatures import HEAD_BYTES
 from tests.imaging.pictures import (
     LIMITS,
     encoded,
@@ -198,7 +200,8 @@ def test_garbage_behind_a_good_signature(body: bytes) -> None:
 
 def test_bits_that_flipped_in_a_png() -> None:
     body = bytearray(encoded(plain(60, 40)))
-    body[-5] ^= 1
+    # In the checksum of the pixels, which the decoder does not read; IEND are the last 12 bytes.
+    body[-13] ^= 1
 
     assert refusal(bytes(body)).reason == "damaged"
 
@@ -213,8 +216,48 @@ def test_too_little_memory_is_not_blamed_on_the_file(monkeypatch: pytest.MonkeyP
         probe(io.BytesIO(encoded(plain(60, 40))), limits=LIMITS)
 
 
-def test_a_png_chunk_of_false_length() -> None:
+class Watched(io.BytesIO):
+    """Remembers what is asked of it."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.asked: list[int] = []
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.asked.append(size or 0)
+        return super().read(size)
+
+
+def test_a_png_chunk_of_false_length_reserves_no_memory() -> None:
     body = png_claiming(4, 4)
     place = body.index(b"IDAT") - 4
+    source = Watched(body[:place] + b"\xff\xff\xff\xff" + body[place + 4 :])
 
-    assert refusal(body[:place] + b"\xff\xff\xff\xff" + body[place + 4 :]).reason == "damaged"
+    with pytest.raises(ImageRefused, match="damaged"):
+        probe(source, limits=LIMITS)
+
+    assert max(source.asked) <= HEAD_BYTES
+
+
+def test_a_jpeg_full_of_junk_keeps_nobody_busy() -> None:
+    source = Watched(b"\xff\xd8\xff\xe0\0\2" + bytes(1_000_000))
+
+    with pytest.raises(ImageRefused, match="damaged"):
+        probe(source, limits=LIMITS)
+
+    assert len(source.asked) < 100_000
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_only_the_decoder_of_the_announced_format_runs(format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed: list[object] = []
+    open_ = Image.open
+
+    def recording(source: Any, **options: Any) -> Image.Image:
+        allowed.append(options["formats"])
+        return open_(source, **options)
+
+    monkeypatch.setattr(Image, "open", recording)
+    probe(io.BytesIO(encoded(plain(6, 4), format)), limits=LIMITS)
+
+    assert allowed == [[format]]

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from media_catalog.exceptions import ImageRefused
 from media_catalog.imaging.geometry import target_size
@@ -16,6 +16,7 @@ from tests.imaging.pictures import (
     RED,
     decoded,
     encoded,
+    exif,
     made,
     near,
     photo,
@@ -24,6 +25,8 @@ from tests.imaging.pictures import (
     rendered,
     spec,
 )
+
+Size = tuple[int, int]
 
 FORMATS = ["JPEG", "PNG", "WEBP"]
 PRESETS = (
@@ -148,16 +151,50 @@ def test_nothing_is_decoded_for_nothing(decodes: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "specs", [PRESETS, (spec(700, 700, "fill"),), (spec(1000, None), spec(500, None), spec(250, None))]
+    "specs",
+    [
+        PRESETS,
+        (spec(700, 700, "fill"),),
+        (spec(720, None),),
+        (spec(1000, None), spec(500, None), spec(250, None)),
+        (spec(200, 900, "stretch"),),
+    ],
 )
-def test_as_good_as_resampling_each_from_a_full_decode(specs: tuple[Spec, ...]) -> None:
-    body = encoded(photo(2901, 2203), "JPEG", quality=90)
-    full = decoded(body)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_as_good_as_resampling_each_from_a_full_decode(specs: tuple[Spec, ...], orientation: int) -> None:
+    body = encoded(photo(2901, 2203), "JPEG", quality=90, subsampling=2, exif=exif(orientation=orientation))
+    full = ImageOps.exif_transpose(decoded(body))
 
     for asked, rendition in zip(specs, made(body, *specs), strict=True):
         target = target_size(asked, *full.size)
         wanted = full.resize((target.width, target.height), Image.Resampling.LANCZOS, box=target.box_on(*full.size))
         assert psnr(decoded(rendition.body), wanted) >= 45, asked
+
+
+@pytest.mark.parametrize(
+    ("widths", "sources"),
+    [
+        ((800, 400, 200), (800, 800, 400)),
+        ((200, 800, 400), (800, 800, 400)),
+        # Too close to each other: all from the first, or each would be softer than the one before.
+        ((800, 760, 720), (800, 800, 800)),
+    ],
+)
+def test_each_comes_from_the_smallest_that_is_large_enough(
+    widths: tuple[int, ...], sources: tuple[int, ...], resizes: list[tuple[Size, Size]]
+) -> None:
+    made(encoded(plain(1600, 1200)), *(spec(width, None) for width in widths))
+
+    assert [before[0] for before, _after in resizes] == [1600, *sources]
+
+
+@pytest.mark.parametrize("size", [(1, 10_000), (10_000, 1)])
+def test_a_thin_picture_is_not_blown_up_before_it_is_cut(size: Size, resizes: list[tuple[Size, Size]]) -> None:
+    # Scaled to cover the box, the whole of it would have ten thousand million pixels.
+    image = rendered(encoded(plain(*size)), spec(1000, 1000, "fill", allow_upscale=True))
+
+    assert image.size == (1000, 1000)
+    assert [after for _before, after in resizes] == [size, (1000, 1000)]
 
 
 def test_an_animation_gives_its_first_frame() -> None:

@@ -11,9 +11,6 @@ import urllib3
 from botocore.config import Config
 
 from localcloud.process import RunningCloud
-from tests.cloud import local_cloud
-
-__all__ = ["local_cloud"]
 
 MakeClient = Callable[..., Any]
 

@@ -65,9 +65,7 @@ class Command(BaseCommand):
                 uploads.store(file=io.BytesIO(body), name=name, caption="", bucket=bucket, user=user)
                 for name, body in sample_pictures()
             ]
-        jobs.start(
-            kind="make_renditions", user=user, images=[image.pk for image in images], scope="Sample pictures"
-        )
+        jobs.start(kind="make_renditions", user=user, images=[image.pk for image in images], scope="Sample pictures")
         self.stdout.write(f"{len(images)} sample pictures uploaded; their previews are being made.")
 
 

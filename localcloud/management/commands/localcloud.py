@@ -102,4 +102,5 @@ def _sentence(error: process.CloudError) -> str:
             return text % {"port": port}
         case process.PortUnavailable(port=port, reason=reason):
             return _("Port %(port)s cannot be opened: %(reason)s.") % {"port": port, "reason": reason}
-    return _("The local cloud ended unexpectedly: %(reason)s.") % {"reason": error}
+    status = error.status if isinstance(error, process.CloudEnded) else error
+    return _("The local cloud ended unexpectedly: exit status %(status)s.") % {"status": status}

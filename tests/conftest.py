@@ -1,0 +1,85 @@
+"""What the tests share: a local cloud with buckets of the test's own, pictures, and the worker's part."""
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
+
+from localcloud.process import RunningCloud
+from media_catalog.aws import s3
+from media_catalog.aws.client import forget_clients
+from media_catalog.jobs.runner import run_chunk
+from media_catalog.models import Bucket, Image, Job, JobItem, RequestLimit
+from media_catalog.services import uploads
+from tests.cloud import local_cloud
+from tests.pictures import jpeg, upload_file
+
+__all__ = ["local_cloud"]
+
+
+@pytest.fixture(autouse=True)
+def _no_cache() -> Iterator[None]:
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def cloud(local_cloud: RunningCloud, settings) -> Iterator[RunningCloud]:
+    """The local cloud as the application's AWS."""
+    settings.AWS_ENDPOINT_URL = local_cloud.endpoint_url
+    forget_clients()
+    yield local_cloud
+    forget_clients()
+
+
+@pytest.fixture
+def originals(cloud: RunningCloud, db: None) -> Bucket:
+    """An empty bucket for originals, paired with one for renditions. Limits are out of the way."""
+    RequestLimit.objects.update(limit=1_000_000)
+    name = f"originals-{secrets.token_hex(6)}"
+    for bucket in (name, f"{name}-resized"):
+        s3.create_bucket(bucket, region="us-east-1")
+    renditions = Bucket.objects.create(name=f"{name}-resized", role=Bucket.Role.RENDITIONS, region="us-east-1")
+    return Bucket.objects.create(
+        name=name, role=Bucket.Role.ORIGINALS, region="us-east-1", renditions_bucket=renditions
+    )
+
+
+@pytest.fixture
+def store(originals: Bucket) -> Callable[..., Image]:
+    """Upload a picture as the application does."""
+
+    def _store(body: bytes | None = None, *, name: str = "photo.jpg", user: User | None = None) -> Image:
+        file = upload_file(body if body is not None else jpeg(), name)
+        return uploads.store(file=file, name=name, caption="", bucket=originals, user=user)
+
+    return _store
+
+
+@pytest.fixture
+def work() -> Callable[[], None]:
+    """Do what the workers would: run all items that wait."""
+
+    def _work() -> None:
+        for job in Job.objects.exclude(state=Job.State.FINISHED):
+            waiting = job.items.filter(state=JobItem.State.QUEUED).values_list("pk", flat=True)
+            run_chunk(job.pk, list(waiting))
+
+    return _work
+
+
+@pytest.fixture
+def staff_with(db: None) -> Callable[..., User]:
+    """A member of staff with these permissions of the catalogue alone."""
+
+    def _staff_with(*codenames: str) -> User:
+        user = User.objects.create_user(f"staff-{secrets.token_hex(3)}", is_staff=True)
+        permissions = Permission.objects.filter(content_type__app_label="media_catalog", codename__in=codenames)
+        assert permissions.count() == len(codenames)
+        user.user_permissions.set(permissions)
+        return user
+
+    return _staff_with
