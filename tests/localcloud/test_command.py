@@ -1,12 +1,15 @@
 """`manage.py localcloud` as a developer and a process runner use it: as a process, by signals and exit status."""
 
 import contextlib
+import io
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -65,16 +68,18 @@ def test_runs_until_told_to_stop_and_leaves_no_process_behind(
     assert not _alive(server)
 
 
-def test_the_server_goes_when_the_command_is_killed(start: Start, url: str, tmp_path: Path) -> None:
+def test_everything_goes_when_the_command_is_killed(start: Start, url: str, tmp_path: Path, client: MakeClient) -> None:
     process = start(url)
     _line(process)
-    [server] = _servers(tmp_path)
+    _run_function_that_sleeps(client, RunningCloud(url, tmp_path, ACCOUNT, process))
+    left = _servers(tmp_path)
+    assert len(left) == 2
     process.kill()
     process.wait()
     deadline = time.monotonic() + 10
-    while _alive(server) and time.monotonic() < deadline:
+    while any(map(_alive, left)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not _alive(server)
+    assert not any(map(_alive, left))
 
 
 def test_a_dead_server_ends_the_command(start: Start, url: str, tmp_path: Path) -> None:
@@ -138,6 +143,28 @@ def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
     with pytest.raises(CommandError, match="AWS_SECRET_ACCESS_KEY"):
         call_command("localcloud")
+
+
+def _run_function_that_sleeps(client: MakeClient, cloud: RunningCloud) -> None:
+    """Have the server run a Lambda function, which is a process of its own, for longer than any test."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = client("iam", cloud).create_role(RoleName="sleeper", AssumeRolePolicyDocument=policy)["Role"]["Arn"]
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("sleeper.py", "import time\n\ndef handle(seconds, context):\n    time.sleep(seconds)\n")
+    functions = client("lambda", cloud)
+    functions.create_function(
+        FunctionName="sleeper",
+        Runtime="python3.11",
+        Role=role,
+        Handler="sleeper.handle",
+        Code={"ZipFile": code.getvalue()},
+        Timeout=60,
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName="sleeper", WaiterConfig={"Delay": 1})
+    functions.invoke(FunctionName="sleeper", Payload=b"0")
+    functions.invoke(FunctionName="sleeper", Payload=b"50", InvocationType="Event")
 
 
 def _line(process: "subprocess.Popen[str]") -> str:

@@ -15,7 +15,6 @@ from media_catalog.services import arrivals, uploads
 from tests.pictures import encoded, jpeg, picture
 
 
-
 def test_an_upload_is_one_put_and_one_row(store, cloud, originals):
     body = jpeg(300, 200)
     mark = cloud.access_log.mark()
@@ -50,9 +49,7 @@ def test_the_extension_is_that_of_the_content(store):
     ],
 )
 def test_names_become_safe_keys(store, originals, name, key):
-    image = uploads.store(
-        file=io.BytesIO(jpeg()), name=name, caption="", bucket=originals, user=None
-    )
+    image = uploads.store(file=io.BytesIO(jpeg()), name=name, caption="", bucket=originals, user=None)
 
     assert image.key == key
     assert s3.head_object(originals.name, key) is not None
@@ -78,9 +75,7 @@ def test_an_object_unknown_to_the_catalogue_is_not_overwritten(store, originals)
 
 def test_our_own_object_of_a_lost_answer_is_adopted(store, originals):
     body = jpeg()
-    s3.put_object(
-        originals.name, "photo.jpg", body, content_type="image/jpeg", sha256=hashlib.sha256(body).digest()
-    )
+    s3.put_object(originals.name, "photo.jpg", body, content_type="image/jpeg", sha256=hashlib.sha256(body).digest())
 
     assert store(body).key == "photo.jpg"
 

@@ -1,0 +1,269 @@
+"""Jobs: started in the caller's transaction, claimed once, faults told apart, recovered after a dead worker."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+
+from media_catalog import jobs
+from media_catalog.aws import s3
+from media_catalog.exceptions import AwsUnavailable
+from media_catalog.jobs import enqueue, runner, schedules
+from media_catalog.jobs.kinds import KINDS
+from media_catalog.jobs.progress import progress
+from media_catalog.models import Image, Job, JobItem, RequestClass, RequestCounter, RequestLimit, RequestUsage
+from tests.pictures import one_face
+
+
+def _states(job: Job) -> list[tuple[str, str]]:
+    return list(job.items.order_by("pk").values_list("state", "code"))
+
+
+def test_a_job_runs_its_items_and_finishes(store, work, admin_user):
+    images = [store(name=f"{number}.jpg") for number in range(3)]
+    job = jobs.start(kind="make_renditions", user=admin_user, images=[image.pk for image in images])
+    assert progress(job).percent == 0
+
+    work()
+
+    job.refresh_from_db()
+    assert job.state == Job.State.FINISHED
+    assert job.started_at and job.finished_at
+    assert progress(job).percent == 100
+    item = job.items.first()
+    assert item.message == "6 renditions made."
+    assert item.requests == {"s3_tier1": 6, "s3_tier2": 1}
+    usage = RequestUsage.objects.filter(job_kind="make_renditions", operation="PutObject")
+    assert [(row.username, row.count) for row in usage] == [(admin_user.username, 18)]
+
+
+def test_a_second_delivery_does_nothing(store, cloud, admin_user):
+    job = jobs.start(kind="make_renditions", user=admin_user, images=[store().pk])
+    ids = list(job.items.values_list("pk", flat=True))
+    runner.run_chunk(job.pk, ids)
+    mark = cloud.access_log.mark()
+
+    runner.run_chunk(job.pk, ids)
+
+    assert not cloud.access_log.operations(mark)
+    assert job.items.get().attempts == 1
+
+
+def test_one_bad_item_does_not_lose_the_others(store, work, originals, admin_user):
+    images = [store(name=f"{number}.jpg") for number in range(3)]
+    s3.put_object(originals.name, images[1].key, b"garbage", content_type="image/jpeg", overwrite=True)
+    job = jobs.start(kind="make_renditions", user=admin_user, images=[image.pk for image in images])
+
+    work()
+
+    assert _states(job) == [("done", ""), ("failed", "image_refused"), ("done", "")]
+    assert job.items.get(state="failed").message == "This is not an image."
+
+
+def test_s3_away_in_the_middle_fails_items_with_the_reason(store, work, monkeypatch, admin_user):
+    images = [store(name=f"{number}.jpg") for number in range(2)]
+    job = jobs.start(kind="make_renditions", user=admin_user, images=[image.pk for image in images])
+
+    def away(*args, **kwargs):
+        raise AwsUnavailable("no answer")
+
+    monkeypatch.setattr(s3, "put_object", away)
+    work()
+
+    assert _states(job) == [("failed", "unavailable")] * 2
+    assert "could not be reached" in job.items.first().message
+
+
+def test_an_unforeseen_error_fails_the_item_without_a_traceback(store, work, monkeypatch, admin_user, caplog):
+    job = jobs.start(kind="make_renditions", user=admin_user, images=[store().pk])
+    monkeypatch.setattr(s3, "get_object", lambda *args: 1 / 0)
+
+    work()
+
+    assert _states(job) == [("failed", "internal")]
+    assert "division" not in job.items.get().message
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_image_removed_meanwhile_is_skipped(store, work, admin_user):
+    image = store()
+    job = jobs.start(kind="make_renditions", user=admin_user, images=[image.pk])
+    image.delete()
+
+    work()
+
+    assert _states(job) == [("skipped", "gone")]
+    assert job.items.get().target.endswith("/photo.jpg")
+
+
+def test_removal_takes_the_image_and_keeps_the_item(store, work, admin_user):
+    job = jobs.start(kind="remove_images", user=admin_user, images=[store().pk])
+
+    work()
+
+    assert not Image.objects.exists()
+    assert _states(job) == [("done", "")]
+
+
+def test_the_limit_reached_in_the_middle_refuses_the_rest(store, work, cloud, admin_user):
+    """Limit at used + 3, ten images: three requests arrive, seven items say why not."""
+    images = [store(one_face(), name=f"{number}.jpg") for number in range(10)]
+    RequestCounter.objects.create(
+        request_class=RequestClass.REKOGNITION_IMAGE, month=timezone.now().date().replace(day=1), used=5
+    )
+    RequestLimit.objects.filter(request_class=RequestClass.REKOGNITION_IMAGE).update(limit=8)
+    mark = cloud.access_log.mark()
+    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in images])
+
+    work()
+
+    assert dict(cloud.access_log.operations(mark)) == {"DetectFaces": 3}
+    assert _states(job) == [("done", "")] * 3 + [("failed", "quota")] * 7
+    assert all(item.message.startswith("Refused by quota") for item in job.items.filter(code="quota"))
+
+
+def test_an_unchanged_image_is_not_analysed_twice_unless_asked(store, work, cloud, admin_user):
+    image = store(one_face())
+    for options, expected in [({}, "done"), ({}, "skipped"), ({"again": True}, "done")]:
+        job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk], options=options)
+        work()
+        assert job.items.get().state == expected
+
+
+def test_a_job_without_items_is_finished_at_once(db, admin_user):
+    job = jobs.start(kind="make_renditions", user=admin_user, images=[])
+
+    job.refresh_from_db()
+    assert job.state == Job.State.FINISHED
+    assert progress(job).percent == 100
+
+
+def test_a_chunk_over_its_time_hands_the_rest_back(store, settings, admin_user):
+    images = [store(name=f"{number}.jpg") for number in range(3)]
+    job = jobs.start(kind="make_renditions", user=admin_user, images=[image.pk for image in images])
+    settings.JOB_CHUNK_SECONDS = -1
+
+    runner.run_chunk(job.pk, list(job.items.values_list("pk", flat=True)))
+
+    assert OrmQ.objects.count() == 1
+    assert set(job.items.values_list("state", flat=True)) == {"queued"}
+
+
+def test_bucket_sync_is_a_job(originals, work, admin_user):
+    job = jobs.start(kind="sync_buckets", user=admin_user)
+    work()
+
+    item = job.items.get()
+    assert item.state == "done", item.message
+    assert item.requests == {"s3_tier1": 1}
+
+
+def test_every_kind_has_a_label():
+    assert all(str(kind.label) for kind in KINDS.values())
+
+
+class TestDispatch:
+    def test_happens_on_commit_in_chunks(self, originals, admin_user, django_capture_on_commit_callbacks):
+        images = [Image.objects.create(bucket=originals, key=f"{n}.jpg", size=1, width=1, height=1) for n in range(25)]
+        with django_capture_on_commit_callbacks(execute=True):
+            jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in images])
+            assert not OrmQ.objects.exists()
+
+        assert OrmQ.objects.count() == 3
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_rolled_back_caller_leaves_no_job(self, admin_user):
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            jobs.start(kind="sync_buckets", user=admin_user)
+            raise ZeroDivisionError
+
+        assert not Job.objects.exists()
+        assert not OrmQ.objects.exists()
+
+
+@pytest.mark.database
+class TestClaim:
+    def test_one_of_two_gets_it(self, db):
+        item = JobItem.objects.create(job=Job.objects.create(kind="sync_buckets"), target="x")
+
+        assert runner.claim(item.pk)
+        assert not runner.claim(item.pk)
+        item.refresh_from_db()
+        assert item.attempts == 1
+        assert item.lease_until > timezone.now()
+
+    def test_a_result_that_comes_after_the_lease_is_not_written_over_the_new_one(self, db, monkeypatch):
+        job = Job.objects.create(kind="sync_buckets")
+        item = JobItem.objects.create(job=job, target="x")
+
+        def slow(image, options):
+            JobItem.objects.filter(pk=item.pk).update(state="done", message="by another worker", attempts=2)
+            return runner.Outcome(state=JobItem.State.FAILED, message="too late")
+
+        monkeypatch.setattr(
+            runner,
+            "KINDS",
+            {
+                "sync_buckets": KINDS["sync_buckets"].__class__(
+                    slug="sync_buckets", label="x", run=slow, takes_images=False
+                )
+            },
+        )
+        runner.run_chunk(job.pk, [item.pk])
+
+        item.refresh_from_db()
+        assert item.message == "by another worker"
+
+
+@pytest.mark.database
+class TestRecovery:
+    def _running(self, *, lease: timedelta, attempts: int = 1) -> JobItem:
+        job = Job.objects.create(kind="sync_buckets", state=Job.State.RUNNING)
+        return JobItem.objects.create(
+            job=job, target="x", state="running", attempts=attempts, lease_until=timezone.now() + lease
+        )
+
+    def test_an_expired_item_is_put_back_and_dispatched(self, db):
+        item = self._running(lease=timedelta(seconds=-1))
+
+        assert schedules.recover() == 1
+
+        item.refresh_from_db()
+        assert item.state == "queued"
+        assert OrmQ.objects.count() == 1
+
+    def test_a_living_item_is_left_alone(self, db):
+        self._running(lease=timedelta(seconds=30))
+
+        assert schedules.recover() == 0
+        assert not OrmQ.objects.exists()
+
+    def test_an_item_that_kills_its_worker_each_time_fails(self, db):
+        item = self._running(lease=timedelta(seconds=-1), attempts=3)
+
+        assert schedules.recover() == 0
+
+        item.refresh_from_db()
+        item.job.refresh_from_db()
+        assert (item.state, item.code) == ("failed", "worker_died")
+        assert item.job.state == Job.State.FINISHED
+
+    def test_a_job_never_dispatched_is_dispatched(self, db):
+        job = Job.objects.create(kind="sync_buckets", heartbeat=timezone.now() - timedelta(hours=1))
+        JobItem.objects.create(job=job, target="x")
+
+        schedules.recover()
+        assert OrmQ.objects.count() == 1
+
+        schedules.recover()
+        assert OrmQ.objects.count() == 1
+
+
+def test_schedules_are_installed_once(db):
+    schedules.install()
+    schedules.install()
+
+    assert set(Schedule.objects.values_list("func", flat=True)) == set(schedules.EVERY_MINUTE.values())
+    assert enqueue.RUN_CHUNK == f"{runner.run_chunk.__module__}.{runner.run_chunk.__name__}"
