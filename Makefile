@@ -25,7 +25,7 @@ run: $(STAMP) .env ## the whole product on this machine: http://127.0.0.1:8000/a
 	$(BIN)/honcho start
 
 test: $(STAMP) ## all tests on SQLite
-	$(BIN)/pytest -n 2 -m "not soak"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak"
 
 test-postgres: $(STAMP) ## the tests that are about the database, on PostgreSQL
 	DATABASE_URL=$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -m "database and not soak"

@@ -13,7 +13,7 @@ import dlib
 import numpy as np
 from PIL import Image, ImageOps
 
-DETECTOR = f"dlib HOG/{dlib.__version__}"
+DETECTOR = f"dlib HOG/{dlib.__version__}"  # type: ignore[attr-defined]
 
 # https://docs.aws.amazon.com/rekognition/latest/dg/limits.html
 MAX_BYTES = 5 * 1024**2

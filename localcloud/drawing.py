@@ -87,10 +87,10 @@ def draw_face(canvas: Image.Image, face: Face) -> None:
         min(canvas.height, round(face.y + 5 * face.width)),
     )
     place = canvas.crop((left, top, right, bottom))
-    fine = place.resize((place.width * OVERSAMPLING, place.height * OVERSAMPLING), Image.Resampling.BICUBIC)
+    fine = place.resize((place.width * OVERSAMPLING, place.height * OVERSAMPLING), Image.Resampling.NEAREST)
     x, y, unit = ((part * OVERSAMPLING) for part in (face.x - left, face.y - top, face.width))
     _person(fine, _Pen(ImageDraw.Draw(fine), x, y, unit), face.look)
-    canvas.paste(fine.resize(place.size, Image.Resampling.LANCZOS), (left, top))
+    canvas.paste(fine.reduce(OVERSAMPLING), (left, top))
 
 
 def _person(canvas: Image.Image, pen: _Pen, look: Look) -> None:

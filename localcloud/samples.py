@@ -124,7 +124,7 @@ def _phone_portrait() -> Image.Image:
 def _mountain_lake() -> Image.Image:
     picture = _gradient([(104, 158, 208), (232, 220, 206)])
     draw = ImageDraw.Draw(picture)
-    draw.circle((1240, 330), 62, (255, 240, 206))
+    draw.circle((1240, 400), 62, (255, 240, 206))
     slopes = _dice(3)
     for base, rise, colour in [
         (560, 330, (134, 150, 176)),

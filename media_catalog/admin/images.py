@@ -187,6 +187,7 @@ class ImageAdmin(admin.ModelAdmin):
             "analysis": analysis,
             "faces": faces,
             "boxes": annotation.boxes(image, faces),
+            "ages_reported": any(face.age_low is not None for face in faces),
             "preview_url": pictures.preview_url(image, preview, Preset.PREVIEW) if preview else "",
             "renditions": _rendition_rows(image),
             "recent_items": JobItem.objects.filter(image=image).select_related("job").order_by("-pk")[:5],
@@ -204,4 +205,12 @@ def _url(image: Image) -> str:
 def _rendition_rows(image: Image) -> list[dict[str, Any]]:
     """Each active preset with its rendition, and whether that is current."""
     made = {rendition.preset_id: rendition for rendition in image.renditions.select_related("preset", "image")}
-    return [{"preset": preset, "rendition": made.get(preset.pk)} for preset in Preset.objects.filter(active=True)]
+    rows = [(preset, made.get(preset.pk)) for preset in Preset.objects.filter(active=True)]
+    return [
+        {"preset": preset, "rendition": rendition, "current": rendition is not None and _is_current(image, rendition)}
+        for preset, rendition in rows
+    ]
+
+
+def _is_current(image: Image, rendition: Rendition) -> bool:
+    return rendition.source_etag == image.etag and rendition.preset_version == rendition.preset.version

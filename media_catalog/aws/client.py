@@ -8,7 +8,13 @@ from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 from django.conf import settings
 
 from media_catalog.exceptions import (
@@ -39,9 +45,12 @@ _DENIED = {
     "AccessDeniedException",
     "AllAccessDisabled",
     "ExpiredToken",
+    "ExpiredTokenException",
     "InvalidAccessKeyId",
     "InvalidSignatureException",
+    "InvalidToken",
     "MissingAuthenticationTokenException",
+    "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
     "403",
@@ -61,6 +70,7 @@ _THROTTLED = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+_UNAVAILABLE = {"RequestTimeout"}  # a 400 of S3: the body came too slowly
 _REFUSED = {
     "ImageTooLargeException",
     "InvalidImageFormatException",
@@ -72,6 +82,7 @@ _ERRORS: list[tuple[set[str], type[AwsError]]] = [
     (_NOT_FOUND, AwsNotFound),
     (_CONFLICT, AwsConflict),
     (_THROTTLED, AwsThrottled),
+    (_UNAVAILABLE, AwsUnavailable),
     (_REFUSED, DetectionRefused),
 ]
 
@@ -108,6 +119,8 @@ def call(*, bucket: str = "", seconds: float = CALL_SECONDS) -> Iterator[None]:
             raise _translate(error) from error
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise AwsDenied(str(error)) from error
+        except ParamValidationError as error:  # nothing was sent, and another try would not help
+            raise AwsError(str(error)) from error
         except BotoCoreError as error:
             raise AwsUnavailable(str(error)) from error
 
@@ -146,5 +159,6 @@ def _translate(error: ClientError) -> AwsError:
 
 
 def timed(file: IO[bytes]) -> IO[bytes]:
-    """The file as a request body that keeps the deadline of the call."""
+    """The file, from its start, as a request body that keeps the deadline of the call."""
+    file.seek(0)  # botocore rewinds there for a retry, so the first attempt must begin there too
     return deadline.TimedReader(file)  # type: ignore[return-value]

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import IO
 
+from botocore.response import StreamingBody
+from urllib3.exceptions import HTTPError
+
 from media_catalog.exceptions import AwsUnavailable
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
@@ -51,10 +54,15 @@ class TimedReader:
         return self._file.tell()
 
 
-def read_all(body: IO[bytes]) -> bytes:
-    """The whole body of an answer, read in pieces that keep the deadline."""
+def read_all(body: StreamingBody) -> bytes:
+    """The whole body of an answer, within the deadline. Raises AwsUnavailable when it is late or breaks off."""
     pieces = []
-    while piece := body.read(CHUNK_BYTES):
-        check()
-        pieces.append(piece)
+    try:
+        with body as raw:
+            # read1 returns what has arrived; read would wait for a full piece, however slowly it dribbles in.
+            while piece := raw.read1(CHUNK_BYTES):  # type: ignore[attr-defined]  # `raw` is urllib3's response
+                check()
+                pieces.append(piece)
+    except HTTPError as error:
+        raise AwsUnavailable(str(error)) from error
     return b"".join(pieces)

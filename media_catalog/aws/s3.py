@@ -122,7 +122,7 @@ def get_object(bucket: str, key: str) -> ObjectContent | None:
     try:
         with call(bucket=bucket):
             answer = client("s3").get_object(Bucket=bucket, Key=key)
-            body = deadline.read_all(answer["Body"])  # type: ignore[arg-type]
+            body = deadline.read_all(answer["Body"])
     except AwsNotFound:
         return None
     return ObjectContent(
@@ -140,12 +140,13 @@ def head_object(bucket: str, key: str) -> ObjectInfo | None:
             answer = client("s3").head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     except AwsNotFound:
         return None
-    checksum = answer.get("ChecksumSHA256")
+    checksum = answer.get("ChecksumSHA256", "")
+    whole = checksum and "-" not in checksum  # "…-3" is the checksum of the checksums of three parts
     return ObjectInfo(
         etag=answer["ETag"].strip('"'),
         size=answer["ContentLength"],
         content_type=answer.get("ContentType", ""),
-        sha256=base64.b64decode(checksum) if checksum else None,
+        sha256=base64.b64decode(checksum) if whole else None,
     )
 
 
@@ -162,8 +163,7 @@ def download_link(bucket: str, key: str, *, disposition: str, content_type: str,
     `..` or `//` cannot be linked: clients normalise the path.
     """
     with call(bucket=bucket):
-        meter.spend("s3", "GetObject")
-        return client("s3").generate_presigned_url(
+        link = client("s3").generate_presigned_url(
             "get_object",
             Params={
                 "Bucket": bucket,
@@ -173,3 +173,5 @@ def download_link(bucket: str, key: str, *, disposition: str, content_type: str,
             },
             ExpiresIn=seconds,
         )
+        meter.spend("s3", "GetObject")
+    return link

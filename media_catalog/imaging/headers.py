@@ -61,13 +61,15 @@ def _head(source: BinaryIO, length: int) -> bytes:
 
 
 def _next_marker(source: BinaryIO) -> int | None:
-    """The byte after the next 0xFF (and its fill bytes); 0, a bare marker, for a byte of junk."""
+    """The byte after 0xFF; 0, a bare marker, for a byte of junk or fill; None at the end."""
+    byte = source.read(1)
+    if byte != b"\xff":
+        return 0 if byte else None
     byte = source.read(1)
     if byte == b"\xff":
-        while byte == b"\xff":
-            byte = source.read(1)
-        return byte[0] if byte else None
-    return 0 if byte else None
+        source.seek(-1, io.SEEK_CUR)
+        return 0
+    return byte[0] if byte else None
 
 
 def _frame_size(segment: bytes) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
 
-from django.db import DatabaseError, transaction
+from django.db import Error, transaction
 from django.db.models import F, Q, Subquery
 from django.utils import timezone
 
@@ -35,7 +35,7 @@ def spend(service: str, operation: str) -> None:
         with transaction.atomic(durable=True):
             _count(request_class, today.replace(day=1))
             _attribute(request_class, operation, today)
-    except DatabaseError as error:
+    except Error as error:
         raise MeterUnavailable(str(error)) from error
     tally = _tally.get()
     if tally is not None:

@@ -30,7 +30,7 @@ def test_a_job_runs_its_items_and_finishes(store, work, admin_user):
 
     job.refresh_from_db()
     assert job.state == Job.State.FINISHED
-    assert job.started_at and job.finished_at
+    assert job.started_at < job.finished_at
     assert progress(job).percent == 100
     item = job.items.first()
     assert item.message == "6 renditions made."
@@ -175,9 +175,9 @@ class TestDispatch:
 
     @pytest.mark.django_db(transaction=True)
     def test_a_rolled_back_caller_leaves_no_job(self, admin_user):
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with transaction.atomic():
             jobs.start(kind="sync_buckets", user=admin_user)
-            raise ZeroDivisionError
+            transaction.set_rollback(True)
 
         assert not Job.objects.exists()
         assert not OrmQ.objects.exists()
@@ -266,4 +266,4 @@ def test_schedules_are_installed_once(db):
     schedules.install()
 
     assert set(Schedule.objects.values_list("func", flat=True)) == set(schedules.EVERY_MINUTE.values())
-    assert enqueue.RUN_CHUNK == f"{runner.run_chunk.__module__}.{runner.run_chunk.__name__}"
+    assert f"{runner.run_chunk.__module__}.{runner.run_chunk.__name__}" == enqueue.RUN_CHUNK

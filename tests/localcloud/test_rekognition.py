@@ -25,6 +25,11 @@ def test_finds_faces_in_bytes_and_in_an_object_alike(s3: Any, rekognition: Any, 
     assert by_bytes["FaceDetails"] == by_object["FaceDetails"]
 
 
+def test_says_that_it_is_not_rekognition(rekognition: Any) -> None:
+    answer = rekognition.detect_faces(Image={"Bytes": PICTURE})
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-detector"].startswith("dlib HOG/")
+
+
 def test_reads_the_version_asked_for(s3: Any, rekognition: Any, bucket: str) -> None:
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     first = s3.put_object(Bucket=bucket, Key="picture.jpg", Body=PICTURE)["VersionId"]

@@ -13,12 +13,18 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import connection
+
+from media_catalog.jobs import schedules
 
 
 class Command(BaseCommand):
     help = "Run the background workers until SIGTERM or Ctrl-C."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # What a killed predecessor left behind need not wait for the clock.
+        schedules.recover()
+        connection.close()
         cluster = subprocess.Popen([sys.executable, sys.argv[0], "qcluster"], start_new_session=True)  # noqa: S603
         stopping = False
 

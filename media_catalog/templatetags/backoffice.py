@@ -1,0 +1,123 @@
+"""What pages show in more than one place, and values put into words and geometry for templates."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import template
+from django.db.models import Count, Q
+from django.utils.formats import number_format
+from django.utils.translation import gettext_lazy as _
+
+from media_catalog.jobs.kinds import KINDS
+from media_catalog.jobs.progress import Progress
+from media_catalog.models import Image, Job, JobItem
+from media_catalog.quota import summary
+from media_catalog.services.annotation import COLOURS, Box
+
+register = template.Library()
+
+RECENT_JOBS = 5
+LEVELS = {
+    "none": _("No limit"),
+    "ok": _("Within the limit"),
+    "watch": _("Close to the limit"),
+    "full": _("Limit reached: further requests are refused"),
+}
+
+
+@register.inclusion_tag("admin/media_catalog/quota_summary.html", takes_context=True)
+def quota_summary(context: template.RequestContext) -> dict[str, Any]:
+    """This month's requests for each class, with the level in words."""
+    user = context["request"].user
+    classes = summary.this_month()
+    return {
+        "classes": [(entry, LEVELS[entry.level]) for entry in classes],
+        "resets": classes[0].resets,
+        "may_see_limits": user.has_perm("media_catalog.view_requestlimit")
+        or user.has_perm("media_catalog.change_requestlimit"),
+    }
+
+
+@register.inclusion_tag("admin/media_catalog/recent_jobs.html", takes_context=True)
+def recent_jobs(context: template.RequestContext) -> dict[str, Any]:
+    """The latest jobs of the user, each with how many of its items failed: one query."""
+    failed = Count("items", filter=Q(items__state=JobItem.State.FAILED))
+    jobs = Job.objects.filter(requested_by=context["request"].user.pk).annotate(failed_count=failed)
+    return {"jobs": jobs.order_by("-created_at", "-pk")[:RECENT_JOBS]}  # grouping drops the model's own order
+
+
+@register.filter
+def grouped(value: int) -> str:
+    """A count with its thousands set apart."""
+    return number_format(value, force_grouping=True)
+
+
+@register.filter
+def kind_label(slug: str) -> str:
+    """A kind of job in words."""
+    return str(KINDS[slug].label)
+
+
+@register.filter
+def count_of(progress: Progress, state: str) -> int:
+    """How many items of a job are in a state."""
+    count: int = getattr(progress, state)
+    return count
+
+
+@register.filter
+def requests_used(item: JobItem) -> int:
+    """Requests of all classes that an item has used."""
+    return sum(item.requests.values())
+
+
+@register.filter
+def face_colour(number: int) -> int:
+    """The colour of a face in the table, 1 … COLOURS: that of its box."""
+    return (number - 1) % COLOURS + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chip:
+    """The number label of a face box, in pixels of the picture.
+
+    (x, y) is the point that stays where it is when the style sheet scales the label; `top` is the label's
+    upper edge from there: above the box, or inside it when there is no room above.
+    """
+
+    x: float
+    y: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def middle(self) -> float:
+        return self.width / 2
+
+    @property
+    def baseline(self) -> float:
+        return self.top + self.height * 0.76
+
+    @property
+    def font_size(self) -> float:
+        return self.height * 0.74
+
+    @property
+    def radius(self) -> float:
+        return self.height * 0.18
+
+
+@register.filter
+def chip(box: Box, image: Image) -> Chip:
+    """The label of a box: as high as suits the picture, lower on the small faces of a crowd."""
+    side = max(image.width, image.height)
+    height = min(side * 0.05, max(side * 0.03, box.height * 0.3))
+    width = height * (0.45 + 0.5 * len(str(box.face.number)))
+    return Chip(
+        x=round(max(0.0, min(box.x, image.width - width)), 2),
+        y=box.y,
+        top=round(-height if box.y >= height else 0.0, 2),
+        width=round(width, 2),
+        height=round(height, 2),
+    )

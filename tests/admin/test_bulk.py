@@ -1,0 +1,164 @@
+"""Bulk actions: the confirmation with its cost, the job that follows, and hand-made requests."""
+
+import re
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from media_catalog.models import Image, Job, RequestClass, RequestCounter, RequestLimit
+from media_catalog.services import renditions
+from tests.pictures import encoded, one_face, picture
+
+LIST = "/admin/media_catalog/image/"
+ACTIONS = {
+    "make_renditions": "make_renditions_image",
+    "detect_faces": "detect_faces_image",
+    "remove": "delete_image",
+}
+
+
+def _post(client, action, images, query="", **fields):
+    data = {"action": action, "_selected_action": [image.pk for image in images], "select_across": "0", **fields}
+    return client.post(f"{LIST}{query}", data)
+
+
+def _cost(response) -> dict[str, tuple[int, int]]:
+    return {line.label: (line.requests, line.left) for line in response.context["lines"]}
+
+
+def test_the_confirmation_names_count_requests_and_what_is_left(admin_client, store):
+    images = [store(name=f"{number}.jpg") for number in range(3)]
+    renditions.make(image=images[0])
+    RequestLimit.objects.filter(request_class=RequestClass.S3_TIER1).update(limit=500)
+    used = RequestCounter.objects.get(request_class=RequestClass.S3_TIER1).used
+
+    response = _post(admin_client, "make_renditions", images)
+
+    assert response.context["count"] == 3
+    assert _cost(response)["S3 PUT, COPY, POST, LIST"] == (12, 500 - used)
+    assert _cost(response)["S3 GET and all other"][0] == 2
+    assert "1 image has all its renditions already and is skipped." in response.content.decode()
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(("action", "kind"), [("make_renditions", "make_renditions"), ("detect_faces", "detect_faces")])
+def test_confirming_starts_a_job_of_what_was_confirmed(admin_client, store, work, admin_user, action, kind):
+    images = [store(one_face(), name=f"{number}.jpg") for number in range(3)]
+    chosen = images[:2]
+    estimate = _post(admin_client, action, chosen).context["cost"].requests
+
+    response = _post(admin_client, action, chosen, confirm="1", count="2")
+
+    job = Job.objects.get()
+    assert response.url == f"/admin/media_catalog/job/{job.pk}/change/"
+    assert (job.kind, job.requested_by, job.scope) == (kind, admin_user, "2 images")
+    assert set(job.items.values_list("image", flat=True)) == {image.pk for image in chosen}
+    assert LogEntry.objects.filter(user=admin_user, object_id=str(chosen[0].pk)).count() == 1
+    work()
+    used: dict[str, int] = {}
+    for requests in job.items.values_list("requests", flat=True):
+        used = {name: used.get(name, 0) + requests.get(name, 0) for name in used | requests}
+    assert used == {name: count for name, count in estimate.items() if count}
+
+
+def test_removal_takes_everything_after_its_own_confirmation(admin_client, store, work):
+    image = store()
+    renditions.make(image=image)
+    page = _post(admin_client, "remove", [image])
+    assert "7 objects are deleted" in page.content.decode()
+    assert Image.objects.exists()
+
+    _post(admin_client, "remove", [image], confirm="1", count="1")
+    work()
+
+    assert not Image.objects.exists()
+
+
+def test_select_all_means_all_that_the_filter_shows(admin_client, store, originals):
+    shown = [store(encoded(picture(), "PNG"), name="b.png")]
+    store(name="a.jpg")
+
+    page = _post(admin_client, "remove", shown, query="?format=PNG", select_across="1")
+    assert page.context["count"] == 1
+    _post(admin_client, "remove", shown, query="?format=PNG", select_across="1", confirm="1", count="1")
+
+    job = Job.objects.get()
+    assert job.scope == "1 image: all with format: PNG"
+    assert [item.target for item in job.items.all()] == [f"{originals.name}/b.png"]
+
+
+def test_a_selection_that_changed_is_shown_again(admin_client, store):
+    image = store()
+
+    response = _post(admin_client, "remove", [image], confirm="1", count="5")
+
+    assert "selection has changed" in response.content.decode()
+    assert not Job.objects.exists()
+
+
+def test_what_would_be_refused_is_said_before(admin_client, store):
+    images = [store(name=f"{number}.jpg") for number in range(3)]
+    RequestLimit.objects.filter(request_class=RequestClass.REKOGNITION_IMAGE).update(limit=1)
+
+    response = _post(admin_client, "detect_faces", images)
+
+    assert [line.short for line in response.context["short"]] == [2]
+
+
+def test_unreadable_and_unchanged_images_are_said(admin_client, store):
+    response = _post(admin_client, "detect_faces", [store(encoded(picture(), "WEBP"))])
+
+    assert "1 image cannot be read by Rekognition" in response.content.decode()
+
+
+@pytest.mark.parametrize(("action", "permission"), ACTIONS.items())
+def test_actions_need_their_permission_on_the_page_and_by_hand(client, store, staff_with, action, permission):
+    image = store()
+    client.force_login(staff_with("view_image"))
+    assert f'value="{action}"' not in client.get(LIST).content.decode()
+    _post(client, action, [image], confirm="1", count="1")
+    assert not Job.objects.exists()
+
+    client.force_login(staff_with("view_image", permission))
+    assert f'value="{action}"' in client.get(LIST).content.decode()
+    _post(client, action, [image], confirm="1", count="1")
+    assert Job.objects.count() == 1
+
+
+def test_nothing_selected_or_no_action_is_a_warning(admin_client, store):
+    store()
+    for fields in ({"action": "remove"}, {"action": "", "_selected_action": ["1"]}):
+        response = admin_client.post(LIST, {"index": "0", "select_across": "0", **fields}, follow=True)
+        assert [message.level_tag for message in response.context["messages"]] == ["warning"]
+    assert not Job.objects.exists()
+
+
+def test_an_id_that_no_longer_exists_is_left_out(admin_client, store):
+    image = store()
+    response = admin_client.post(
+        LIST, {"action": "remove", "_selected_action": [image.pk, 999_999], "select_across": "0"}
+    )
+    assert response.context["count"] == 1
+
+
+def test_get_starts_nothing(admin_client, store):
+    store()
+    admin_client.get(f"{LIST}?action=remove&_selected_action=1&confirm=1&count=1", follow=True)
+    assert not Job.objects.exists()
+
+
+def test_the_post_needs_a_csrf_token(store, admin_user):
+    image = store()
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(admin_user)
+    assert _post(client, "remove", [image], confirm="1", count="1").status_code == 403
+
+
+def test_the_page_carries_the_selection(admin_client, store):
+    images = [store(name=f"{number}.jpg") for number in range(2)]
+    page = _post(admin_client, "make_renditions", images).content.decode()
+
+    carried = re.findall(r'name="_selected_action" value="(\d+)"', page)
+    assert sorted(map(int, carried)) == [image.pk for image in images]
+    assert 'name="count" value="2"' in page

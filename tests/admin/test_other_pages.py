@@ -1,0 +1,163 @@
+"""Index, buckets, presets and limits; and what holds for every page."""
+
+import re
+
+import pytest
+
+from media_catalog.models import Bucket, Job, Preset, RequestClass, RequestCounter, RequestLimit
+from media_catalog.quota.meter import spend
+
+PAGES = [
+    "",
+    "media_catalog/bucket/",
+    "media_catalog/image/",
+    "media_catalog/image/add/",
+    "media_catalog/face/",
+    "media_catalog/job/",
+    "media_catalog/preset/",
+    "media_catalog/preset/1/change/",
+    "media_catalog/requestlimit/",
+    "media_catalog/requestlimit/1/change/",
+    "auth/user/",
+    "password_change/",
+]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_strict(admin_client, originals, path):
+    response = admin_client.get(f"/admin/{path}")
+
+    assert response.status_code == 200
+    policy = response["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    page = response.content.decode()
+    assert not re.search(r"<script(?![^>]*\b(src|type=.application/json))", page)
+    assert not re.search(r"<[^>]+\s(style|on[a-z]+)=", page)
+    assert "<style" not in page
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_for_strangers(client, db, path):
+    assert client.get(f"/admin/{path}").url.startswith("/admin/login/")
+
+
+def test_the_start_page_leads_to_the_admin(client):
+    assert client.get("/").url == "/admin/"
+
+
+class TestQuotaSummary:
+    def _entries(self, client):
+        return {entry.request_class: entry for entry in client.get("/admin/").context["classes"]}
+
+    def test_used_limit_left_and_reset_in_words(self, admin_client, db):
+        RequestLimit.objects.filter(request_class=RequestClass.S3_TIER1).update(limit=10)
+        for _time in range(8):
+            spend("s3", "PutObject")
+
+        page = admin_client.get("/admin/").content.decode()
+
+        text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+        assert "S3 PUT, COPY, POST, LIST" in text
+        assert re.search(r"8 of 10", text)
+        assert re.search(r"2 left", text)
+        assert "Resets on" in text
+        assert "(UTC)" in text
+
+    def test_without_a_limit_it_says_so(self, admin_client, db):
+        RequestLimit.objects.filter(request_class=RequestClass.REKOGNITION_IMAGE).delete()
+
+        assert "no limit" in admin_client.get("/admin/").content.decode().lower()
+
+
+class TestBuckets:
+    def test_sync_is_a_job_by_post_with_its_permission(self, client, originals, staff_with, work):
+        client.force_login(staff_with("view_bucket"))
+        sync = "/admin/media_catalog/bucket/sync/"
+        assert "sync/" not in client.get("/admin/media_catalog/bucket/").content.decode()
+        assert client.post(sync).status_code == 403
+
+        client.force_login(staff_with("view_bucket", "sync_bucket"))
+        assert "sync/" in client.get("/admin/media_catalog/bucket/").content.decode()
+        assert client.get(sync).status_code == 405
+        assert client.post(sync).status_code == 302
+        work()
+        assert Job.objects.get().items.get().state == "done"
+
+    def test_missing_buckets_are_said(self, admin_client, originals):
+        Bucket.objects.filter(pk=originals.pk).update(missing_since="2026-01-01T00:00:00Z")
+        assert "Missing at S3" in admin_client.get("/admin/media_catalog/bucket/").content.decode()
+
+    def test_read_only(self, admin_client, originals):
+        change = f"/admin/media_catalog/bucket/{originals.pk}/change/"
+        assert admin_client.get(change).status_code == 200
+        assert admin_client.post(change, {"name": "x"}).status_code == 403
+
+
+class TestPresets:
+    def _save(self, client, preset, **changes):
+        fields = ("name", "width", "height", "mode", "format", "quality")
+        data = {name: getattr(preset, name) or "" for name in fields} | {"active": "on"} | changes
+        return client.post(f"/admin/media_catalog/preset/{preset.pk}/change/", data)
+
+    def test_a_change_of_pixels_raises_the_version_and_a_name_does_not(self, admin_client, db):
+        preset = Preset.objects.get(slug="low")
+        self._save(admin_client, preset, name="Tiny")
+        preset.refresh_from_db()
+        assert (preset.name, preset.version) == ("Tiny", 1)
+
+        self._save(admin_client, preset, quality="60")
+        preset.refresh_from_db()
+        assert (preset.quality, preset.version, preset.slug) == (60, 2, "low")
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"width": "", "height": ""}, "Give a width, a height or both."),
+            ({"width": ""}, "This mode needs both a width and a height."),
+            ({"width": "0"}, "greater than or equal to 1"),
+            ({"quality": "101"}, "less than or equal to 100"),
+        ],
+    )
+    def test_impossible_presets_are_refused(self, admin_client, db, changes, said):
+        preset = Preset.objects.get(slug="low")
+
+        assert said in self._save(admin_client, preset, **changes).content.decode()
+
+    def test_the_shipped_presets(self, db):
+        shipped = {
+            preset.slug: (preset.width, preset.height, preset.mode, preset.allow_upscale)
+            for preset in Preset.objects.all()
+        }
+        assert shipped == {
+            "thumbnail": (200, None, "fit", False),
+            "very-high": (1024, 1024, "fill", True),
+            "high": (1024, 786, "fill", False),
+            "medium": (786, 786, "fill", False),
+            "low": (124, 124, "fill", False),
+            "preview": (1280, 1280, "fit", False),
+        }
+
+
+class TestLimits:
+    def test_a_changed_limit_holds_at_once_and_leaves_history(self, admin_client, db):
+        row = RequestLimit.objects.get(request_class=RequestClass.S3_TIER1)
+        RequestCounter.objects.create(request_class=RequestClass.S3_TIER1, month="2026-01-01", used=5)
+
+        admin_client.post(
+            f"/admin/media_catalog/requestlimit/{row.pk}/change/",
+            {"limit": "7", "source": "set by hand", "source_date": "2026-11-20"},
+        )
+
+        row.refresh_from_db()
+        assert (row.limit, row.source) == (7, "set by hand")
+        history = admin_client.get(f"/admin/media_catalog/requestlimit/{row.pk}/history/").content.decode()
+        assert "Changed" in history
+
+    def test_negative_is_refused(self, admin_client, db):
+        row = RequestLimit.objects.first()
+        response = admin_client.post(
+            f"/admin/media_catalog/requestlimit/{row.pk}/change/",
+            {"limit": "-1", "source": "x", "source_date": "2026-11-20"},
+        )
+        assert response.context["errors"]

@@ -1,0 +1,156 @@
+"""The upload page, as a browser posts to it."""
+
+import pytest
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.urls import reverse
+
+from media_catalog.aws import s3
+from media_catalog.exceptions import AwsDenied, AwsUnavailable
+from media_catalog.models import Image, Job, RequestClass, RequestCounter, RequestLimit
+from tests.pictures import encoded, jpeg, picture, upload_file
+
+URL = "/admin/media_catalog/image/add/"
+
+
+def _post(client, bucket, *files, **fields):
+    return client.post(URL, {"images": list(files), "bucket": bucket.pk, "caption": "", **fields}, follow=True)
+
+
+def _messages(response):
+    return [str(message) for message in response.context["messages"]]
+
+
+def test_several_files_are_stored_with_their_caption(admin_client, originals, admin_user):
+    files = [upload_file(jpeg(), "a.jpg"), upload_file(encoded(picture(), "PNG"), "b.png")]
+
+    response = _post(admin_client, originals, *files, caption="Press day")
+
+    assert response.redirect_chain == [(reverse("admin:media_catalog_image_changelist"), 302)]
+    assert _messages(response) == ["2 images uploaded."]
+    assert set(Image.objects.values_list("key", "caption")) == {("a.jpg", "Press day"), ("b.png", "Press day")}
+    assert Image.objects.first().uploaded_by == admin_user
+    assert LogEntry.objects.filter(action_flag=ADDITION, user=admin_user).count() == 2
+
+
+def test_a_big_file_is_streamed_from_disk(admin_client, originals, settings):
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 1000
+
+    _post(admin_client, originals, upload_file(jpeg(), "big.jpg"))
+
+    assert Image.objects.get().size == len(jpeg())
+
+
+def test_making_renditions_is_started_when_asked(admin_client, originals, work):
+    response = _post(admin_client, originals, upload_file(jpeg()), make_renditions="on")
+
+    job = Job.objects.get()
+    assert job.estimate == {"s3_tier1": 6, "s3_tier2": 1}
+    assert f"/job/{job.pk}/" in _messages(response)[0]
+    work()
+    assert Image.objects.get().renditions.count() == 6
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "said"),
+    [
+        (b"", "empty.jpg", "The file is empty (0 bytes)."),
+        (b"<!DOCTYPE html><html></html>", "page.jpg", "it looks like HTML"),
+        (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "drawing.svg", "it looks like SVG"),
+        (b"just some text", "notes.jpg", "This is not an image."),
+        (jpeg()[:3000], "cut.jpg", "The image is damaged"),
+        (encoded(picture(), "GIF"), "moving.gif", "This is a GIF file; accepted are JPEG, PNG, WebP."),
+        (encoded(picture(), "TIFF"), "scan.jpg", "This is a TIFF file; accepted are JPEG, PNG, WebP."),
+    ],
+)
+def test_a_bad_file_is_named_with_its_reason_and_the_others_go_on(admin_client, originals, body, name, said):
+    response = _post(admin_client, originals, upload_file(body, name), upload_file(jpeg(), "good.jpg"))
+
+    assert response.status_code == 200
+    first, second = _messages(response)
+    assert name in first
+    assert said in first
+    assert second == "1 image uploaded."
+    assert Image.objects.get().key == "good.jpg"
+
+
+def test_limits_are_named_in_the_refusal_and_on_the_page(admin_client, originals, settings):
+    settings.IMAGE_MAX_BYTES = 2000
+    assert "2.0\xa0KB" in admin_client.get(URL).content.decode()
+    assert "at most 2.0\xa0KB are accepted" in _messages(_post(admin_client, originals, upload_file(jpeg())))[0]
+
+    settings.IMAGE_MAX_BYTES, settings.IMAGE_MAX_PIXELS = 10**7, 1234
+    [said] = _messages(_post(admin_client, originals, upload_file(jpeg())))
+    assert "640 × 480 pixels; at most 1,234 pixels" in said
+
+
+def test_a_file_name_is_escaped(admin_client, originals):
+    response = _post(admin_client, originals, upload_file(b"x", "<img src=x>.jpg"))
+
+    assert "<img src=x>" not in response.content.decode()
+    assert "&lt;img src=x&gt;.jpg" in response.content.decode()
+
+
+def test_no_file_is_a_field_error(admin_client, originals):
+    response = _post(admin_client, originals)
+
+    assert response.context["form"].errors["images"] == ["This field is required."]
+    assert not Image.objects.exists()
+
+
+def test_too_many_files_are_refused_as_a_whole(admin_client, originals, settings):
+    settings.UPLOAD_MAX_FILES = 2
+
+    response = _post(admin_client, originals, *(upload_file(jpeg(), f"{n}.jpg") for n in range(3)))
+
+    assert "at most 2" in response.context["form"].errors["images"][0]
+    assert not Image.objects.exists()
+
+
+def test_only_buckets_for_originals_are_offered(admin_client, originals):
+    response = _post(admin_client, originals.renditions_bucket, upload_file(jpeg()))
+
+    assert "bucket" in response.context["form"].errors
+    assert not Image.objects.exists()
+
+
+def test_without_a_bucket_the_page_says_what_to_do(admin_client, db):
+    assert "create_buckets" in admin_client.get(URL).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(AwsUnavailable("x"), "could not be reached"), (AwsDenied("secret-key"), "denied access")]
+)
+def test_aws_faults_are_said_for_the_file(admin_client, originals, monkeypatch, error, said):
+    def failing(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(s3, "put_object", failing)
+    response = _post(admin_client, originals, upload_file(jpeg()))
+
+    assert said in _messages(response)[0]
+    assert "secret-key" not in response.content.decode()
+    assert not Image.objects.exists()
+
+
+def test_the_limit_reached_refuses_the_rest(admin_client, originals):
+    spent = RequestCounter.objects.get(request_class=RequestClass.S3_TIER1).used
+    RequestLimit.objects.filter(request_class=RequestClass.S3_TIER1).update(limit=spent + 1)
+
+    response = _post(admin_client, originals, upload_file(jpeg(), "a.jpg"), upload_file(jpeg(), "b.jpg"))
+
+    refused, stored = _messages(response)
+    assert "Refused by quota" in refused
+    assert stored == "1 image uploaded."
+    assert Image.objects.get().key == "a.jpg"
+
+
+def test_the_permission_is_needed(client, originals, staff_with):
+    client.force_login(staff_with("view_image"))
+
+    assert client.get(URL).status_code == 403
+    assert _post(client, originals, upload_file(jpeg())).status_code == 403
+    assert not Image.objects.exists()
+
+
+def test_strangers_are_sent_to_the_login_page(client, originals):
+    assert client.post(URL).url.startswith("/admin/login/")
