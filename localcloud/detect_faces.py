@@ -22,7 +22,7 @@ MIN_SIDE = 80
 MAX_FACES = 100
 
 # Pixels looked at along the longer side; the detector takes 80 ms per megapixel. It finds upright frontal
-# heads from 1/20 of that side in width (Rekognition: 1/48), in pictures below 960 px from 48 px.
+# heads from 1/32 of that side in width (Rekognition: 1/48), in pictures below 960 px from 30 px.
 WORKING_SIDE = 1920
 MAX_ENLARGEMENT = 2.0
 # The detector's own boundary between face and no face.

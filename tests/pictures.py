@@ -1,6 +1,8 @@
 """Pictures for tests, made with Pillow."""
 
 import io
+import struct
+import zlib
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
@@ -23,6 +25,17 @@ def encoded(image: Image.Image, kind: str = "JPEG") -> bytes:
 
 def jpeg(width: int = 640, height: int = 480) -> bytes:
     return encoded(picture(width, height))
+
+
+def bomb() -> bytes:
+    """A PNG of a few bytes whose header claims 50,000 × 50,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    pixels = chunk(b"IDAT", zlib.compress(b""))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
 
 
 def one_face() -> bytes:

@@ -15,6 +15,7 @@ from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -26,6 +27,7 @@ from media_catalog.imaging.probe import content_type
 from media_catalog.models import Bucket, Image
 from media_catalog.quota import estimate
 from media_catalog.services import renditions, uploads
+from media_catalog.services.keys import MAX_FOLDER
 from media_catalog.services.sentences import accepted_formats, sentence
 
 from .history import log, staff
@@ -57,6 +59,12 @@ class FilesField(forms.FileField):
 class UploadForm(forms.Form):
     images = FilesField(label=gettext_lazy("Images"))
     bucket = forms.ModelChoiceField(label=gettext_lazy("Bucket"), queryset=Bucket.objects.none(), empty_label=None)
+    folder = forms.CharField(
+        label=gettext_lazy("Folder"),
+        required=False,
+        max_length=MAX_FOLDER,
+        help_text=gettext_lazy("The first part of the keys, such as 2026/11. Leave empty for none."),
+    )
     caption = forms.CharField(
         label=gettext_lazy("Caption"),
         required=False,
@@ -78,7 +86,9 @@ class UploadForm(forms.Form):
         buckets = self.fields["bucket"]
         assert isinstance(buckets, forms.ModelChoiceField)  # noqa: S101  (declared above)
         buckets.queryset = Bucket.objects.for_uploads()
-        self.fields["caption"].widget.attrs["class"] = "vTextField"
+        self.fields["folder"].initial = timezone.localdate().strftime("%Y/%m")
+        for name in ("folder", "caption"):
+            self.fields[name].widget.attrs["class"] = "vTextField"
 
 
 def limits_in_words() -> str:
@@ -122,6 +132,7 @@ def _store_all(request: HttpRequest, form: UploadForm) -> tuple[list[Image], lis
                 file=file,
                 name=name,
                 caption=form.cleaned_data["caption"],
+                folder=form.cleaned_data["folder"],
                 bucket=form.cleaned_data["bucket"],
                 user=staff(request),
             )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from media_catalog.models import Preset
 
-MAX_NAME = 120  # characters; keeps every key far below S3's 1,024 bytes, whatever the preset adds
+MAX_NAME = 120  # characters of a part; with MAX_FOLDER keeps every key below S3's 1,024 bytes of UTF-8
+MAX_FOLDER = 60
 _UNSAFE = re.compile(r"[^\w.\-]+", re.UNICODE)
 
 
@@ -16,10 +17,20 @@ def clean_name(name: str, *, extension: str) -> str:
 
     Letters and digits of any script stay. The extension is that of what the file really is.
     """
-    base = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    base = name.replace("\\", "/").rsplit("/", 1)[-1]
     stem = base.rsplit(".", 1)[0] if "." in base else base
-    stem = _UNSAFE.sub("-", stem).strip("-._")[:MAX_NAME].rstrip("-._")
-    return f"{stem or 'image'}.{extension}"
+    return f"{_clean(stem) or 'image'}.{extension}"
+
+
+def clean_folder(folder: str) -> str:
+    """A safe prefix of a key from what a user typed: each part cleaned, empty ones and `..` left out."""
+    parts = (_clean(part) for part in folder.replace("\\", "/").split("/"))
+    return "/".join(part for part in parts if part)
+
+
+def _clean(text: str) -> str:
+    cleaned = _UNSAFE.sub("-", unicodedata.normalize("NFC", text)).strip("-._")
+    return cleaned[:MAX_NAME].rstrip("-._")
 
 
 def candidates(key: str) -> Iterator[str]:

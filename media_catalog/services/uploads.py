@@ -23,8 +23,10 @@ logger = logging.getLogger(__name__)
 CHUNK_BYTES = 1024 * 1024
 
 
-def store(*, file: BinaryIO, name: str, caption: str, bucket: Bucket, user: User | None) -> Image:
+def store(*, file: BinaryIO, name: str, caption: str, bucket: Bucket, user: User | None, folder: str = "") -> Image:
     """Check a file, write it to the bucket under a key of its own and catalogue it. One PUT unless the name is taken.
+
+    The key is `<folder>/<cleaned name>`, or the cleaned name alone.
 
     Raises ImageRefused before anything is stored. When AWS or the database fails nothing stays half-stored: what
     cannot be undone at once is settled by `settle_stale`, which finds the key in the upload's row.
@@ -32,7 +34,9 @@ def store(*, file: BinaryIO, name: str, caption: str, bucket: Bucket, user: User
     found = probe(file, limits=image_limits())
     sha256 = _sha256(file)
     draft = Upload(bucket=bucket, name=name[-255:], caption=caption, sha256=sha256.hex(), user=user)
-    for key in keys.candidates(keys.clean_name(name, extension=extension(found.format))):
+    key_name = keys.clean_name(name, extension=extension(found.format))
+    prefix = keys.clean_folder(folder)
+    for key in keys.candidates(f"{prefix}/{key_name}" if prefix else key_name):
         upload = _take_key(draft, key)
         if upload and (image := _write(upload, file, sha256, found)):
             return image

@@ -7,7 +7,7 @@ from django.urls import reverse
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsDenied, AwsUnavailable
 from media_catalog.models import Image, Job, RequestClass, RequestCounter, RequestLimit
-from tests.pictures import encoded, jpeg, picture, upload_file
+from tests.pictures import bomb, encoded, jpeg, picture, upload_file
 
 URL = "/admin/media_catalog/image/add/"
 
@@ -59,6 +59,7 @@ def test_making_renditions_is_started_when_asked(admin_client, originals, work):
         (b"just some text", "notes.jpg", "This is not an image."),
         (jpeg()[:3000], "cut.jpg", "The image is damaged"),
         (encoded(picture(), "GIF"), "moving.gif", "This is a GIF file; accepted are JPEG, PNG, WebP."),
+        (bomb(), "bomb.png", "50,000 × 50,000 pixels; at most 50,000,000 pixels"),
         (encoded(picture(), "TIFF"), "scan.jpg", "This is a TIFF file; accepted are JPEG, PNG, WebP."),
     ],
 )

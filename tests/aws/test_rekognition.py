@@ -45,8 +45,9 @@ def stubber(point_at: PointAt) -> Stubber:
 
 def test_gives_what_the_answer_says_and_nothing_more(stubber: Stubber) -> None:
     answer = {"FaceDetails": [FACE, EDGE], "OrientationCorrection": "ROTATE_0"}
+    metadata = {"HTTPStatusCode": 200, "HTTPHeaders": {}}
     asked = {"Image": {"S3Object": {"Bucket": "photos", "Name": "größe.jpg"}}, "Attributes": ["ALL"]}
-    stubber.add_response("detect_faces", answer, asked)
+    stubber.add_response("detect_faces", answer | {"ResponseMetadata": metadata}, asked)
 
     with stubber:
         found = rekognition.detect_faces("photos", "größe.jpg")
@@ -78,16 +79,6 @@ def test_gives_what_the_answer_says_and_nothing_more(stubber: Stubber) -> None:
     assert (found.detector, found.version) == ("Amazon Rekognition DetectFaces", "2016-06-27")
 
 
-def test_no_faces_is_an_answer(stubber: Stubber) -> None:
-    stubber.add_response("detect_faces", {"FaceDetails": []})
-
-    with stubber:
-        found = rekognition.detect_faces("photos", "a.jpg")
-
-    assert found.faces == []
-    assert found.raw == {"FaceDetails": []}
-
-
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("headers", "detector", "version"),
@@ -113,8 +104,10 @@ def test_names_the_detector_that_answered(
 def test_sends_the_place_of_the_picture_and_not_its_bytes(faults: FaultServer) -> None:
     faults.script.append(Answer(body=b'{"FaceDetails": []}'))
 
-    rekognition.detect_faces("photos", "a.jpg")
+    found = rekognition.detect_faces("photos", "a.jpg")
 
+    assert found.faces == []
+    assert found.raw == {"FaceDetails": []}
     [request] = faults.log
     assert request.headers["x-amz-target"] == "RekognitionService.DetectFaces"
     assert json.loads(request.body) == {

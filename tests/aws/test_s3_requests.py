@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,6 +14,9 @@ from .faults import OK, RESET, Answer, FaultServer, s3_error
 pytestmark = pytest.mark.django_db
 
 BUSY = s3_error(503, "SlowDown")
+BUCKETS = b"""<ListAllMyBucketsResult><Buckets>
+<Bucket><Name>photos</Name><CreationDate>2027-01-31T08:30:00.000Z</CreationDate><BucketRegion>eu-west-1</BucketRegion>
+</Bucket><Bucket><Name>old</Name></Bucket></Buckets></ListAllMyBucketsResult>"""
 PICTURE = bytes(range(256)) * 12_000  # 3 MB
 
 
@@ -67,13 +71,24 @@ class TestPut:
         assert "content-encoding" not in headers  # aws-chunked would be kept with the object by some servers
         assert "x-amz-trailer" not in headers
 
-    def test_says_what_it_is_and_where_it_goes(self, faults: FaultServer) -> None:
+    @pytest.mark.parametrize(
+        ("key", "path"),
+        [
+            ("a/b c.jpg", "/photos/a/b%20c.jpg"),
+            ("ü.jpg", "/photos/%C3%BC.jpg"),
+            ("100%.jpg", "/photos/100%25.jpg"),
+            ("a+b.jpg", "/photos/a%2Bb.jpg"),
+            ("line\nbreak.jpg", "/photos/line%0Abreak.jpg"),
+            ("a/../b//c.jpg", "/photos/a/../b//c.jpg"),
+        ],
+    )
+    def test_says_what_it_is_and_where_it_goes(self, key: str, path: str, faults: FaultServer) -> None:
         faults.script.append(OK)
 
-        s3.put_object("photos", "a/b c.jpg", b"bytes", content_type="image/webp", cache_control="private, max-age=60")
+        s3.put_object("photos", key, b"bytes", content_type="image/webp", cache_control="private, max-age=60")
 
         [request] = faults.log
-        assert (request.method, request.path) == ("PUT", "/photos/a/b%20c.jpg")
+        assert (request.method, request.path) == ("PUT", path)
         assert request.headers["content-type"] == "image/webp"
         assert request.headers["cache-control"] == "private, max-age=60"
 
@@ -122,6 +137,16 @@ class TestHead:
 
         assert found
         assert found.sha256 is None
+
+
+class TestListBuckets:
+    def test_gives_names_times_and_regions(self, faults: FaultServer) -> None:
+        faults.script.append(Answer(body=BUCKETS))
+
+        assert s3.list_buckets() == [
+            s3.BucketInfo(name="photos", created_at=datetime(2027, 1, 31, 8, 30, tzinfo=UTC), region="eu-west-1"),
+            s3.BucketInfo(name="old", created_at=None, region=""),
+        ]
 
 
 class TestCreateBucket:

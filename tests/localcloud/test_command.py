@@ -35,7 +35,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "localcloud", "--data-dir", str(tmp_path), *arguments],
                 cwd=ROOT,
-                env=os.environ | {"AWS_ENDPOINT_URL": endpoint_url},
+                env=os.environ | {"AWS_ENDPOINT_URL": endpoint_url, "PYTHONUNBUFFERED": ""},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -63,7 +63,7 @@ def test_runs_until_told_to_stop_and_leaves_no_process_behind(
     [server] = _servers(tmp_path)
     client("s3", RunningCloud(url, tmp_path, ACCOUNT, process)).create_bucket(Bucket="ours")
     process.send_signal(number)
-    output, errors = process.communicate(timeout=15)
+    output, errors = process.communicate(timeout=5)
     assert (process.returncode, output, errors) == (0, "Local cloud stopped.\n", "")
     assert not _alive(server)
 

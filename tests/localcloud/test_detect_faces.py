@@ -21,7 +21,7 @@ LOOKS = [
     Look(skin=(240, 200, 170), hair=(120, 120, 125), shirt=(40, 44, 60)),
 ]
 # The smallest head that the detector promises to find, by the longer side of the picture.
-SMALLEST = 1 / 20
+SMALLEST = 1 / 32
 
 
 @pytest.mark.parametrize("orientation", [None, 1, 2, 3, 4, 5, 6, 7, 8])

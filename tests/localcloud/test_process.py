@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,18 @@ def _assert_all_there(s3: Any, sqs: Any) -> None:
 
 
 def test_stops_although_a_client_is_waiting(tmp_path: Path, client: MakeClient) -> None:
-    with running(tmp_path) as cloud, socket.create_connection(("127.0.0.1", _port(cloud))) as waiting:
-        waiting.sendall(b"GET / HTTP/1.1\r\n")  # never finished
+    with running(tmp_path) as cloud, ThreadPoolExecutor(1) as pool:
+        sqs = client("sqs", cloud)
+        queue = sqs.create_queue(QueueName="empty")["QueueUrl"]
+        mark = cloud.access_log.mark()
+        poll = pool.submit(sqs.receive_message, QueueUrl=queue, WaitTimeSeconds=20)
+        time.sleep(0.3)
+        assert not cloud.access_log.since(mark)
         started = time.monotonic()
         cloud.process.send_signal(signal.SIGTERM)
-        cloud.process.wait(8)
-    assert time.monotonic() - started < 5
-    assert cloud.process.returncode == 0
+        assert cloud.process.wait(10) == 0
+        assert time.monotonic() - started < 5
+        assert poll.exception()
 
 
 def test_serves_this_computer_only(local_cloud: RunningCloud) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from botocore.stub import Stubber
 
+from media_catalog.aws import s3
 from media_catalog.aws.client import client
 from media_catalog.exceptions import AwsDenied, AwsThrottled, DetectionRefused, QuotaRefused
 from media_catalog.models import Analysis, RequestClass, RequestLimit
@@ -56,6 +57,16 @@ def test_what_rekognition_cannot_read_fails_without_a_request(store, cloud, body
     analysis = Analysis.objects.get()
     assert analysis.state == Analysis.State.FAILED
     assert "JPEG and PNG" in analysis.reason
+
+
+def test_what_rekognition_refuses_is_said(store, originals):
+    image = store(one_face())
+    s3.put_object(originals.name, image.key, b"garbage", content_type="image/jpeg", overwrite=True)
+
+    with pytest.raises(DetectionRefused):
+        detection.detect(image=image)
+
+    assert Analysis.objects.get().reason.startswith("Rekognition cannot read this image.")
 
 
 def test_a_failure_does_not_hide_a_current_answer(store):

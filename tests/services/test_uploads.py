@@ -55,6 +55,23 @@ def test_names_become_safe_keys(store, originals, name, key):
     assert s3.head_object(originals.name, key) is not None
 
 
+@pytest.mark.parametrize(
+    ("folder", "key"),
+    [
+        ("2026/11", "2026/11/photo.jpg"),
+        ("/press//day one/", "press/day-one/photo.jpg"),
+        ("../..", "photo.jpg"),
+        ("a\\..\\b", "a/b/photo.jpg"),
+    ],
+)
+def test_folders_become_safe_prefixes(store, originals, folder, key):
+    image = uploads.store(
+        file=io.BytesIO(jpeg()), name="photo.jpg", caption="", bucket=originals, user=None, folder=folder
+    )
+
+    assert image.key == key
+
+
 def test_a_taken_name_gets_a_suffix_and_nothing_is_overwritten(store, originals):
     first, second, third = (store(jpeg(100 + step, 100)) for step in range(3))
 

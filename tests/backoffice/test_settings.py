@@ -1,0 +1,59 @@
+"""Settings: production refuses to start without its values, and impossible values are refused early."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.core.checks import run_checks
+
+from tests.stack import ROOT
+
+PRODUCTION = {
+    "SECRET_KEY": "x" * 60,
+    "ALLOWED_HOSTS": "backoffice.internal",
+    "DATABASE_URL": "sqlite:////tmp/unused.sqlite3",
+    "REDIS_URL": "redis://127.0.0.1:6379/0",
+}
+
+
+def _start(**environment: str) -> subprocess.CompletedProcess[str]:
+    path = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "backoffice.settings.production"}
+    return subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=path | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_production_starts_with_its_values():
+    done = _start(**PRODUCTION)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", PRODUCTION)
+def test_production_names_the_missing_value(name):
+    done = _start(**{key: value for key, value in PRODUCTION.items() if key != name})
+
+    assert done.returncode != 0
+    assert name in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "identifier"),
+    [
+        ("IMAGE_MAX_BYTES", 0, "media_catalog.E001"),
+        ("IMAGE_FORMATS", ("JPEG", "GIF"), "media_catalog.E002"),
+        ("BUCKET_STATIC", "mediafiles", "media_catalog.E003"),
+        ("Q_CLUSTER", {"workers": 1, "timeout": 210, "retry": 270}, "media_catalog.E004"),
+        ("Q_CLUSTER", {"workers": 2, "timeout": 270, "retry": 210}, "media_catalog.E005"),
+    ],
+)
+def test_impossible_values_are_refused_at_start(settings, name, value, identifier):
+    assert run_checks() == []
+    setattr(settings, name, value)
+    assert [error.id for error in run_checks()] == [identifier]
