@@ -25,7 +25,7 @@ run: $(STAMP) .env ## the whole product on this machine: http://127.0.0.1:8000/a
 	$(BIN)/honcho start
 
 test: $(STAMP) ## all tests on SQLite
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak" $(PYTEST_ARGS)
 
 test-postgres: $(STAMP) ## the tests that are about the database, on PostgreSQL
 	DATABASE_URL=$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -m "database and not soak"
@@ -42,6 +42,7 @@ lint: $(STAMP) ## formatting, types, layers, migrations, templates, deployment s
 	DATABASE_URL=sqlite:////tmp/unused REDIS_URL=redis://127.0.0.1:6379/0 DJANGO_SETTINGS_MODULE=backoffice.settings.production \
 	  $(BIN)/python -W error manage.py check --deploy --fail-level WARNING
 
+check: PYTEST_ARGS = --cov
 check: lint test test-postgres ## what CI runs
 
 soak: $(STAMP) ## long and destructive tests

@@ -58,7 +58,7 @@ def detect_faces(data: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
 def confidence(score: float) -> float:
     """The detector's score as a percentage: 50 at its decision boundary, rising towards 100.
 
-    A logistic curve over dlib's margin (drawn and photographed faces score 0.3 to 2.5: 77 to 99.99). The
+    A logistic curve over dlib's margin (the drawn faces of the tests score 0.1 to 2.5, so 60 to 99.99). The
     order is the detector's; the number is not a calibrated probability. Rekognition's means the same thing:
     that this is a face.
     """

@@ -123,13 +123,25 @@ def running_stack(data_dir: Path, **environment: str) -> Iterator[Stack]:
             stack.stop()
 
 
-def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL for the process and all that it started, in whatever session."""
-    pids = [process.pid]
-    for pid in pids:
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+def process_tree(pid: int) -> list[int]:
+    """The process and all that it started, in whatever session."""
+    pids = [pid]
+    for parent in pids:
+        command = ["ps", "-o", "pid=", "--ppid", str(parent)]
+        children = subprocess.run(command, capture_output=True, text=True, check=False)
         pids += [int(child) for child in children.stdout.split()]
-    for pid in pids:
+    return pids
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and waits to be collected does not."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return bool(state.stdout.strip()) and not state.stdout.startswith("Z")
+
+
+def kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL for the process and all that it started."""
+    for pid in process_tree(process.pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.wait()

@@ -16,9 +16,9 @@ from .faults import HANG, OK, Answer, FaultServer, s3_error
 
 pytestmark = pytest.mark.django_db
 
-# Ten pieces, each long before the read timeout: 3 s in all.
-DRIBBLE = Answer(body=b"x" * 1000, headers=OK.headers, piece=100, pause=0.3)
-IN_TIME = 1.8  # seconds: well below the 3 s, well above what a busy machine adds to 0.5 s
+# Twenty pieces, each long before the read timeout: 6 s in all.
+DRIBBLE = Answer(body=b"x" * 2000, headers=OK.headers, piece=100, pause=0.3)
+IN_TIME = 4  # seconds: well below the 6 s, well above what a busy machine adds to 0.5 s
 
 
 @pytest.fixture(autouse=True)
@@ -65,16 +65,20 @@ def test_ends_retries(faults: FaultServer, monkeypatch: pytest.MonkeyPatch) -> N
     assert used() == faults.billed == {"s3_tier2": 1}
 
 
-def test_ends_a_body_that_we_read_slowly(faults: FaultServer) -> None:
+@pytest.mark.parametrize(("slow_below", "counted"), [(10**9, {}), (500_000, {"s3_tier1": 1})])
+def test_ends_a_body_that_we_read_slowly(slow_below: int, counted: dict[str, int], faults: FaultServer) -> None:
+    """It is read twice: in large pieces for the signature, before the request, and in small ones for the wire."""
+
     class Slow(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
-            time.sleep(0.3)
+            if size and size < slow_below:
+                time.sleep(0.3)
             return super().read(size)
 
-    with ends_within(IN_TIME), deadline(0.5), pytest.raises(AwsUnavailable):
-        s3.put_object("photos", "a.jpg", Slow(b"x" * 5_000_000), content_type="image/jpeg")
+    with ends_within(IN_TIME), deadline(0.5), pytest.raises(AwsUnavailable, match="deadline"):
+        s3.put_object("photos", "a.jpg", Slow(b"x" * 20_000_000), content_type="image/jpeg")
 
-    assert used() == faults.billed
+    assert used() == counted
 
 
 def test_of_a_call_is_its_own(faults: FaultServer) -> None:

@@ -31,6 +31,7 @@ def uploaded(stack: Stack, url: str, browser: Browser) -> None:
             {"name": "empty room.jpg", "mimeType": "image/jpeg", "buffer": EMPTY},
         ]
     )
+    page.get_by_label("Folder").fill("stage")
     page.get_by_label("Caption").fill("First day")
     page.get_by_label("Make renditions now").uncheck()
     page.get_by_role("button", name="Upload").click()
@@ -102,7 +103,7 @@ def _csv_has_both_faces(page: Page, stack: Stack) -> None:
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
     stored = stack.query('SELECT number, "left", confidence FROM media_catalog_face ORDER BY number')
     assert [(int(row["face number"]), float(row["left"]), float(row["confidence"])) for row in rows] == stored
-    assert {row["image key"] for row in rows} == {"portrait.jpg"}
+    assert {row["image key"] for row in rows} == {"stage/portrait.jpg"}
     assert {row["age low"] for row in rows} == {""}
 
 

@@ -63,7 +63,7 @@ def test_runs_until_told_to_stop_and_leaves_no_process_behind(
     [server] = _servers(tmp_path)
     client("s3", RunningCloud(url, tmp_path, ACCOUNT, process)).create_bucket(Bucket="ours")
     process.send_signal(number)
-    output, errors = process.communicate(timeout=5)
+    output, errors = process.communicate(timeout=8)  # after 10 s it would be killed
     assert (process.returncode, output, errors) == (0, "Local cloud stopped.\n", "")
     assert not _alive(server)
 

@@ -65,8 +65,8 @@ def test_stops_although_a_client_is_waiting(tmp_path: Path, client: MakeClient) 
         assert not cloud.access_log.since(mark)
         started = time.monotonic()
         cloud.process.send_signal(signal.SIGTERM)
-        assert cloud.process.wait(10) == 0
-        assert time.monotonic() - started < 5
+        assert cloud.process.wait(15) == 0
+        assert time.monotonic() - started < 10
         assert poll.exception()
 
 
@@ -90,7 +90,7 @@ def test_a_server_that_cannot_start_is_told_at_once(tmp_path: Path, monkeypatch:
     with pytest.raises(CloudEnded) as ended, running(tmp_path):
         pass
     assert ended.value.status == 1
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from localcloud.process import RunningCloud
 from localcloud.samples import Face, encode, scene
 from tests.localcloud.conftest import MakeClient
 
-PICTURE = encode(scene(900, 700, [Face(450, 350, 300)]))
+PICTURE = encode(scene(300, 240, [Face(150, 115, 100)]))
 
 
 def test_finds_faces_in_bytes_and_in_an_object_alike(s3: Any, rekognition: Any, bucket: str) -> None:
@@ -33,7 +33,7 @@ def test_says_that_it_is_not_rekognition(rekognition: Any) -> None:
 def test_reads_the_version_asked_for(s3: Any, rekognition: Any, bucket: str) -> None:
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     first = s3.put_object(Bucket=bucket, Key="picture.jpg", Body=PICTURE)["VersionId"]
-    s3.put_object(Bucket=bucket, Key="picture.jpg", Body=encode(scene(900, 700)))
+    s3.put_object(Bucket=bucket, Key="picture.jpg", Body=encode(scene(300, 240)))
     place = {"Bucket": bucket, "Name": "picture.jpg"}
     assert not rekognition.detect_faces(Image={"S3Object": place})["FaceDetails"]
     assert rekognition.detect_faces(Image={"S3Object": place | {"Version": first}})["FaceDetails"]
@@ -50,7 +50,7 @@ def test_a_bucket_that_is_not_there(rekognition: Any) -> None:
 
 
 def test_a_file_of_another_format(s3: Any, rekognition: Any, bucket: str) -> None:
-    webp = encode(scene(900, 700), format="WEBP")
+    webp = encode(scene(300, 240), format="WEBP")
     s3.put_object(Bucket=bucket, Key="picture.jpg", Body=webp)
     assert _code(rekognition, {"Bytes": webp}) == "InvalidImageFormatException"
     place = {"Bucket": bucket, "Name": "picture.jpg"}

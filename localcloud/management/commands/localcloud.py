@@ -81,7 +81,7 @@ def _account() -> process.Account:
     """The key that the clients sign with; boto3 reads it from the environment too."""
     missing = [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not os.environ.get(name)]
     if missing:
-        raise CommandError(_("Set %(names)s in the environment; any value will do.") % {"names": " and ".join(missing)})
+        raise CommandError(_("Set %(names)s in the environment; any value will do.") % {"names": ", ".join(missing)})
     return process.Account(
         access_key_id=os.environ["AWS_ACCESS_KEY_ID"],
         secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],

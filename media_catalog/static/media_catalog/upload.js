@@ -32,7 +32,8 @@ function row(file) {
 function size(bytes) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
   const step = Math.min(units.length - 1, bytes ? Math.floor(Math.log2(bytes) / 10) : 0);
-  const format = { style: "unit", unit: units[step], maximumFractionDigits: 1 };
+  const display = step ? "short" : "long"; // the short form of byte is not put in the plural
+  const format = { style: "unit", unit: units[step], unitDisplay: display, maximumFractionDigits: 1 };
   return new Intl.NumberFormat(document.documentElement.lang, format).format(bytes / 1024 ** step);
 }
 

@@ -1,0 +1,63 @@
+"""The README's first commands in a fresh clone. Takes the ports 8000 and 4566, so it runs with `make soak` only."""
+
+import os
+import re
+import signal
+import subprocess
+import urllib.request
+
+import pytest
+
+from tests.stack import ROOT, is_alive, process_tree, wait_for
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
+LOGIN = "http://127.0.0.1:8000/admin/login/"
+
+
+def _start(clone) -> subprocess.Popen[bytes]:
+    with (clone / "run.log").open("wb") as log:
+        process = subprocess.Popen(["make", "run"], cwd=clone, stdout=log, stderr=log, start_new_session=True)
+    wait_for(_answers, 400)
+    return process
+
+
+def _answers() -> bool:
+    try:
+        with urllib.request.urlopen(LOGIN, timeout=2) as answer:
+            return b"Log in" in answer.read()
+    except OSError:
+        return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """What Ctrl-C does."""
+    processes = process_tree(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(30)
+    wait_for(lambda: not any(is_alive(pid) for pid in processes), 10)
+
+
+def _images(clone) -> str:
+    code = "from media_catalog.models import Image; print(list(Image.objects.values_list('key', 'etag')))"
+    command = [".venv/bin/python", "manage.py", "shell", "-v0", "-c", code]
+    return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True).stdout
+
+
+def test_make_run_from_a_fresh_clone_and_again(tmp_path):
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    process = _start(clone)
+    try:
+        printed = (clone / "run.log").read_text()
+        assert re.search(r"as  admin  with the password  \S{12,}", printed)
+        first = _images(clone)
+        assert first.count(".jpg") >= 5
+    finally:
+        _stop(process)
+
+    process = _start(clone)
+    try:
+        assert _images(clone) == first
+        assert "with the password" not in (clone / "run.log").read_text()
+    finally:
+        _stop(process)
