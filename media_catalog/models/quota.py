@@ -16,7 +16,7 @@ class RequestClass(models.TextChoices):
 class RequestLimit(models.Model):
     """How many requests of a class may be sent in a calendar month (UTC). No row: no limit."""
 
-    request_class = models.CharField(_("request class"), max_length=20, choices=RequestClass.choices, unique=True)
+    request_class = models.CharField(_("request class"), max_length=20, choices=RequestClass, unique=True)
     limit = models.PositiveBigIntegerField(_("limit per month"), validators=[MinValueValidator(0)])
     source = models.CharField(_("source"), max_length=200, help_text=_("Where the figure comes from."))
     source_date = models.DateField(_("date of the source"), default=timezone.localdate)
@@ -33,7 +33,7 @@ class RequestLimit(models.Model):
 class RequestCounter(models.Model):
     """Requests sent in a month: one hot row per class, changed by conditional UPDATE only (quota.meter)."""
 
-    request_class = models.CharField(max_length=20, choices=RequestClass.choices)
+    request_class = models.CharField(max_length=20, choices=RequestClass)
     month = models.DateField(help_text=_("The first day of the month, UTC."))
     used = models.PositiveBigIntegerField(default=0)
 
@@ -49,7 +49,7 @@ class RequestUsage(models.Model):
     """Who spent how many requests on what, rolled up per day (UTC). Names are kept as text: history outlives rows."""
 
     day = models.DateField()
-    request_class = models.CharField(max_length=20, choices=RequestClass.choices)
+    request_class = models.CharField(max_length=20, choices=RequestClass)
     operation = models.CharField(max_length=60)
     bucket = models.CharField(max_length=63, blank=True)
     username = models.CharField(max_length=150, blank=True)
