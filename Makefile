@@ -19,6 +19,7 @@ $(STAMP): requirements/development.txt
 	test -f $@ || cp .env.example $@
 	touch $@
 
+run: export DJANGO_SETTINGS_MODULE = backoffice.settings.development
 run: $(STAMP) .env ## the whole product on this machine: http://127.0.0.1:8000/admin/
 	$(BIN)/python manage.py migrate --verbosity 0
 	$(BIN)/python manage.py sync_schedules --verbosity 0

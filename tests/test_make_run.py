@@ -15,9 +15,14 @@ LOGIN = "http://127.0.0.1:8000/admin/login/"
 
 
 def _start(clone) -> subprocess.Popen[bytes]:
+    # As a shell has it: what the test settings put into the environment is not there.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DJANGO_"))}
     with (clone / "run.log").open("wb") as log:
-        process = subprocess.Popen(["make", "run"], cwd=clone, stdout=log, stderr=log, start_new_session=True)
-    wait_for(_answers, 400)
+        process = subprocess.Popen(
+            ["make", "run"], cwd=clone, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    wait_for(lambda: _answers() or process.poll() is not None, 400)
+    assert process.poll() is None, (clone / "run.log").read_text()
     return process
 
 

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -50,7 +51,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         over = Q(items__state__in=[JobItem.State.DONE, JobItem.State.SKIPPED, JobItem.State.FAILED])
-        jobs = Job.objects.annotate(
+        jobs = Job.objects.select_related("requested_by").annotate(
             item_count=Count("items"),
             over_count=Count("items", filter=over),
             failed_count=Count("items", filter=Q(items__state=JobItem.State.FAILED)),
@@ -161,4 +162,4 @@ def _classes(counts: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def _moment(value: Any) -> str:
-    return date_format(value, "DATETIME_FORMAT") if value else ""
+    return date_format(localtime(value), "DATETIME_FORMAT") if value else ""

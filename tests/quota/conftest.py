@@ -1,4 +1,4 @@
-"""Databases that fail the meter, each in the way of its kind."""
+"""Databases that fail the meter, each in the way of its kind, and a clock that can be set."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -8,8 +8,7 @@ from unittest.mock import patch
 
 import pytest
 from django.db import connection
-
-from media_catalog.quota import meter
+from django.utils import timezone
 
 Trouble = Callable[[], AbstractContextManager[None]]
 
@@ -37,8 +36,8 @@ def database_stuck(transactional_db: None) -> Trouble:
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
-    """`at(moment)` sets the meter's clock."""
-    return lambda moment: monkeypatch.setattr(meter.timezone, "now", lambda: moment)
+    """`at(moment)` sets the clock."""
+    return lambda moment: monkeypatch.setattr(timezone, "now", lambda: moment)
 
 
 @contextmanager
