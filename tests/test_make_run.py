@@ -15,15 +15,18 @@ LOGIN = "http://127.0.0.1:8000/admin/login/"
 
 
 def _start(clone) -> subprocess.Popen[bytes]:
-    # As a shell has it: what the test settings put into the environment is not there.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DJANGO_"))}
     with (clone / "run.log").open("wb") as log:
         process = subprocess.Popen(
-            ["make", "run"], cwd=clone, env=environment, stdout=log, stderr=log, start_new_session=True
+            ["make", "run"], cwd=clone, env=_environment(), stdout=log, stderr=log, start_new_session=True
         )
     wait_for(lambda: _answers() or process.poll() is not None, 400)
     assert process.poll() is None, (clone / "run.log").read_text()
     return process
+
+
+def _environment() -> dict[str, str]:
+    """As a shell has it: without what the test settings put there."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DJANGO_"))}
 
 
 def _answers() -> bool:
@@ -45,7 +48,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _images(clone) -> str:
     code = "from media_catalog.models import Image; print(list(Image.objects.values_list('key', 'etag')))"
     command = [".venv/bin/python", "manage.py", "shell", "-v0", "-c", code]
-    return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, cwd=clone, env=_environment(), capture_output=True, text=True, check=True).stdout
 
 
 def test_make_run_from_a_fresh_clone_and_again(tmp_path):

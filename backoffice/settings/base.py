@@ -59,6 +59,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]
+FORMAT_MODULE_PATH = ["backoffice.formats"]
 TIME_ZONE = env("TIME_ZONE", default="UTC")
 USE_TZ = True
 

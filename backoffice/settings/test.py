@@ -1,6 +1,8 @@
 """For pytest: no `.env`, no real credentials, nothing outside this machine. DATABASE_URL chooses PostgreSQL."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from .base import *  # noqa: F403
 from .base import INSTALLED_APPS, database
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="backoffice-tests-"))
+atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
 
 DEBUG = False
 SECRET_KEY = "tests-only"  # noqa: S105

@@ -1,6 +1,6 @@
 """Bulk actions on images: a confirmation page with the exact cost, then a job."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,14 +129,24 @@ def confirm_or_start(
     ids = list(images.order_by("pk").values_list("pk", flat=True))
     options = {name: name in request.POST for name in action.options}
     if "confirm" in request.POST:
-        if request.POST.get("count") == str(len(ids)):
-            return _start(request, action, ids, options)
-        messages.warning(request, _("The selection has changed meanwhile. Check the numbers and confirm again."))
+        # What was counted is what runs: these are the count and the options that the shown numbers belong to.
+        if request.POST.get("count") != str(len(ids)):
+            messages.warning(request, _("The selection has changed meanwhile. Check the numbers and confirm again."))
+        elif request.POST.get("counted_options", "") != _ticked(options):
+            messages.warning(request, _("The options change the numbers. Check them and confirm again."))
+        else:
+            return _start(page, request, action, ids, options)
     return TemplateResponse(request, "admin/media_catalog/bulk.html", _context(page, request, action, ids, options))
 
 
-def _start(request: HttpRequest, action: BulkAction, ids: list[int], options: dict[str, bool]) -> HttpResponse:
-    scope = _scope(request, len(ids))
+def _ticked(options: dict[str, bool]) -> str:
+    return " ".join(name for name, ticked in options.items() if ticked)
+
+
+def _start(
+    page: ModelAdmin, request: HttpRequest, action: BulkAction, ids: list[int], options: dict[str, bool]
+) -> HttpResponse:
+    scope = _scope(page, request, len(ids))
     with transaction.atomic():
         job = jobs.start(
             kind=action.kind,
@@ -151,13 +161,21 @@ def _start(request: HttpRequest, action: BulkAction, ids: list[int], options: di
     return HttpResponseRedirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
 
 
-def _scope(request: HttpRequest, count: int) -> str:
+def _scope(page: ModelAdmin, request: HttpRequest, count: int) -> str:
     """The selection in words, with the filters that it was made under."""
     words = ngettext("%(count)d image", "%(count)d images", count) % {"count": count}
-    filters = ", ".join(f"{name.removesuffix('__exact')}: {value}" for name, value in request.GET.items() if value)
-    if request.POST.get("select_across") == "1" and filters:
-        return _("%(images)s: all with %(filters)s") % {"images": words, "filters": filters}
-    return words
+    filters = ", ".join(_filters(page, request)) if request.POST.get("select_across") == "1" else ""
+    return _("%(images)s: all with %(filters)s") % {"images": words, "filters": filters} if filters else words
+
+
+def _filters(page: ModelAdmin, request: HttpRequest) -> Iterator[str]:
+    """The filters and the search of the list, as its side bar names them."""
+    changelist = page.get_changelist_instance(request)
+    for spec in changelist.filter_specs:
+        chosen = [choice["display"] for choice in list(spec.choices(changelist))[1:] if choice["selected"]]
+        yield from (f"{spec.title}: {display}" for display in chosen)
+    if changelist.query:
+        yield _("search: %(text)s") % {"text": changelist.query}
 
 
 def _context(
@@ -184,5 +202,14 @@ def _context(
         "options": [(name, label, options[name]) for name, label in action.options.items()],
         "strip": [thumbnail(image) for image in shown],
         "more": max(0, len(ids) - STRIP),
-        "back": f"{reverse('admin:media_catalog_image_changelist')}?{request.GET.urlencode()}",
+        "counted_options": _ticked(options),
+        "from_image": request.POST.get("from_image", ""),
+        "back": _back(request, ids),
     }
+
+
+def _back(request: HttpRequest, ids: list[int]) -> str:
+    """Where the user came from: the page of the one image, or the list as it was filtered."""
+    if request.POST.get("from_image") and len(ids) == 1:
+        return reverse("admin:media_catalog_image_change", args=ids)
+    return f"{reverse('admin:media_catalog_image_changelist')}?{request.GET.urlencode()}"

@@ -203,9 +203,9 @@ def _url(image: Image) -> str:
 
 
 def _rendition_rows(image: Image) -> list[dict[str, Any]]:
-    """Each active preset with its rendition, and whether that is current."""
+    """Each preset that is active or has a rendition, with that and whether it is current."""
     made = {rendition.preset_id: rendition for rendition in image.renditions.select_related("preset", "image")}
-    rows = [(preset, made.get(preset.pk)) for preset in Preset.objects.filter(active=True)]
+    rows = [(preset, made.get(preset.pk)) for preset in Preset.objects.all() if preset.active or preset.pk in made]
     return [
         {"preset": preset, "rendition": rendition, "current": rendition is not None and _is_current(image, rendition)}
         for preset, rendition in rows

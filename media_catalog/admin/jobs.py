@@ -117,7 +117,9 @@ class JobAdmin(ReadOnlyAdmin):
 
 def _progress_context(job: Job) -> dict[str, Any]:
     now = progress(job)
-    summary = _("%(over)d of %(total)d done") % {"over": now.over, "total": now.total}
+    summary = _("%(over)d of %(total)d processed") % {"over": now.over, "total": now.total}
+    if now.failed:
+        summary += ", " + _("%(count)d failed") % {"count": now.failed}
     return {
         "job": job,
         "kind": KINDS[job.kind],

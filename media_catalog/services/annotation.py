@@ -26,13 +26,18 @@ def boxes(image: Image, faces: Iterable[Face]) -> list[Box]:
     return [box for box in made if box.width > 0 and box.height > 0]
 
 
+def colour(number: int) -> int:
+    """The colour of a face by its number, 1 … COLOURS: the same for its box and its row."""
+    return (number - 1) % COLOURS + 1
+
+
 def _box(image: Image, face: Face) -> Box:
     left, top, right, bottom = _upright(image, face)
     left, right = (min(1.0, max(0.0, side)) for side in (left, right))
     top, bottom = (min(1.0, max(0.0, side)) for side in (top, bottom))
     return Box(
         face=face,
-        colour=(face.number - 1) % COLOURS + 1,
+        colour=colour(face.number),
         x=round(left * image.width, 2),
         y=round(top * image.height, 2),
         width=round((right - left) * image.width, 2),

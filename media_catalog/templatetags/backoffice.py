@@ -12,7 +12,7 @@ from media_catalog.jobs.kinds import KINDS
 from media_catalog.jobs.progress import Progress
 from media_catalog.models import Image, Job, JobItem
 from media_catalog.quota import summary
-from media_catalog.services.annotation import COLOURS, Box
+from media_catalog.services.annotation import Box, colour
 
 register = template.Library()
 
@@ -71,10 +71,7 @@ def requests_used(item: JobItem) -> int:
     return sum(item.requests.values())
 
 
-@register.filter
-def face_colour(number: int) -> int:
-    """The colour of a face in the table, 1 … COLOURS: that of its box."""
-    return (number - 1) % COLOURS + 1
+register.filter("face_colour", colour)
 
 
 @dataclass(frozen=True, kw_only=True)

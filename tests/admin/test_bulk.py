@@ -84,7 +84,7 @@ def test_select_all_means_all_that_the_filter_shows(admin_client, store, origina
     _post(admin_client, "remove", shown, query="?format=PNG", select_across="1", confirm="1", count="1")
 
     job = Job.objects.get()
-    assert job.scope == "1 image: all with format: PNG"
+    assert job.scope == "1 image: all with type: PNG"
     assert [item.target for item in job.items.all()] == [f"{originals.name}/b.png"]
 
 
@@ -95,6 +95,30 @@ def test_a_selection_that_changed_is_shown_again(admin_client, store):
 
     assert "selection has changed" in response.content.decode()
     assert not Job.objects.exists()
+
+
+def test_options_that_were_not_counted_are_shown_first(admin_client, store, work):
+    image = store(one_face())
+    _post(admin_client, "detect_faces", [image], confirm="1", count="1")
+    work()
+
+    first = _post(admin_client, "detect_faces", [image])
+    assert _cost(first) == {}
+    unseen = _post(admin_client, "detect_faces", [image], confirm="1", count="1", again="1")
+    assert "The options change the numbers" in unseen.content.decode()
+    assert _cost(unseen)["Rekognition images"][0] == 1
+    assert Job.objects.count() == 1
+
+    _post(admin_client, "detect_faces", [image], confirm="1", count="1", again="1", counted_options="again")
+    assert Job.objects.first().options == {"again": True}
+
+
+def test_cancel_leads_back_to_where_one_came_from(admin_client, store):
+    image = store()
+    change = f"/admin/media_catalog/image/{image.pk}/change/"
+    assert _post(admin_client, "remove", [image], query="?q=photo").context["back"] == f"{LIST}?q=photo"
+    assert _post(admin_client, "remove", [image], from_image="1").context["back"] == change
+    assert 'name="from_image"' in admin_client.get(change).content.decode()
 
 
 def test_what_would_be_refused_is_said_before(admin_client, store):
