@@ -8,7 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 # The carrier's own pages show what it delivered, not what our jobs mean; jobs have pages of their own.
 HIDDEN_APPS = frozenset({"django_q"})
+# By use, not by alphabet. What is not named comes after.
 APP_ORDER = ["media_catalog", "auth"]
+MODEL_ORDER = ["Image", "Face", "Job", "Bucket", "Preset", "RequestLimit"]
 
 
 class BackofficeSite(AdminSite):
@@ -19,4 +21,10 @@ class BackofficeSite(AdminSite):
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
         apps = [app for app in super().get_app_list(request, app_label) if app["app_label"] not in HIDDEN_APPS]
-        return sorted(apps, key=lambda app: APP_ORDER.index(app["app_label"]) if app["app_label"] in APP_ORDER else 99)
+        for app in apps:
+            app["models"].sort(key=lambda model: _place(MODEL_ORDER, model["object_name"]))
+        return sorted(apps, key=lambda app: _place(APP_ORDER, app["app_label"]))
+
+
+def _place(order: list[str], name: str) -> int:
+    return order.index(name) if name in order else len(order)

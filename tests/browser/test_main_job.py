@@ -46,7 +46,7 @@ def _run_on_all(page: Page, action: str, button: str) -> None:
     page.locator("select[name=action]").select_option(label=action)
     page.get_by_role("button", name="Go").click()
     page.get_by_role("button", name=button).click()
-    expect(page.get_by_text("Finished", exact=True).first).to_be_visible(timeout=JOB_MILLISECONDS)
+    expect(page.locator("[data-job=state]")).to_have_text("Finished", timeout=JOB_MILLISECONDS)
     expect(page.get_by_text("2 of 2")).to_be_visible()
 
 
