@@ -47,7 +47,7 @@ def _run_on_all(page: Page, action: str, button: str) -> None:
     page.get_by_role("button", name="Go").click()
     page.get_by_role("button", name=button).click()
     expect(page.locator("[data-job=state]")).to_have_text("Finished", timeout=JOB_MILLISECONDS)
-    expect(page.get_by_text("2 of 2")).to_be_visible()
+    expect(page.get_by_text("2 of 2 processed")).to_be_visible()
 
 
 @pytest.mark.usefixtures("uploaded")

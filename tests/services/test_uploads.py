@@ -152,6 +152,36 @@ def test_a_failing_database_takes_the_object_back(store, originals, monkeypatch)
     assert Upload.objects.get().status == Upload.Status.FAILED
 
 
+def test_what_cannot_be_undone_at_once_is_undone_by_the_sweep(store, originals, monkeypatch):
+    """The object is written, the answer is lost, and S3 stays away: the trace remains until S3 is back."""
+    put, delete = s3.put_object, s3.delete_object
+
+    def answer_lost(*args, **kwargs):
+        put(*args, **kwargs)
+        raise AwsUnavailable("no answer")
+
+    def away(*args):
+        raise AwsUnavailable("no answer")
+
+    monkeypatch.setattr(s3, "put_object", answer_lost)
+    monkeypatch.setattr(s3, "delete_object", away)
+    with pytest.raises(AwsUnavailable):
+        store()
+    Upload.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    assert uploads.settle_stale() == 0
+
+    monkeypatch.setattr(s3, "delete_object", delete)
+    assert uploads.settle_stale() == 1
+    assert s3.head_object(originals.name, "photo.jpg") is None
+    assert not Image.objects.exists()
+
+
+def test_an_open_upload_holds_its_key(store, originals):
+    Upload.objects.create(bucket=originals, key="photo.jpg", name="photo.jpg")
+
+    assert store().key == "photo-2.jpg"
+
+
 def _stale(originals, key, **fields):
     return Upload.objects.create(
         bucket=originals, key=key, name=key, created_at=timezone.now() - timedelta(hours=1), **fields
