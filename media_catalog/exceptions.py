@@ -5,7 +5,8 @@ the reason and the facts; so that imaging/ and the Lambda need no Django.
 
 BackofficeError
 ├── ImageRefused             the file cannot be accepted or processed; final for these bytes
-├── QuotaRefused             the request limit would be exceeded; nothing was sent
+├── QuotaRefused             a request limit would be exceeded; nothing was sent
+├── QuotaShort               a reservation does not fit into the limits; nothing was reserved
 ├── MeterUnavailable         the request could not be counted, so it was not sent
 └── AwsError
     ├── AwsDenied            credentials or permissions; final until an administrator acts
@@ -15,6 +16,9 @@ BackofficeError
     ├── AwsUnavailable       network fault, timeout or 5xx; worth another try later
     └── DetectionRefused     Rekognition cannot read this image; final for these bytes
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class BackofficeError(Exception):
@@ -45,10 +49,35 @@ class ImageRefused(BackofficeError):
         self.facts = facts
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shortfall:
+    """A limit that is in the way: `left` of `limit` requests are to be had in the period, `needed` were wanted."""
+
+    request_class: str
+    period: str
+    needed: int
+    left: int
+    limit: int
+
+
 class QuotaRefused(BackofficeError):
-    """Sending the request would exceed the limit of its class; it was not sent."""
+    """Sending the request would exceed a limit; it was not sent."""
 
     code = "quota"
+
+    def __init__(self, shortfall: Shortfall) -> None:
+        super().__init__(f"{shortfall.request_class} per {shortfall.period}: limit {shortfall.limit}")
+        self.shortfall = shortfall
+
+
+class QuotaShort(BackofficeError):
+    """A reservation does not fit into the limits; nothing was reserved. Every limit in the way is named."""
+
+    code = "quota_short"
+
+    def __init__(self, shortfalls: Sequence[Shortfall]) -> None:
+        super().__init__(", ".join(f"{short.request_class} per {short.period}" for short in shortfalls))
+        self.shortfalls = shortfalls
 
 
 class MeterUnavailable(BackofficeError):

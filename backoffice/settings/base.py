@@ -127,6 +127,27 @@ Q_CLUSTER: dict[str, Any] = {
     "log_level": "WARNING",
 }
 
+# The quota. A process takes units of a limit in blocks of up to QUOTA_BLOCK_SIZE; one that dies with a block in hand
+# has it written off when its lease is over, so work in a block must end within QUOTA_BLOCK_SECONDS.
+QUOTA_BLOCK_SIZE = env.int("QUOTA_BLOCK_SIZE", default=100)
+QUOTA_BLOCK_SECONDS = env.int("QUOTA_BLOCK_SECONDS", default=2 * (JOB_CHUNK_SECONDS + JOB_ITEM_SECONDS))
+QUOTA_RESERVATION_SECONDS = env.int("QUOTA_RESERVATION_SECONDS", default=3600)  # renewed while the job lives
+QUOTA_REFUSE_UNKNOWN = False  # an operation that has no request class: counted as the dearest, with a warning
+QUOTA_ALERT_EMAILS = env.list("QUOTA_ALERT_EMAILS", default=[])
+# US dollars for one request: list prices of us-east-1, https://aws.amazon.com/s3/pricing/ (S3 Standard),
+# https://aws.amazon.com/rekognition/pricing/ (first million images), https://aws.amazon.com/lambda/pricing/.
+# Not looked up live: check them against your own region and bill.
+REQUEST_PRICES = {
+    "s3_tier1": env.float("PRICE_S3_TIER1", default=0.000_005),
+    "s3_tier2": env.float("PRICE_S3_TIER2", default=0.000_000_4),
+    "rekognition_image": env.float("PRICE_REKOGNITION_IMAGE", default=0.001),
+    "lambda_invocation": env.float("PRICE_LAMBDA_INVOCATION", default=0.000_000_2),
+    "free": 0.0,
+}
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="backoffice@localhost")
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+
 # What is accepted, in bytes, pixels and Pillow's names of formats.
 IMAGE_MAX_BYTES = env.int("IMAGE_MAX_BYTES", default=15 * 1024 * 1024)  # Rekognition reads no more from S3
 IMAGE_MAX_PIXELS = env.int("IMAGE_MAX_PIXELS", default=50_000_000)

@@ -38,4 +38,5 @@ CACHES = {
         "LOCATION": SCRATCH / "cache",
     },
 }
+QUOTA_REFUSE_UNKNOWN = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from media_catalog import jobs
-from media_catalog.models import Bucket, RequestClass
+from media_catalog.exceptions import QuotaShort
+from media_catalog.models import Bucket
+from media_catalog.services.sentences import sentence
 
 from .base import ReadOnlyAdmin
 from .history import staff
@@ -48,12 +50,11 @@ class BucketAdmin(ReadOnlyAdmin):
     def sync(self, request: HttpRequest) -> HttpResponse:
         if not request.user.has_perm("media_catalog.sync_bucket"):
             raise PermissionDenied
-        job = jobs.start(
-            kind="sync_buckets",
-            user=staff(request),
-            scope=_("All buckets of the account"),
-            estimate={RequestClass.S3_TIER1: 1},
-        )
+        try:
+            job = jobs.start(kind="sync_buckets", user=staff(request), scope=_("All buckets of the account"))
+        except QuotaShort as short:
+            messages.error(request, sentence(short))
+            return redirect(reverse("admin:media_catalog_bucket_changelist"))
         messages.success(request, _("Synchronising buckets with S3: one LIST request for each 1,000 buckets."))
         return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
 

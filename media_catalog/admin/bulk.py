@@ -1,9 +1,10 @@
 """Bulk actions on images: a confirmation page with the exact cost, then a job."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -13,14 +14,21 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog import jobs
-from media_catalog.models import Image
-from media_catalog.quota import estimate, summary
-from media_catalog.services import detection, removal, renditions
+from media_catalog.exceptions import QuotaShort
+from media_catalog.models import Image, RequestClass
+from media_catalog.quota import estimate as estimates
+from media_catalog.quota import reservations, usage
+from media_catalog.quota.attribution import current
+from media_catalog.quota.estimate import Estimate, estimate
+from media_catalog.quota.summary import LimitSummary, summaries
+from media_catalog.services.selection import candidates
+from media_catalog.services.sentences import sentence, shortfall
 
 from .history import log, staff
 from .pictures import thumbnail
@@ -29,95 +37,31 @@ STRIP = 8  # pictures shown of the selection
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
-    """Requests per class, and what a member of staff should know, one sentence each."""
-
-    requests: dict[str, int]
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
 class BulkAction:
-    """`options` are names of check boxes on the page; `cost` takes the ids and the ticked options."""
+    """`options` are names of check boxes on the page, as the kind of job knows them."""
 
     kind: str
     title: str | Promise
     button: str | Promise
-    cost: Callable[[Sequence[int], dict[str, bool]], Cost]
     options: dict[str, str | Promise] = field(default_factory=dict)
     destructive: bool = False
-
-
-def _renditions_cost(images: Sequence[int], options: dict[str, bool]) -> Cost:
-    missing = renditions.missing_counts(images)
-    complete = missing.count(0)
-    notes = []
-    if complete:
-        notes.append(
-            ngettext(
-                "%(count)d image has all its renditions already and is skipped.",
-                "%(count)d images have all their renditions already and are skipped.",
-                complete,
-            )
-            % {"count": complete}
-        )
-    return Cost(requests=estimate.renditions(missing), notes=notes)
-
-
-def _detection_cost(images: Sequence[int], options: dict[str, bool]) -> Cost:
-    outlook = detection.outlook(images, again=options.get("again", False))
-    notes = []
-    if outlook.unchanged:
-        notes.append(
-            ngettext(
-                "%(count)d image was analysed already and has not changed: it is skipped.",
-                "%(count)d images were analysed already and have not changed: they are skipped.",
-                outlook.unchanged,
-            )
-            % {"count": outlook.unchanged}
-        )
-    if outlook.unreadable:
-        notes.append(
-            ngettext(
-                "%(count)d image cannot be read by Rekognition (it takes JPEG and PNG, 80 × 80 pixels or more, up to"
-                " 15 MB): it will be marked as failed without a request.",
-                "%(count)d images cannot be read by Rekognition (it takes JPEG and PNG, 80 × 80 pixels or more, up to"
-                " 15 MB): they will be marked as failed without a request.",
-                outlook.unreadable,
-            )
-            % {"count": outlook.unreadable}
-        )
-    return Cost(requests=estimate.detection(outlook.to_analyse), notes=notes)
-
-
-def _removal_cost(images: Sequence[int], options: dict[str, bool]) -> Cost:
-    objects = removal.object_count(list(images))
-    note = ngettext(
-        "%(count)d object is deleted at S3, and its row with it. This cannot be undone.",
-        "%(count)d objects are deleted at S3, and their rows with them. This cannot be undone.",
-        objects,
-    ) % {"count": objects}
-    return Cost(requests=estimate.removal(objects), notes=[note])
 
 
 MAKE_RENDITIONS = BulkAction(
     kind="make_renditions",
     title=gettext_lazy("Make renditions"),
     button=gettext_lazy("Make renditions"),
-    cost=_renditions_cost,
 )
 DETECT_FACES = BulkAction(
     kind="detect_faces",
     title=gettext_lazy("Detect faces"),
     button=gettext_lazy("Detect faces"),
-    cost=_detection_cost,
     options={"again": gettext_lazy("Analyse images again that have not changed")},
 )
 REMOVE_IMAGES = BulkAction(
     kind="remove_images",
     title=gettext_lazy("Remove images"),
     button=gettext_lazy("Remove for good"),
-    cost=_removal_cost,
     destructive=True,
 )
 
@@ -128,14 +72,14 @@ def confirm_or_start(
     """The confirmation page; on its button, a job with exactly the images that the page counted."""
     ids = list(images.order_by("pk").values_list("pk", flat=True))
     options = {name: name in request.POST for name in action.options}
-    if "confirm" in request.POST:
+    if {"confirm", "park"} & set(request.POST):
         # What was counted is what runs: these are the count and the options that the shown numbers belong to.
         if request.POST.get("count") != str(len(ids)):
             messages.warning(request, _("The selection has changed meanwhile. Check the numbers and confirm again."))
         elif request.POST.get("counted_options", "") != _ticked(options):
             messages.warning(request, _("The options change the numbers. Check them and confirm again."))
-        else:
-            return _start(page, request, action, ids, options)
+        elif response := _start(page, request, action, ids, options, park="park" in request.POST):
+            return response
     return TemplateResponse(request, "admin/media_catalog/bulk.html", _context(page, request, action, ids, options))
 
 
@@ -144,20 +88,19 @@ def _ticked(options: dict[str, bool]) -> str:
 
 
 def _start(
-    page: ModelAdmin, request: HttpRequest, action: BulkAction, ids: list[int], options: dict[str, bool]
-) -> HttpResponse:
+    page: ModelAdmin, request: HttpRequest, action: BulkAction, ids: list[int], options: dict[str, bool], *, park: bool
+) -> HttpResponse | None:
+    """Go to the started job; None when a limit does not allow it, which the page then shows."""
     scope = _scope(page, request, len(ids))
-    with transaction.atomic():
-        job = jobs.start(
-            kind=action.kind,
-            user=staff(request),
-            images=ids,
-            scope=scope,
-            options=options,
-            estimate=action.cost(ids, options).requests,
-        )
-        flag = DELETION if action.destructive else CHANGE
-        log(request, Image.objects.filter(pk__in=ids), flag, f"{action.title} ({_('job')} {job})")
+    try:
+        with transaction.atomic():
+            job = jobs.start(kind=action.kind, user=staff(request), images=ids, scope=scope, options=options, park=park)
+            flag = DELETION if action.destructive else CHANGE
+            log(request, Image.objects.filter(pk__in=ids), flag, f"{action.title} ({_('job')} {job})")
+    except QuotaShort as short:
+        usage.record_refusal(list(short.shortfalls), operation=action.kind, who=current(), at=timezone.now())
+        messages.error(request, sentence(short))
+        return None
     return HttpResponseRedirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
 
 
@@ -181,11 +124,11 @@ def _filters(page: ModelAdmin, request: HttpRequest) -> Iterator[str]:
 def _context(
     page: ModelAdmin, request: HttpRequest, action: BulkAction, ids: list[int], options: dict[str, bool]
 ) -> dict[str, Any]:
-    cost = action.cost(ids, options)
-    lines = estimate.lines(cost.requests, summary.this_month())
+    cost = estimate(action.kind, candidates(ids), options)
     shown = Image.objects.filter(pk__in=ids[:STRIP]).order_by("pk").with_thumbnails()
     return {
         **page.admin_site.each_context(request),
+        **_cost_context(cost),
         "opts": page.opts,
         "media": page.media,
         "title": action.title,
@@ -195,10 +138,8 @@ def _context(
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "count": len(ids),
-        "cost": cost,
-        "lines": lines,
-        "short": [line for line in lines if line.short],
-        "nothing_to_do": not any(cost.requests.values()) and not cost.notes,
+        "notes": list(_notes(action, cost)),
+        "nothing_to_do": not any(cost.requests.values()) and estimates.UNREADABLE not in cost.skipped,
         "options": [(name, label, options[name]) for name, label in action.options.items()],
         "strip": [thumbnail(image) for image in shown],
         "more": max(0, len(ids) - STRIP),
@@ -206,6 +147,81 @@ def _context(
         "from_image": request.POST.get("from_image", ""),
         "back": _back(request, ids),
     }
+
+
+def _cost_context(cost: Estimate) -> dict[str, Any]:
+    """The estimate beside each limit, before and after; and what can run now when it does not fit."""
+    requests = {cls: count for cls, count in cost.requests.items() if count}
+    short = reservations.missing(requests, bulk=True)
+    fitting = cost.fitting(reservations.left(short)) if short else len(cost.costs)
+    limits = [limit for limit in summaries() if limit.request_class in requests]
+    return {
+        "cost": cost,
+        "lines": [Line(entry, requests[entry.request_class]) for entry in limits],
+        "free": requests.get(RequestClass.FREE, 0),
+        "price": cost.price(settings.REQUEST_PRICES),
+        "short": [shortfall(entry) for entry in short],
+        "fitting": fitting,
+        "parked": len(cost.costs) - fitting,
+        "parked_until": reservations.reset(short) if short else None,
+        "skipped": sum(cost.skipped.values()),
+    }
+
+
+def _notes(action: BulkAction, cost: Estimate) -> Iterator[str]:
+    """What is left out and why, one sentence for each reason."""
+    for reason, count in cost.skipped.items():
+        yield _SKIPPED[reason](count) % {"count": count}
+    if action.destructive:
+        count = cost.requests.get(RequestClass.FREE, 0)
+        yield ngettext(
+            "%(count)d object is deleted at S3, and its row with it. This cannot be undone.",
+            "%(count)d objects are deleted at S3, and their rows with them. This cannot be undone.",
+            count,
+        ) % {"count": count}
+
+
+_SKIPPED: dict[str, Callable[[int], str]] = {
+    estimates.CURRENT: lambda count: ngettext(
+        "%(count)d image has all its renditions already and is skipped.",
+        "%(count)d images have all their renditions already and are skipped.",
+        count,
+    ),
+    estimates.ANALYSED: lambda count: ngettext(
+        "%(count)d image was analysed already and has not changed: it is skipped.",
+        "%(count)d images were analysed already and have not changed: they are skipped.",
+        count,
+    ),
+    estimates.UNREADABLE: lambda count: ngettext(
+        "%(count)d image cannot be read by Rekognition (it takes JPEG and PNG, 80 × 80 pixels or more, up to"
+        " 15 MB): it will be marked as failed without a request.",
+        "%(count)d images cannot be read by Rekognition (it takes JPEG and PNG, 80 × 80 pixels or more, up to"
+        " 15 MB): they will be marked as failed without a request.",
+        count,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A limit before and after the action."""
+
+    limit: LimitSummary
+    requests: int
+
+    @property
+    def used_after(self) -> int:
+        return self.limit.used + self.limit.held + self.requests
+
+    @property
+    def left_after(self) -> int | None:
+        return None if self.limit.left is None else self.limit.left - self.requests
+
+    @property
+    def short(self) -> int:
+        """Requests by which the limit falls short for a job; 0 when it suffices."""
+        left = self.limit.left_for_jobs
+        return 0 if left is None else max(0, self.requests - left)
 
 
 def _back(request: HttpRequest, ids: list[int]) -> str:

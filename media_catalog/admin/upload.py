@@ -22,11 +22,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog import jobs
-from media_catalog.exceptions import BackofficeError
+from media_catalog.exceptions import BackofficeError, QuotaShort
 from media_catalog.imaging.probe import content_type
 from media_catalog.models import Bucket, Image
-from media_catalog.quota import estimate
-from media_catalog.services import renditions, uploads
+from media_catalog.services import uploads
 from media_catalog.services.keys import MAX_FOLDER
 from media_catalog.services.sentences import accepted_formats, sentence
 
@@ -162,12 +161,11 @@ def _report(
         messages.success(request, said)
         return
     ids = [image.pk for image in stored]
-    job = jobs.start(
-        kind="make_renditions",
-        user=staff(request),
-        images=ids,
-        scope=said,
-        estimate=estimate.renditions(renditions.missing_counts(ids)),
-    )
+    try:
+        job = jobs.start(kind="make_renditions", user=staff(request), images=ids, scope=said)
+    except QuotaShort as short:
+        messages.success(request, said)
+        messages.warning(request, sentence(short))
+        return
     link = reverse("admin:media_catalog_job_change", args=[job.pk])
     messages.success(request, format_html('{} <a href="{}">{}</a>', said, link, _("Follow the making of renditions")))

@@ -173,5 +173,5 @@ def download_link(bucket: str, key: str, *, disposition: str, content_type: str,
             },
             ExpiresIn=seconds,
         )
-        meter.spend("s3", "GetObject")
+        meter.spend("s3", "GetObject", estimated=True)
     return link

@@ -1,8 +1,7 @@
-"""Starting jobs and handing their items to django-q2."""
+"""Starting jobs: the estimate is reserved, the items are written, and django-q2 gets them on commit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -10,7 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from media_catalog.models import Image, Job, JobItem
+from media_catalog.exceptions import QuotaShort
+from media_catalog.models import Image, Job, JobItem, Reservation
+from media_catalog.quota import reservations
+from media_catalog.quota.estimate import Estimate, estimate
+from media_catalog.services.selection import candidates
 
 from .kinds import KINDS
 
@@ -23,27 +26,47 @@ def start(
     user: User | None,
     images: Iterable[int] = (),
     scope: str = "",
-    options: dict[str, Any] | None = None,
-    estimate: dict[str, int] | None = None,
+    options: Mapping[str, bool] | None = None,
+    park: bool = False,
 ) -> Job:
-    """Create a job with one item for each image (ids), in the caller's transaction, and dispatch it on commit.
+    """Reserve what a job will cost and start it, with one item for each image (ids), on the caller's commit.
 
-    Ids without an image are left out. A kind that takes no images gets a single item.
+    Ids without an image are left out; a kind that takes no images gets a single item. When the limits do not allow
+    it: raises QuotaShort and nothing is started, or, with `park`, as many images as fit run now and the rest waits
+    for the reset of the limit in the way.
     """
+    options = dict(options or {})
+    ids = sorted(set(images))
     with transaction.atomic():
+        cost = estimate(kind, candidates(ids), options) if KINDS[kind].takes_images else None
         job = Job.objects.create(
-            kind=kind, requested_by=user, scope=scope, options=options or {}, estimate=estimate or {}
+            kind=kind,
+            requested_by=user,
+            scope=scope,
+            options=options,
+            estimate=cost.requests if cost else KINDS[kind].requests,
         )
-        if KINDS[kind].takes_images:
-            chosen = Image.objects.filter(pk__in=list(images)).order_by("pk").values_list("pk", "bucket__name", "key")
-            items = [JobItem(job=job, image_id=pk, target=f"{bucket}/{key}") for pk, bucket, key in chosen]
+        _write_items(job, [pk for pk, _cost in cost.costs] if cost else None)
+        if cost:
+            _begin(job, cost, park=park)
         else:
-            items = [JobItem(job=job, target=str(KINDS[kind].label))]
-        JobItem.objects.bulk_create(items, batch_size=500)
-        if not items:
-            Job.objects.filter(pk=job.pk).update(state=Job.State.FINISHED, finished_at=timezone.now())
-        transaction.on_commit(partial(dispatch, job.pk))
+            _reserve(job, KINDS[kind].requests)
+        _dispatch_on_commit(job)
     return job
+
+
+def resume(job: Job) -> int:
+    """Start those parked items of a job that fit now; the rest is parked again. Returns how many start."""
+    with transaction.atomic():
+        parked = job.items.filter(state=JobItem.State.PARKED)
+        ids = [pk for pk in parked.values_list("image", flat=True) if pk]
+        cost = estimate(job.kind, candidates(ids), job.options)
+        parked.update(state=JobItem.State.QUEUED)
+        Job.objects.filter(pk=job.pk).update(state=Job.State.QUEUED, parked_until=None)
+        _begin(job, cost, park=True)
+        started = job.items.filter(state=JobItem.State.QUEUED).count()
+        _dispatch_on_commit(job)
+    return started
 
 
 def dispatch(job_id: int) -> int:
@@ -59,6 +82,50 @@ def dispatch(job_id: int) -> int:
             async_task(RUN_CHUNK, job_id, list(chunk))
         Job.objects.filter(pk=job_id).update(heartbeat=timezone.now())
     return len(items)
+
+
+def _write_items(job: Job, ids: Sequence[int] | None) -> None:
+    if ids is None:
+        JobItem.objects.create(job=job, target=str(KINDS[job.kind].label))
+        return
+    chosen = Image.objects.filter(pk__in=ids).order_by("pk").values_list("pk", "bucket__name", "key")
+    items = [JobItem(job=job, image_id=pk, target=f"{bucket}/{key}") for pk, bucket, key in chosen]
+    JobItem.objects.bulk_create(items, batch_size=500)
+
+
+def _begin(job: Job, cost: Estimate, *, park: bool) -> None:
+    """Reserve for all items, or with `park` for as many as fit. Raises QuotaShort without `park`."""
+    try:
+        _reserve(job, cost.requests)
+    except QuotaShort as short:
+        if not park:
+            raise
+        fitting = cost.costs[: cost.fitting(reservations.left(short.shortfalls))]
+        _reserve(job, Estimate(costs=fitting).requests)
+        _park(job, short, running=[pk for pk, _cost in fitting])
+
+
+def _park(job: Job, short: QuotaShort, *, running: Sequence[int]) -> None:
+    waiting = job.items.filter(state=JobItem.State.QUEUED).exclude(image__in=running)
+    waiting.update(state=JobItem.State.PARKED)
+    Job.objects.filter(pk=job.pk).update(parked_until=reservations.reset(short.shortfalls))
+
+
+def _reserve(job: Job, requests: Mapping[str, int]) -> None:
+    reservation = reservations.reserve(
+        kind=Reservation.Kind.JOB, units=requests, seconds=settings.QUOTA_RESERVATION_SECONDS, bulk=True
+    )
+    Job.objects.filter(pk=job.pk).update(reservation=reservation)
+
+
+def _dispatch_on_commit(job: Job) -> None:
+    """Or finish at once what has nothing to run."""
+    if job.items.filter(state=JobItem.State.QUEUED).exists():
+        transaction.on_commit(partial(dispatch, job.pk))
+        return
+    parked = job.items.filter(state=JobItem.State.PARKED).exists()
+    state = Job.State.PARKED if parked else Job.State.FINISHED
+    Job.objects.filter(pk=job.pk).update(state=state, finished_at=None if parked else timezone.now())
 
 
 def _chunks(items: Sequence[int], size: int) -> Iterable[Sequence[int]]:

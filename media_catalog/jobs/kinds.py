@@ -1,7 +1,7 @@
 """The kinds of job: what each does with one item."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from media_catalog.models import Analysis, Image, JobItem
+from media_catalog.models import Analysis, Image, JobItem, RequestClass
 from media_catalog.services import buckets, detection, removal, renditions
 
 
@@ -24,12 +24,16 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """`run` takes the item's image (None for kinds without) and the job's options."""
+    """`run` takes the item's image (None for kinds without) and the job's options.
+
+    `requests` is the estimate of a kind that takes no images.
+    """
 
     slug: str
     label: str | Promise
     run: Callable[[Image | None, Mapping[str, Any]], Outcome]
     takes_images: bool = True
+    requests: Mapping[str, int] = field(default_factory=dict)
 
 
 def _done(message: str) -> Outcome:
@@ -85,6 +89,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 label=gettext_lazy("Synchronise buckets"),
                 run=_sync_buckets,
                 takes_images=False,
+                requests={RequestClass.S3_TIER1.value: 1},
             ),
         )
     }

@@ -17,6 +17,7 @@ class Progress:
     done: int
     skipped: int
     failed: int
+    parked: int
 
     @property
     def over(self) -> int:

@@ -17,7 +17,7 @@ from django_q.tasks import async_task
 from media_catalog.aws.deadline import deadline
 from media_catalog.exceptions import BackofficeError
 from media_catalog.models import Image, Job, JobItem
-from media_catalog.quota import meter
+from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 from media_catalog.services.sentences import sentence
 
@@ -34,14 +34,21 @@ def run_chunk(job_id: int, item_ids: Sequence[int]) -> None:
     if job is None:
         return
     Job.objects.filter(pk=job_id, state=Job.State.QUEUED).update(state=Job.State.RUNNING, started_at=timezone.now())
+    if job.reservation_id:
+        reservations.renew(job.reservation_id, seconds=settings.QUOTA_RESERVATION_SECONDS)
+    with meter.leasing(job.reservation_id):
+        _run_items(job, item_ids)
+    finish_if_done(job_id)
+
+
+def _run_items(job: Job, item_ids: Sequence[int]) -> None:
     until = time.monotonic() + settings.JOB_CHUNK_SECONDS
     for position, item_id in enumerate(item_ids):
         if time.monotonic() > until:
-            async_task(RUN_CHUNK, job_id, list(item_ids[position:]))
+            async_task(RUN_CHUNK, job.pk, list(item_ids[position:]))
             return
         if claim(item_id):
             _run_item(job, item_id)
-    finish_if_done(job_id)
 
 
 def claim(item_id: int) -> bool:
@@ -51,18 +58,27 @@ def claim(item_id: int) -> bool:
 
 
 def finish_if_done(job_id: int) -> None:
-    """Mark the job as finished when no item is open. Of several workers at the end, one update counts."""
-    if not JobItem.objects.open().filter(job=job_id).exists():
-        Job.objects.filter(pk=job_id).exclude(state=Job.State.FINISHED).update(
-            state=Job.State.FINISHED, finished_at=timezone.now()
-        )
+    """When no item is open: give back the rest of the reservation, and mark the job as finished, or as parked.
+
+    Of several workers at the end, one update counts.
+    """
+    if JobItem.objects.open().filter(job=job_id).exists():
+        return
+    job = Job.objects.get(pk=job_id)
+    if job.reservation_id:
+        reservations.close(job.reservation_id)
+    parked = job.items.filter(state=JobItem.State.PARKED).exists()
+    state = Job.State.PARKED if parked else Job.State.FINISHED
+    Job.objects.filter(pk=job_id).exclude(state=Job.State.FINISHED).update(
+        state=state, finished_at=None if parked else timezone.now()
+    )
 
 
 def _run_item(job: Job, item_id: int) -> None:
     item = JobItem.objects.get(pk=item_id)
     username = job.requested_by.get_username() if job.requested_by else ""
     with (
-        attribute(username=username, job_kind=job.kind, action="job"),
+        attribute(username=username, job_kind=job.kind, job=job.pk, action="job"),
         deadline(settings.JOB_ITEM_SECONDS * LEASE_SHARE),
         meter.tally() as tally,
     ):

@@ -1,23 +1,43 @@
+from .audit import AuditEvent
 from .buckets import Bucket
 from .faces import Analysis, Face
 from .images import Image
 from .jobs import Job, JobItem
-from .quota import RequestClass, RequestCounter, RequestLimit, RequestUsage
+from .quota import (
+    LimitOverride,
+    Period,
+    RequestClass,
+    RequestCounter,
+    RequestLimit,
+    Reservation,
+    ReservedUnits,
+    UnitBlock,
+)
 from .renditions import Preset, Rendition
 from .uploads import Upload
+from .usage import BlockedRequest, LimitAlert, RequestUsage, SavedRequests
 
 __all__ = [
     "Analysis",
+    "AuditEvent",
+    "BlockedRequest",
     "Bucket",
     "Face",
     "Image",
     "Job",
     "JobItem",
+    "LimitAlert",
+    "LimitOverride",
+    "Period",
     "Preset",
     "Rendition",
     "RequestClass",
     "RequestCounter",
     "RequestLimit",
     "RequestUsage",
+    "Reservation",
+    "ReservedUnits",
+    "SavedRequests",
+    "UnitBlock",
     "Upload",
 ]

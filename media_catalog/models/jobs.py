@@ -12,6 +12,7 @@ class Job(models.Model):
     class State(models.TextChoices):
         QUEUED = "queued", _("Queued")
         RUNNING = "running", _("Running")
+        PARKED = "parked", _("Parked")
         FINISHED = "finished", _("Finished")
 
     kind = models.CharField(_("kind"), max_length=40)
@@ -27,6 +28,10 @@ class Job(models.Model):
         related_name="+",
     )
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    reservation = models.OneToOneField("Reservation", models.SET_NULL, null=True, blank=True, related_name="job")
+    parked_until = models.DateTimeField(
+        _("parked until"), null=True, blank=True, help_text=_("When the items that did not fit into a limit start.")
+    )
     created_at = models.DateTimeField(_("requested"), default=timezone.now)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
@@ -69,6 +74,7 @@ class JobItem(models.Model):
         DONE = "done", _("Done")
         SKIPPED = "skipped", _("Skipped")
         FAILED = "failed", _("Failed")
+        PARKED = "parked", _("Parked")
 
     OPEN = (State.QUEUED, State.RUNNING)
 

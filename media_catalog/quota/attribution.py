@@ -9,13 +9,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, order=True)
 class Attribution:
-    """Texts, empty when not known. `action` is the page or command, `job_kind` the kind of the running job."""
+    """Texts, empty when not known. `action` is the page or command; `job` and `job_kind` are the running job's."""
 
     username: str = ""
     action: str = ""
     job_kind: str = ""
+    job: int = 0
     bucket: str = ""
 
 
@@ -28,9 +29,9 @@ def current() -> Attribution:
 
 
 @contextmanager
-def attribute(**changes: str) -> Iterator[None]:
+def attribute(**changes: str | int) -> Iterator[None]:
     """Attribute requests made inside to these fields of Attribution, on top of what is set outside."""
-    token = _current.set(replace(_current.get(), **changes))
+    token = _current.set(replace(_current.get(), **changes))  # type: ignore[arg-type]  # the fields of Attribution
     try:
         yield
     finally:

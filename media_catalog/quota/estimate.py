@@ -1,48 +1,112 @@
-"""What a bulk action will cost, from counts alone."""
+"""What a bulk action will cost: pure, from facts about the selection."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from media_catalog.models import RequestClass
 
-from .summary import ClassSummary
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """What an estimate must know of a selected image.
+
+    `bytes` of the original; `missing` renditions that would be made, of which `replaced` leave an old object to be
+    deleted; `held` ones that exist; `readable` by Rekognition; `analysed` and unchanged since.
+    """
+
+    pk: int
+    bytes: int = 0
+    missing: int = 0
+    replaced: int = 0
+    held: int = 0
+    readable: bool = True
+    analysed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class EstimateLine:
-    """Requests of one class that an action needs, beside what is left of its limit (None: no limit)."""
+class Cost:
+    """Requests per class and bytes from S3 that one image takes; or why it is skipped, at no cost."""
 
-    label: str
-    requests: int
-    left: int | None
+    requests: Mapping[str, int] = field(default_factory=dict)
+    bytes: int = 0
+    skipped: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """The cost of each image in order. What is skipped costs nothing."""
+
+    costs: Sequence[tuple[int, Cost]]
 
     @property
-    def short(self) -> int:
-        """Requests by which the limit falls short; 0 when it suffices."""
-        return 0 if self.left is None else max(0, self.requests - self.left)
+    def requests(self) -> dict[str, int]:
+        """Requests per class, in all."""
+        total: Counter[str] = Counter()
+        for _pk, cost in self.costs:
+            total.update(cost.requests)
+        return dict(total)
+
+    @property
+    def bytes(self) -> int:
+        return sum(cost.bytes for _pk, cost in self.costs)
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """How many images are skipped, by reason (CURRENT, ANALYSED, UNREADABLE)."""
+        return dict(Counter(cost.skipped for _pk, cost in self.costs if cost.skipped))
+
+    def price(self, prices: Mapping[str, float]) -> float:
+        """In US dollars, at prices for one request of each class."""
+        return sum(count * prices[cls] for cls, count in self.requests.items())
+
+    def fitting(self, left: Mapping[str, int]) -> int:
+        """How many images, from the first, fit into what is left of each class; one that is not named always fits."""
+        needed: Counter[str] = Counter()
+        for number, (_pk, cost) in enumerate(self.costs):
+            needed.update(cost.requests)
+            if any(needed[cls] > left[cls] for cls in needed if cls in left):
+                return number
+        return len(self.costs)
 
 
-def renditions(missing_per_image: Iterable[int]) -> dict[str, int]:
-    """Requests for making renditions: one GET for an image that lacks any, one PUT for each that it lacks."""
-    missing = [count for count in missing_per_image if count]
-    return {RequestClass.S3_TIER2: len(missing), RequestClass.S3_TIER1: sum(missing)}
+CURRENT, ANALYSED, UNREADABLE = "current", "analysed", "unreadable"
 
 
-def detection(images: int) -> dict[str, int]:
-    """Requests for detecting faces: by S3 reference, so Rekognition alone."""
-    return {RequestClass.REKOGNITION_IMAGE: images}
+def estimate(kind: str, selection: Iterable[Candidate], options: Mapping[str, bool]) -> Estimate:
+    """The cost of a kind of job for a selection. The same rules as the job itself follows."""
+    cost = _COSTS[kind]
+    return Estimate(costs=[(candidate.pk, cost(candidate, options)) for candidate in selection])
 
 
-def removal(objects: int) -> dict[str, int]:
-    """Requests for removing objects: one DELETE each, free of charge."""
-    return {RequestClass.FREE: objects}
+def _make_renditions(image: Candidate, options: Mapping[str, bool]) -> Cost:
+    """One GET, one decode, one PUT for each; a DELETE for each old object that one replaces."""
+    if not image.missing:
+        return Cost(skipped=CURRENT)
+    requests = {
+        RequestClass.S3_TIER2.value: 1,
+        RequestClass.S3_TIER1.value: image.missing,
+        RequestClass.FREE.value: image.replaced,
+    }
+    return Cost(requests=requests, bytes=image.bytes)
 
 
-def lines(estimate: dict[str, int], summary: Iterable[ClassSummary]) -> list[EstimateLine]:
-    """The estimate beside what is left, classes that need nothing left out."""
-    left = {entry.request_class: entry.left for entry in summary}
-    return [
-        EstimateLine(label=str(RequestClass(cls).label), requests=requests, left=left.get(cls))
-        for cls, requests in estimate.items()
-        if requests
-    ]
+def _detect_faces(image: Candidate, options: Mapping[str, bool]) -> Cost:
+    """By S3 reference: Rekognition reads the object, at no request of ours."""
+    if not image.readable:
+        return Cost(skipped=UNREADABLE)
+    if image.analysed and not options.get("again"):
+        return Cost(skipped=ANALYSED)
+    return Cost(requests={RequestClass.REKOGNITION_IMAGE.value: 1})
+
+
+def _remove_images(image: Candidate, options: Mapping[str, bool]) -> Cost:
+    """One DELETE for each object, free of charge."""
+    return Cost(requests={RequestClass.FREE.value: 1 + image.held})
+
+
+_COSTS: Mapping[str, Callable[[Candidate, Mapping[str, bool]], Cost]] = {
+    "make_renditions": _make_renditions,
+    "detect_faces": _detect_faces,
+    "remove_images": _remove_images,
+}

@@ -1,45 +1,62 @@
-"""Counts each AWS request before it is sent, and refuses what would go over the month's limit.
+"""Counts each AWS request before it is sent, and refuses what would go over a limit.
 
-The count is one conditional UPDATE, exact however many processes race. It commits on its own before the request
-leaves (`durable`): a count rolled back with its caller's transaction would be lost although AWS got the request.
+A request counts as soon as it may leave: alone, by one transaction that commits before it is sent, or from a block of
+units that this process took ahead (`leasing`), which touches the database once for many. A process that dies with a
+block in hand has it written off as used, so a limit is never exceeded, whatever dies.
 """
 
+import logging
+import os
+import socket
+import threading
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
-from django.db import Error, transaction
-from django.db.models import F, Q, Subquery
+from django.conf import settings
+from django.db import Error as DatabaseFailure
+from django.db import connection, transaction
 from django.utils import timezone
 
 from media_catalog.exceptions import MeterUnavailable, QuotaRefused
-from media_catalog.models import RequestClass, RequestCounter, RequestLimit, RequestUsage
+from media_catalog.models import UnitBlock
 
+from . import alerts, ledger, usage
 from .attribution import current
+from .periods import day_of
 from .request_classes import classify
 
+logger = logging.getLogger(__name__)
 _tally: ContextVar[Counter[str] | None] = ContextVar("tally", default=None)
+_leasing: ContextVar["Leasing | None"] = ContextVar("leasing", default=None)
 
 
-def spend(service: str, operation: str) -> None:
-    """Count one request about to be sent.
+def spend(service: str, operation: str, *, estimated: bool = False) -> None:
+    """Count one request about to be sent; `estimated` when somebody else will send it and may not.
 
-    Raises QuotaRefused when the limit does not allow it, MeterUnavailable when it cannot be counted, and
-    RuntimeError inside a transaction (a programming error). In each case the request must not be sent.
+    Raises QuotaRefused when a limit does not allow it, MeterUnavailable when it cannot be counted, and RuntimeError
+    inside a transaction (a programming error). In each case the request must not be sent.
     """
+    _refuse_inside_transaction()
     request_class = classify(service, operation)
-    today = timezone.now().astimezone(UTC).date()
+    now = timezone.now()
+    entry = usage.Entry(
+        day=day_of(now), request_class=request_class, operation=operation, estimated=estimated, who=current()
+    )
+    lease = _leasing.get()
     try:
-        with transaction.atomic(durable=True):
-            _count(request_class, today.replace(day=1))
-            _attribute(request_class, operation, today)
-    except Error as error:
+        if lease is None:
+            _spend_alone(entry, now)
+        else:
+            lease.spend(entry, now)
+    except DatabaseFailure as error:
         raise MeterUnavailable(str(error)) from error
     tally = _tally.get()
     if tally is not None:
-        tally[request_class.value] += 1
+        tally[request_class] += 1
 
 
 @contextmanager
@@ -53,40 +70,128 @@ def tally() -> Iterator[Counter[str]]:
         _tally.reset(token)
 
 
-def next_reset(now: datetime) -> date:
-    """The day on which the month's counters start again, UTC."""
-    today = now.astimezone(UTC).date()
-    return date(today.year + today.month // 12, today.month % 12 + 1, 1)
+@contextmanager
+def leasing(reservation: int | None = None) -> Iterator[None]:
+    """Take units in blocks inside, from the reservation first; what is not spent goes back at the end.
+
+    For work of many requests that ends within QUOTA_BLOCK_SECONDS. Blocks begin small and double up to
+    QUOTA_BLOCK_SIZE, so that little work takes little.
+    """
+    lease = Leasing(reservation)
+    token = _leasing.set(lease)
+    try:
+        yield
+    finally:
+        _leasing.reset(token)
+        lease.end()
 
 
-def _count(request_class: RequestClass, month: date) -> None:
-    counter = RequestCounter.objects.filter(request_class=request_class, month=month)
-    limit = RequestLimit.objects.filter(request_class=request_class)
-    unlimited = ~Q(request_class__in=limit.values("request_class"))
-    allowed = counter.filter(unlimited | Q(used__lt=Subquery(limit.values("limit"))))
-    if allowed.update(used=F("used") + 1):
-        return
-    if not counter.exists():
-        RequestCounter.objects.bulk_create(
-            [RequestCounter(request_class=request_class, month=month)], ignore_conflicts=True
-        )
-        if allowed.update(used=F("used") + 1):
+class Leasing:
+    """The blocks that one piece of work holds, one for each class."""
+
+    def __init__(self, reservation: int | None) -> None:
+        self._reservation = reservation
+        self._process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._blocks: dict[str, UnitBlock] = {}
+        self._spent: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()
+        self._usage: Counter[usage.Entry] = Counter()
+        self._lock = threading.Lock()
+
+    def spend(self, entry: usage.Entry, now: datetime) -> None:
+        with self._lock:
+            block = self._blocks.get(entry.request_class)
+            if block is None or self._spent[entry.request_class] >= block.units or block.day != entry.day:
+                self._refill(entry, now)
+            self._spent[entry.request_class] += 1
+            self._usage[entry] += 1
+
+    def end(self) -> None:
+        """Give back what is left. When the database is away the blocks are written off later, as those of the dead."""
+        if not self._blocks and not self._usage:
             return
-    raise QuotaRefused(request_class.value)
+        try:
+            with transaction.atomic(durable=True):
+                crossings = self._settle(list(self._blocks), timezone.now())
+        except DatabaseFailure:
+            logger.warning("blocks of %s could not be given back", self._process, exc_info=True)
+            return
+        alerts.announce(crossings)
+
+    def _refill(self, entry: usage.Entry, now: datetime) -> None:
+        """A new block for the class, the old one settled in the same transaction. Raises QuotaRefused."""
+        request_class = entry.request_class
+        taken: UnitBlock | None = None
+        short: ledger.Short | None = None
+        with transaction.atomic(durable=True):
+            crossings = self._settle([request_class], now)
+            try:
+                taken = self._take(request_class, day_of(now), now)
+            except ledger.Short as error:  # nothing was written since the settling, which stays
+                short = error
+        # Only now, with the database's word for it.
+        self._forget(request_class)
+        if taken:
+            self._blocks[request_class] = taken
+            self._taken[request_class] += 1
+        alerts.announce(crossings)
+        if short:
+            raise _refused(entry, short, now)
+
+    def _take(self, request_class: str, day: date, now: datetime) -> UnitBlock:
+        want = min(settings.QUOTA_BLOCK_SIZE, 2 ** self._taken[request_class])
+        if self._reservation is not None:
+            block = ledger.take_reserved(
+                self._reservation, request_class, day, want=want, now=now, process=self._process
+            )
+            if block is not None:
+                return block
+        bulk = bool(current().job_kind)
+        return ledger.take_block(request_class, day, want=want, now=now, bulk=bulk, process=self._process)
+
+    def _settle(self, classes: list[str], now: datetime) -> list[ledger.Crossing]:
+        """Write down what was spent of these classes and end their blocks. Memory is kept until that is committed."""
+        usage.record({entry: count for entry, count in self._usage.items() if entry.request_class in classes})
+        crossings = []
+        for request_class in sorted(classes):
+            block = self._blocks.get(request_class)
+            if block is not None:
+                crossings += ledger.settle_block(block, spent=self._spent[request_class], now=now)
+        return crossings
+
+    def _forget(self, request_class: str) -> None:
+        self._blocks.pop(request_class, None)
+        del self._spent[request_class]
+        for entry in [entry for entry in self._usage if entry.request_class == request_class]:
+            del self._usage[entry]
 
 
-def _attribute(request_class: RequestClass, operation: str, day: date) -> None:
-    who = current()
-    row = {
-        "day": day,
-        "request_class": request_class,
-        "operation": operation,
-        "bucket": who.bucket,
-        "username": who.username,
-        "job_kind": who.job_kind,
-        "action": who.action,
-    }
-    usage = RequestUsage.objects.filter(**row)
-    if not usage.update(count=F("count") + 1):
-        RequestUsage.objects.bulk_create([RequestUsage(**row)], ignore_conflicts=True)
-        usage.update(count=F("count") + 1)
+def _spend_alone(entry: usage.Entry, now: datetime) -> None:
+    short: ledger.Short | None = None
+    crossings: list[ledger.Crossing] = []
+    with transaction.atomic(durable=True):
+        try:
+            crossings = ledger.count_one(entry.request_class, entry.day, now=now, bulk=bool(entry.who.job_kind))
+        except ledger.Short as error:
+            short = error
+        else:
+            usage.record({entry: 1})
+    alerts.announce(crossings)
+    if short:
+        raise _refused(entry, short, now)
+
+
+def _refused(entry: usage.Entry, short: ledger.Short, now: datetime) -> QuotaRefused:
+    """The refusal, noted. Several limits may be in the way: the first is named."""
+    usage.record_refusal(short.shortfalls, operation=entry.operation, who=entry.who, at=now)
+    return QuotaRefused(short.shortfalls[0])
+
+
+def _refuse_inside_transaction() -> None:
+    """A count inside a transaction could be rolled back although AWS got the request.
+
+    Django's own check (`durable`) would catch it only where the database is touched, which units in hand avoid.
+    """
+    blocks = connection.atomic_blocks
+    if blocks and not blocks[-1]._from_testcase:  # type: ignore[attr-defined]  # as Django's own check does
+        raise RuntimeError("An AWS request may not be made inside a transaction.")

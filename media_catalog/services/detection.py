@@ -1,10 +1,9 @@
 """Detecting the faces of an image and keeping the answer."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Q
 from django.utils import timezone
 
 from media_catalog.aws import rekognition
@@ -18,23 +17,8 @@ MIN_SIDE = 80  # pixels
 MAX_BYTES = 15 * 1024 * 1024  # through S3
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outlook:
-    """What a detection of a selection would do: counts of images."""
-
-    to_analyse: int
-    unchanged: int
-    unreadable: int
-
-
-def outlook(images: Sequence[int], *, again: bool = False) -> Outlook:
-    """Sort a selection (ids) into what would be sent, what is known already, and what Rekognition cannot read."""
-    chosen = Image.objects.filter(pk__in=images)
-    readable = chosen.filter(format__in=READABLE, width__gte=MIN_SIDE, height__gte=MIN_SIDE, size__lte=MAX_BYTES)
-    known = readable.filter(analysis__source_etag=F("etag")).exclude(analysis__state=Analysis.State.FAILED)
-    unchanged = 0 if again else known.count()
-    total, fit = chosen.count(), readable.count()
-    return Outlook(to_analyse=fit - unchanged, unchanged=unchanged, unreadable=total - fit)
+# The same rule as `_check_readable`, for the database.
+READABLE_Q = Q(format__in=READABLE, width__gte=MIN_SIDE, height__gte=MIN_SIDE, size__lte=MAX_BYTES)
 
 
 def is_current(image: Image) -> bool:

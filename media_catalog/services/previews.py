@@ -4,7 +4,8 @@ from django.conf import settings
 from django.core.cache import cache
 
 from media_catalog.aws import s3
-from media_catalog.models import Rendition
+from media_catalog.models import Rendition, RequestClass
+from media_catalog.quota import usage
 
 
 def tag(rendition: Rendition) -> str:
@@ -26,6 +27,8 @@ def fetch(rendition: Rendition) -> bytes | None:
             return None
         body = content.body
         remember(rendition, body)
+    else:
+        usage.saved(RequestClass.S3_TIER2, "preview cache")
     return body
 
 

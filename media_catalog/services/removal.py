@@ -1,14 +1,9 @@
 """Removing an image: its object, its renditions and their rows together."""
 
 from media_catalog.aws import s3
-from media_catalog.models import Image, Rendition
+from media_catalog.models import Image
 
 from . import previews
-
-
-def object_count(images: list[int]) -> int:
-    """How many objects `remove` would delete for these images (ids)."""
-    return len(images) + Rendition.objects.filter(image__in=images).count()
 
 
 def remove(*, image: Image) -> int:

@@ -1,7 +1,5 @@
 """Making the renditions of an image: one GET, one decode, one PUT for each."""
 
-from collections.abc import Iterable
-
 from django.db import transaction
 
 from media_catalog.aws import s3
@@ -22,17 +20,6 @@ def missing_presets(image: Image) -> list[Preset]:
     """Active presets of which the image has no current rendition."""
     current = image.renditions.current().values("preset")
     return list(Preset.objects.filter(active=True).exclude(pk__in=current))
-
-
-def missing_counts(images: Iterable[int]) -> list[int]:
-    """For each of the images (ids), how many renditions `make` would write. Two queries, whatever their number."""
-    active = Preset.objects.filter(active=True).count()
-    ids = list(images)
-    current: dict[int, int] = dict.fromkeys(ids, 0)
-    rows = Rendition.objects.current().filter(image__in=ids, preset__active=True)
-    for image in rows.values_list("image", flat=True):
-        current[image] += 1
-    return [active - count for count in current.values()]
 
 
 def make(*, image: Image) -> int:

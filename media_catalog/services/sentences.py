@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from django.template.defaultfilters import filesizeformat
-from django.utils.formats import number_format
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 
 from media_catalog.exceptions import (
@@ -18,8 +19,11 @@ from media_catalog.exceptions import (
     ImageRefused,
     MeterUnavailable,
     QuotaRefused,
+    QuotaShort,
+    Shortfall,
 )
-from media_catalog.models import RequestClass
+from media_catalog.models import Period, RequestClass
+from media_catalog.quota.periods import day_of, next_start
 
 
 def sentence(error: BackofficeError) -> str:
@@ -27,9 +31,10 @@ def sentence(error: BackofficeError) -> str:
     if isinstance(error, ImageRefused):
         return _image_refused(error)
     if isinstance(error, QuotaRefused):
-        return _("Refused by quota: the monthly limit of “%(request_class)s” is reached. Nothing was sent.") % {
-            "request_class": RequestClass(str(error)).label
-        }
+        return _("Refused by quota: %(shortfall)s. Nothing was sent.") % {"shortfall": shortfall(error.shortfall)}
+    if isinstance(error, QuotaShort):
+        listed = "; ".join(shortfall(short) for short in error.shortfalls)
+        return _("This does not fit into the quota: %(shortfalls)s. Nothing was started.") % {"shortfalls": listed}
     return _SENTENCES.get(type(error), _SENTENCES[AwsError])()
 
 
@@ -45,6 +50,22 @@ _SENTENCES: dict[type[BackofficeError], Callable[[], str]] = {
     ),
     AwsError: lambda: _("AWS answered with an error. The log has the details."),
 }
+
+
+def shortfall(short: Shortfall) -> str:
+    """“S3 PUT, COPY, POST, LIST: 12 needed, 3 of 2,000 left this month (resets on 1 Dec 2026)”."""
+    texts = {
+        Period.DAY: _("%(cls)s: %(needed)s needed, %(left)s of %(limit)s left today (resets on %(reset)s, UTC)"),
+        Period.MONTH: _("%(cls)s: %(needed)s needed, %(left)s of %(limit)s left this month (resets on %(reset)s, UTC)"),
+    }
+    period = Period(short.period)
+    return texts[period] % {
+        "cls": RequestClass(short.request_class).label,
+        "needed": number_format(short.needed, force_grouping=True),
+        "left": number_format(short.left, force_grouping=True),
+        "limit": number_format(short.limit, force_grouping=True),
+        "reset": date_format(next_start(period, day_of(timezone.now()))),
+    }
 
 
 def accepted_formats(formats: tuple[str, ...]) -> str:

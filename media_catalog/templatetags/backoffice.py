@@ -29,7 +29,7 @@ LEVELS = {
 def quota_summary(context: template.RequestContext) -> dict[str, Any]:
     """This month's requests for each class, with the level in words."""
     user = context["request"].user
-    classes = summary.this_month()
+    classes = summary.summaries()
     return {
         "classes": [(entry, LEVELS[entry.level]) for entry in classes],
         "resets": classes[0].resets,

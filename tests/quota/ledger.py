@@ -6,7 +6,7 @@ from media_catalog.models import RequestCounter, RequestLimit, RequestUsage
 
 
 def set_limit(request_class: str, limit: int) -> None:
-    RequestLimit.objects.update_or_create(request_class=request_class, defaults={"limit": limit, "source": "test"})
+    RequestLimit.objects.update_or_create(request_class=request_class, defaults={"limit": limit, "source": "hand"})
 
 
 def no_limits() -> None:
@@ -15,7 +15,7 @@ def no_limits() -> None:
 
 def used() -> dict[str, int]:
     """Requests counted per class, over all months."""
-    rows = RequestCounter.objects.filter(used__gt=0).order_by().values_list("request_class").annotate(Sum("used"))
+    rows = RequestCounter.objects.filter(used__gt=0, period="month").order_by().values_list("request_class").annotate(Sum("used"))
     return dict(rows)
 
 
