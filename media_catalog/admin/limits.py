@@ -1,15 +1,145 @@
-"""Request limits: the figures that the meter keeps."""
+"""Request limits: the figures that the meter keeps. Every change needs a reason and leaves an audit event."""
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from media_catalog.models import RequestLimit
+from media_catalog.models import AuditEvent, LimitOverride, RequestClass, RequestLimit
+from media_catalog.quota import audit
+from media_catalog.quota.summary import summaries
+
+from .base import ReadOnlyAdmin
+from .history import staff
+
+REASON = forms.CharField(
+    label=gettext_lazy("Reason"),
+    max_length=300,
+    help_text=gettext_lazy("Why it is changed; kept with the change."),
+    widget=forms.TextInput(attrs={"class": "vTextField"}),
+)
+
+
+class LimitForm(forms.ModelForm):
+    reason = REASON
+
+    def clean_request_class(self) -> str:
+        """A limit on what is free would only stand in the way of removals."""
+        value: str = self.cleaned_data["request_class"]
+        if value == RequestClass.FREE:
+            raise forms.ValidationError(_("These requests are free of charge: they need no limit."))
+        return value
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if (cleaned.get("headroom") or 0) > (cleaned.get("limit") or 0):
+            self.add_error("headroom", _("The headroom is a part of the limit: it cannot be larger."))
+        return cleaned
 
 
 @admin.register(RequestLimit)
 class RequestLimitAdmin(admin.ModelAdmin):
-    list_display = ["request_class", "limit", "source", "source_date"]
-    fields = ["request_class", "limit", "source", "source_date"]
+    form = LimitForm
+    list_display = ["request_class", "period", "limit", "meanwhile", "headroom", "used", "source", "source_date"]
+    fields = [
+        "request_class",
+        "period",
+        "limit",
+        "headroom",
+        "warn_percent",
+        "source",
+        "source_note",
+        "source_date",
+        "reason",
+    ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: RequestLimit | None = None) -> list[str]:
-        return ["request_class"] if obj else []
+        return ["request_class", "period"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: RequestLimit, form: forms.ModelForm, change: bool) -> None:
+        before = audit.values(RequestLimit.objects.get(pk=obj.pk)) if change else {}
+        super().save_model(request, obj, form, change)
+        audit.limit_changed(
+            obj, before=before, username=staff(request).get_username(), reason=form.cleaned_data["reason"]
+        )
+        for entry in summaries():
+            if (entry.request_class, entry.period) == (obj.request_class, obj.period) and entry.level == "full":
+                self.message_user(
+                    request,
+                    _("%(used)s requests are used already: further ones are refused until the reset.")
+                    % {"used": entry.used},
+                    "warning",
+                )
+
+    @admin.display(description=gettext_lazy("used now"))
+    def used(self, limit: RequestLimit) -> int:
+        found = {(entry.request_class, entry.period): entry.used for entry in summaries()}
+        return found.get((limit.request_class, limit.period), 0)
+
+    @admin.display(description=gettext_lazy("temporary limit"))
+    def meanwhile(self, limit: RequestLimit) -> str:
+        override = limit.overrides.filter(expires_at__gt=timezone.now()).first()
+        if override is None:
+            return "–"
+        return _("%(limit)s until %(until)s") % {
+            "limit": override.limit,
+            "until": f"{override.expires_at:%Y-%m-%d %H:%M}",
+        }
+
+
+@admin.register(LimitOverride)
+class LimitOverrideAdmin(admin.ModelAdmin):
+    list_display = ["request_limit", "limit", "state", "expires_at", "reason", "created_by", "created_at"]
+    list_select_related = ["request_limit"]
+    fields = ["request_limit", "limit", "expires_at", "reason"]
+    actions = ["end_now"]
+
+    def has_change_permission(self, request: HttpRequest, obj: LimitOverride | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: LimitOverride | None = None) -> bool:
+        """It ends by itself or is ended; that it was there stays visible."""
+        return False
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("media_catalog.delete_limitoverride")
+
+    def save_model(self, request: HttpRequest, obj: LimitOverride, form: forms.ModelForm, change: bool) -> None:
+        made = audit.add_override(
+            limit=obj.request_limit,
+            figure=obj.limit,
+            until=obj.expires_at,
+            reason=obj.reason,
+            username=staff(request).get_username(),
+        )
+        obj.pk = made.pk
+
+    @admin.action(description=gettext_lazy("End now"), permissions=["end"])
+    def end_now(self, request: HttpRequest, overrides: Any) -> None:
+        for override in overrides.select_related("request_limit"):
+            audit.end_override(override, username=staff(request).get_username())
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, override: LimitOverride) -> str:
+        over = override.expires_at <= timezone.now()
+        css, text = ("skipped", _("Over")) if over else ("done", _("In force"))
+        return format_html('<span class="bo-tag bo-{}">{}</span>', css, text)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = ["at", "username", "action", "target", "change", "reason"]
+    list_display_links = None
+    list_filter = ["action", "at"]
+    search_fields = ["username", "target", "reason"]
+    show_full_result_count = False
+
+    @admin.display(description=gettext_lazy("before → after"))
+    def change(self, event: AuditEvent) -> str:
+        names = [name for name in event.after if event.before.get(name) != event.after[name]]
+        return ", ".join(f"{name}: {event.before.get(name, '–')} → {event.after[name]}" for name in names)

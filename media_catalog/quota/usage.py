@@ -33,7 +33,8 @@ class Entry:
     def fields(self) -> dict[str, object]:
         """The columns of its row."""
         columns = asdict(self)
-        return columns.pop("who") | columns
+        columns |= columns.pop("who")
+        return columns
 
 
 def record(counts: Mapping[Entry, int]) -> None:

@@ -1,12 +1,16 @@
 """What pages show in more than one place, and values put into words and geometry for templates."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django import template
 from django.db.models import Count, Q
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from media_catalog.jobs.kinds import KINDS
 from media_catalog.jobs.progress import Progress
@@ -31,7 +35,7 @@ def quota_summary(context: template.RequestContext) -> dict[str, Any]:
     user = context["request"].user
     classes = summary.summaries()
     return {
-        "classes": [(entry, LEVELS[entry.level]) for entry in classes],
+        "classes": [(entry, LEVELS[entry.level]) for entry in classes if entry.limit is not None or entry.used],
         "resets": classes[0].resets,
         "may_see_limits": user.has_perm("media_catalog.view_requestlimit")
         or user.has_perm("media_catalog.change_requestlimit"),
@@ -44,6 +48,36 @@ def recent_jobs(context: template.RequestContext) -> dict[str, Any]:
     failed = Count("items", filter=Q(items__state=JobItem.State.FAILED))
     jobs = Job.objects.filter(requested_by=context["request"].user.pk).annotate(failed_count=failed)
     return {"jobs": jobs.order_by("-created_at", "-pk")[:RECENT_JOBS]}  # grouping drops the model's own order
+
+
+@register.inclusion_tag("admin/media_catalog/quota_banner.html")
+def quota_banner() -> dict[str, Any]:
+    """The limits that are reached or close, as they are now. Two queries."""
+    return {"limits": [limit for limit in summary.summaries() if limit.level in ("watch", "full")]}
+
+
+@register.filter
+def level_in_words(level: str) -> str:
+    """A level of a limit in words."""
+    return str(LEVELS[level])
+
+
+@register.filter
+def in_words(length: timedelta) -> str:
+    """“10 days” or “5 hours”: a length of time, rounded down to what matters."""
+    hours = int(length.total_seconds() // 3600)
+    if hours >= 48:
+        return ngettext("%(count)d day", "%(count)d days", hours // 24) % {"count": hours // 24}
+    if hours >= 1:
+        return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
+    minutes = int(length.total_seconds() // 60)
+    return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
+
+
+@register.filter
+def get(counts: Mapping[str, int], key: str) -> int:
+    """The count of a key, 0 when it has none."""
+    return counts.get(key, 0)
 
 
 @register.filter

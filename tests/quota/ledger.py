@@ -15,7 +15,12 @@ def no_limits() -> None:
 
 def used() -> dict[str, int]:
     """Requests counted per class, over all months."""
-    rows = RequestCounter.objects.filter(used__gt=0, period="month").order_by().values_list("request_class").annotate(Sum("used"))
+    rows = (
+        RequestCounter.objects.filter(used__gt=0, period="month")
+        .order_by()
+        .values_list("request_class")
+        .annotate(Sum("used"))
+    )
     return dict(rows)
 
 

@@ -1,0 +1,109 @@
+"""The quota panel: what is used, held and left, at which pace, by whom, and what was refused."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from media_catalog.models import Job, RequestClass, RequestUsage
+from media_catalog.quota import report
+from media_catalog.quota.summary import summaries
+
+from .base import ReadOnlyAdmin
+from .history import staff
+
+TITLES = {
+    "username": gettext_lazy("User"),
+    "job": gettext_lazy("Job"),
+    "job_kind": gettext_lazy("Kind of job"),
+    "bucket": gettext_lazy("Bucket"),
+    "action": gettext_lazy("Page or command"),
+    "operation": gettext_lazy("Operation"),
+}
+CHART_WIDTH, CHART_HEIGHT, CHART_BOTTOM = 640, 150, 130
+STEP = (CHART_WIDTH - 40) / report.CHART_DAYS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A day of the chart, in the units of its view box."""
+
+    day: report.Day
+    x: float
+    y: float
+    height: float
+    label: bool
+
+
+@admin.register(RequestUsage)
+class QuotaAdmin(ReadOnlyAdmin):
+    """One page instead of a list. Without the permission staff see their own spending."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_staff)
+
+    def has_view_permission(self, request: HttpRequest, obj: RequestUsage | None = None) -> bool:
+        return obj is None or super().has_view_permission(request, obj)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        everybody = super().has_view_permission(request)
+        username = None if everybody else staff(request).get_username()
+        rows = report.usage_of(username)
+        days = report.days(rows)
+        measured, estimated = report.measured_and_estimated(rows)
+        context = {
+            **self.admin_site.each_context(request),
+            **(extra_context or {}),
+            "opts": self.opts,
+            "title": _("Quota"),
+            "everybody": everybody,
+            "limits": summaries(),
+            "classes": [(cls.value, cls.label) for cls in RequestClass if cls is not RequestClass.FREE],
+            "bars": _bars(days),
+            "top": max(day.total for day in days),
+            "days": days,
+            "measured": measured,
+            "estimated": estimated,
+            "dimensions": [_dimension(rows, name) for name in report.DIMENSIONS],
+            "refused": report.refused(username),
+            "saved": report.saved() if everybody else {},
+            "may_see_limits": request.user.has_perm("media_catalog.view_requestlimit"),
+            "may_see_audit": request.user.has_perm("media_catalog.view_auditevent"),
+        }
+        return TemplateResponse(request, "admin/media_catalog/quota.html", context)
+
+
+def _bars(days: list[report.Day]) -> list[Bar]:
+    top = max(day.total for day in days) or 1
+    heights = [round(day.total * (CHART_BOTTOM - 10) / top, 1) for day in days]
+    return [
+        Bar(day=day, x=round(38 + number * STEP, 1), y=CHART_BOTTOM - height, height=height, label=number % 7 == 1)
+        for number, (day, height) in enumerate(zip(days, heights, strict=True))
+    ]
+
+
+def _dimension(rows: Any, name: str) -> dict[str, Any]:
+    """A table of who spent, each value with the page of the jobs behind it."""
+    shares = report.shares(rows, name)
+    jobs = Job.objects.in_bulk([share.value for share in shares]) if name == "job" else {}
+    return {
+        "name": name,
+        "title": TITLES[name],
+        "shares": [(share, _label(name, share.value), _link(name, share.value, jobs)) for share in shares],
+    }
+
+
+def _label(name: str, value: Any) -> str:
+    return f"#{value}" if name == "job" else str(value)
+
+
+def _link(name: str, value: Any, jobs: dict[int, Job]) -> str:
+    if name == "job":
+        return reverse("admin:media_catalog_job_change", args=[value]) if value in jobs else ""
+    query = {"username": "requested_by__username", "job_kind": "kind"}.get(name)
+    return f"{reverse('admin:media_catalog_job_changelist')}?{query}={value}" if query else ""
