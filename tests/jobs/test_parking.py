@@ -1,0 +1,195 @@
+"""A job that does not fit into a limit: refused with the numbers, or run as far as it fits and parked."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from media_catalog import jobs
+from media_catalog.aws import s3
+from media_catalog.exceptions import QuotaShort
+from media_catalog.jobs import schedules
+from media_catalog.models import Image, Job, Preset, RequestClass, RequestCounter, RequestLimit, Reservation
+from media_catalog.services import detection, renditions
+from tests.pictures import one_face
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands until it is set."""
+    moment = {"now": NOW}
+    monkeypatch.setattr(timezone, "now", lambda: moment["now"])
+
+    def set_to(now: datetime) -> None:
+        moment["now"] = now
+
+    return set_to
+
+
+def _limit(request_class: str, limit: int, **fields: int) -> None:
+    RequestLimit.objects.filter(request_class=request_class).update(limit=limit, **fields)
+
+
+def _counter(request_class: str, period: str = "month") -> RequestCounter:
+    return RequestCounter.objects.filter(request_class=request_class, period=period).latest("starts")
+
+
+def _held(request_class: str) -> int:
+    row = _counter(request_class)
+    return row.leased + row.reserved
+
+
+@pytest.fixture
+def faces(store) -> list[Image]:
+    return [store(one_face(), name=f"{number}.jpg") for number in range(10)]
+
+
+def test_a_job_reserves_its_estimate_and_gives_back_the_rest(faces, work, admin_user):
+    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces])
+    assert _held("rekognition_image") == 10
+    Image.objects.filter(pk=faces[0].pk).delete()
+
+    work()
+
+    assert _held("rekognition_image") == 0
+    assert _counter("rekognition_image").used == 9
+    job.refresh_from_db()
+    assert job.reservation.closed_at is not None
+
+
+def test_what_does_not_fit_is_refused_with_the_numbers_and_nothing_is_left(faces, admin_user):
+    _limit("rekognition_image", 3)
+
+    with pytest.raises(QuotaShort) as refused:
+        jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces])
+
+    [short] = refused.value.shortfalls
+    assert (short.request_class, short.period, short.needed, short.left) == ("rekognition_image", "month", 10, 3)
+    assert not Job.objects.exists()
+    assert not Reservation.objects.exists()
+
+
+def test_jobs_leave_the_headroom_alone(faces, admin_user):
+    _limit("rekognition_image", 12, headroom=5)
+
+    with pytest.raises(QuotaShort) as refused:
+        jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces])
+
+    assert refused.value.shortfalls[0].left == 7
+
+
+def test_parking_runs_what_fits_and_the_rest_after_the_reset(faces, work, cloud, admin_user, clock):
+    _limit("rekognition_image", 3)
+    clock(NOW)
+    mark = cloud.access_log.mark()
+
+    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces], park=True)
+    work()
+
+    job.refresh_from_db()
+    assert dict(cloud.access_log.operations(mark)) == {"DetectFaces": 3}
+    assert (job.state, job.parked_until) == (Job.State.PARKED, DECEMBER)
+    assert job.items.filter(state="done").count() == 3
+    assert job.items.filter(state="parked").count() == 7
+    assert schedules.start_parked() == 0
+
+    clock(DECEMBER + timedelta(minutes=1))
+    _limit("rekognition_image", 100)
+    assert schedules.start_parked() == 1
+    work()
+
+    job.refresh_from_db()
+    assert job.state == Job.State.FINISHED
+    assert job.items.filter(state="done").count() == 10
+    assert dict(cloud.access_log.operations(mark)) == {"DetectFaces": 10}
+    assert _counter("rekognition_image").used == 7
+
+
+def test_what_still_does_not_fit_is_parked_again(faces, work, admin_user, clock):
+    _limit("rekognition_image", 4)
+    clock(NOW)
+    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces], park=True)
+    work()
+
+    for month, done in [(DECEMBER, 8), (datetime(2027, 1, 1, 0, 1, tzinfo=UTC), 10)]:
+        clock(month)
+        schedules.start_parked()
+        work()
+        assert job.items.filter(state="done").count() == done
+
+    job.refresh_from_db()
+    assert job.state == Job.State.FINISHED
+
+
+def test_nothing_fits_now_is_parked_as_a_whole(faces, admin_user):
+    _limit("rekognition_image", 0)
+
+    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces], park=True)
+
+    job.refresh_from_db()
+    assert job.state == Job.State.PARKED
+    assert set(job.items.values_list("state", flat=True)) == {"parked"}
+
+
+def test_parked_images_are_not_shown_as_queued(faces, admin_user):
+    _limit("rekognition_image", 0)
+    jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces], park=True)
+
+    assert not Image.objects.with_queued().filter(queued=True).exists()
+
+
+def test_a_limit_lowered_in_the_middle_blocks_at_once(faces, work, cloud, admin_user):
+    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces])
+    _limit("rekognition_image", 3)
+    mark = cloud.access_log.mark()
+
+    work()
+
+    assert dict(cloud.access_log.operations(mark)) == {"DetectFaces": 3}
+    refused = job.items.filter(state="failed", code="quota")
+    assert refused.count() == 7
+    assert all(item.message.startswith("Refused by quota") for item in refused)
+    assert _held("rekognition_image") == 0
+
+
+def test_reservations_of_waiting_jobs_are_renewed_and_those_of_nobody_end(faces, admin_user):
+    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces])
+    job.refresh_from_db()
+    Reservation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+
+    assert schedules.keep_quota() == (0, 0)
+    assert _held("rekognition_image") == 10
+
+    Job.objects.update(state=Job.State.FINISHED)
+    Reservation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert schedules.keep_quota() == (0, 1)
+    assert _held("rekognition_image") == 0
+
+
+@pytest.mark.parametrize("kind", ["make_renditions", "detect_faces", "remove_images"])
+def test_estimate_is_what_is_measured(faces, work, cloud, admin_user, kind):
+    """Over a selection of every sort: complete, partly made, stale, analysed, unreadable."""
+    renditions.make(image=faces[0])
+    renditions.make(image=faces[1])
+    for rendition in faces[1].renditions.filter(preset__slug__in=["medium", "high"]):
+        s3.delete_object(rendition.bucket.name, rendition.key)
+        rendition.delete()
+    Preset.objects.filter(slug="low").update(version=2, width=60)
+    renditions.make(image=faces[2])
+    detection.detect(image=faces[3])
+    Image.objects.filter(pk=faces[4].pk).update(format="WEBP")
+    mark = cloud.access_log.mark()
+
+    job = jobs.start(kind=kind, user=admin_user, images=[image.pk for image in faces])
+    work()
+
+    measured: dict[str, int] = {}
+    for requests in job.items.values_list("requests", flat=True):
+        measured = {name: measured.get(name, 0) + requests.get(name, 0) for name in measured | requests}
+    estimated = {name: count for name, count in job.estimate.items() if count}
+    assert measured == estimated
+    assert sum(measured.values()) == sum(cloud.access_log.operations(mark).values())
+    assert all(count >= 0 for count in (_held(RequestClass.S3_TIER1), _held(RequestClass.S3_TIER2)))
