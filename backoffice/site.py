@@ -10,7 +10,17 @@ from django.utils.translation import gettext_lazy as _
 HIDDEN_APPS = frozenset({"django_q"})
 # By use, not by alphabet. What is not named comes after.
 APP_ORDER = ["media_catalog", "auth"]
-MODEL_ORDER = ["Image", "Face", "Job", "Bucket", "Preset", "RequestLimit"]
+MODEL_ORDER = [
+    "Image",
+    "Face",
+    "Job",
+    "Bucket",
+    "Preset",
+    "RequestUsage",
+    "RequestLimit",
+    "LimitOverride",
+    "AuditEvent",
+]
 
 
 class BackofficeSite(AdminSite):

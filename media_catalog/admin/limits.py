@@ -1,11 +1,14 @@
 """Request limits: the figures that the meter keeps. Every change needs a reason and leaves an audit event."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -45,7 +48,7 @@ class LimitForm(forms.ModelForm):
 @admin.register(RequestLimit)
 class RequestLimitAdmin(admin.ModelAdmin):
     form = LimitForm
-    list_display = ["request_class", "period", "limit", "meanwhile", "headroom", "used", "source", "source_date"]
+    list_display = ["request_class", "period", "limit", "meanwhile", "headroom", "source", "source_date"]
     fields = [
         "request_class",
         "period",
@@ -76,25 +79,31 @@ class RequestLimitAdmin(admin.ModelAdmin):
                     "warning",
                 )
 
-    @admin.display(description=gettext_lazy("used now"))
-    def used(self, limit: RequestLimit) -> int:
-        found = {(entry.request_class, entry.period): entry.used for entry in summaries()}
-        return found.get((limit.request_class, limit.period), 0)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RequestLimit]:
+        in_force = LimitOverride.objects.filter(expires_at__gt=timezone.now())
+        return RequestLimit.objects.prefetch_related(Prefetch("overrides", in_force, to_attr="in_force"))
 
     @admin.display(description=gettext_lazy("temporary limit"))
-    def meanwhile(self, limit: RequestLimit) -> str:
-        override = limit.overrides.filter(expires_at__gt=timezone.now()).first()
-        if override is None:
+    def meanwhile(self, limit: Any) -> str:
+        if not limit.in_force:
             return "–"
-        return _("%(limit)s until %(until)s") % {
-            "limit": override.limit,
-            "until": f"{override.expires_at:%Y-%m-%d %H:%M}",
-        }
+        override = limit.in_force[0]
+        until = date_format(override.expires_at, "DATETIME_FORMAT")
+        return _("%(limit)s until %(until)s") % {"limit": override.limit, "until": until}
+
+
+class OverrideForm(forms.ModelForm):
+    def clean_expires_at(self) -> datetime:
+        until: datetime = self.cleaned_data["expires_at"]
+        if until <= timezone.now():
+            raise forms.ValidationError(_("This is over already: choose a moment to come."))
+        return until
 
 
 @admin.register(LimitOverride)
 class LimitOverrideAdmin(admin.ModelAdmin):
     list_display = ["request_limit", "limit", "state", "expires_at", "reason", "created_by", "created_at"]
+    form = OverrideForm
     list_select_related = ["request_limit"]
     fields = ["request_limit", "limit", "expires_at", "reason"]
     actions = ["end_now"]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from media_catalog.jobs.kinds import KINDS
 from media_catalog.models import Job, RequestClass, RequestUsage
 from media_catalog.quota import report
 from media_catalog.quota.summary import summaries
@@ -53,7 +55,8 @@ class QuotaAdmin(ReadOnlyAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         everybody = super().has_view_permission(request)
         username = None if everybody else staff(request).get_username()
-        rows = report.usage_of(username)
+        chosen = _chosen(request)
+        rows = report.usage_of(username).filter(**chosen)
         days = report.days(rows)
         measured, estimated = report.measured_and_estimated(rows)
         context = {
@@ -69,7 +72,8 @@ class QuotaAdmin(ReadOnlyAdmin):
             "days": days,
             "measured": measured,
             "estimated": estimated,
-            "dimensions": [_dimension(rows, name) for name in report.DIMENSIONS],
+            "dimensions": [_dimension(rows, name, chosen) for name in report.DIMENSIONS],
+            "chosen": [(TITLES[name], _label(name, value), _without(chosen, name)) for name, value in chosen.items()],
             "refused": report.refused(username),
             "saved": report.saved() if everybody else {},
             "may_see_limits": request.user.has_perm("media_catalog.view_requestlimit"),
@@ -87,23 +91,34 @@ def _bars(days: list[report.Day]) -> list[Bar]:
     ]
 
 
-def _dimension(rows: Any, name: str) -> dict[str, Any]:
-    """A table of who spent, each value with the page of the jobs behind it."""
+def _chosen(request: HttpRequest) -> dict[str, str]:
+    """The values that the page is narrowed to; what cannot be one is left out."""
+    given = {name: request.GET.get(name, "").replace("\x00", "") for name in report.DIMENSIONS}
+    return {name: value for name, value in given.items() if value and (name != "job" or value.isdecimal())}
+
+
+def _without(chosen: dict[str, str], name: str) -> str:
+    return "?" + urlencode({other: value for other, value in chosen.items() if other != name})
+
+
+def _dimension(rows: Any, name: str, chosen: dict[str, str]) -> dict[str, Any]:
+    """A table of who spent. A job leads to its page, any other value narrows this page, the jobs included."""
     shares = report.shares(rows, name)
     jobs = Job.objects.in_bulk([share.value for share in shares]) if name == "job" else {}
     return {
         "name": name,
         "title": TITLES[name],
-        "shares": [(share, _label(name, share.value), _link(name, share.value, jobs)) for share in shares],
+        "shares": [(share, _label(name, share.value), _link(name, share.value, jobs, chosen)) for share in shares],
     }
 
 
 def _label(name: str, value: Any) -> str:
+    if name == "job_kind" and value in KINDS:
+        return str(KINDS[value].label)
     return f"#{value}" if name == "job" else str(value)
 
 
-def _link(name: str, value: Any, jobs: dict[int, Job]) -> str:
+def _link(name: str, value: Any, jobs: dict[int, Job], chosen: dict[str, str]) -> str:
     if name == "job":
         return reverse("admin:media_catalog_job_change", args=[value]) if value in jobs else ""
-    query = {"username": "requested_by__username", "job_kind": "kind"}.get(name)
-    return f"{reverse('admin:media_catalog_job_changelist')}?{query}={value}" if query else ""
+    return "?" + urlencode({**chosen, name: value})

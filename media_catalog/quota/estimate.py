@@ -83,11 +83,9 @@ def _make_renditions(image: Candidate, options: Mapping[str, bool]) -> Cost:
     """One GET, one decode, one PUT for each; a DELETE for each old object that one replaces."""
     if not image.missing:
         return Cost(skipped=CURRENT)
-    requests = {
-        RequestClass.S3_TIER2.value: 1,
-        RequestClass.S3_TIER1.value: image.missing,
-        RequestClass.FREE.value: image.replaced,
-    }
+    requests = {RequestClass.S3_TIER2.value: 1, RequestClass.S3_TIER1.value: image.missing}
+    if image.replaced:
+        requests[RequestClass.FREE.value] = image.replaced
     return Cost(requests=requests, bytes=image.bytes)
 
 

@@ -1,8 +1,7 @@
-"""The counters' book-keeping: every change of units, each in the caller's transaction.
+"""The counters' book-keeping: every change of units, each in a transaction with its books open (books.py).
 
-Locks are taken in one order everywhere, usage rows, then reserved units, then counters, each by primary key, so that
-processes wait for each other but never for ever. The invariant, for each counter with a limit:
-used + leased + reserved ≤ limit, unless the limit was lowered afterwards.
+The invariant, for each counter with a limit: used + leased + reserved ≤ limit, unless the limit was lowered
+afterwards.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,12 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Q
 
 from media_catalog.exceptions import Shortfall
 from media_catalog.models import Period, RequestClass, RequestCounter, Reservation, ReservedUnits, UnitBlock
 
-from .limits import LimitInForce, in_force
+from .books import Books, Limits
+from .limits import in_force
 from .periods import starts
 
 # Near a limit a block is at most this part of what is left, so that processes share the rest.
@@ -43,151 +43,129 @@ class Short(Exception):
         self.shortfalls = shortfalls
 
 
-Limits = Mapping[tuple[str, str], LimitInForce]
-
-
-def count_one(request_class: str, day: date, *, now: datetime, bulk: bool) -> list[Crossing]:
+def count_one(books: Books, request_class: str, day: date, *, bulk: bool) -> list[Crossing]:
     """Count one request as used. Raises Short."""
-    limits = in_force(now)
-    rows = _locked([request_class], day)
-    _check(rows, {request_class: 1}, limits, bulk=bulk)
-    return _use(rows, {request_class: 1}, limits)
+    rows = books.counters([request_class], day)
+    _check(rows, {request_class: 1}, books.limits, bulk=bulk)
+    return _use(books, rows, 1)
 
 
-def take_block(request_class: str, day: date, *, want: int, now: datetime, bulk: bool, process: str) -> UnitBlock:
+def take_block(books: Books, request_class: str, day: date, *, want: int, bulk: bool, process: str) -> UnitBlock:
     """Take up to `want` units, fewer near the limit, into the hands of the process. Raises Short when none is left."""
-    limits = in_force(now)
-    rows = _locked([request_class], day)
-    left = _check(rows, {request_class: 1}, limits, bulk=bulk)
+    rows = books.counters([request_class], day)
+    left = _check(rows, {request_class: 1}, books.limits, bulk=bulk)
     units = want if left is None else min(want, max(1, left // POOL_SHARE))
-    _change(rows, leased=units)
-    return _block(request_class, day, units=units, now=now, process=process, line=None)
+    books.change(rows, leased=units)
+    return _block(books, request_class, day, units=units, process=process, line=None)
 
 
-def take_reserved(
-    reservation_id: int, request_class: str, day: date, *, want: int, now: datetime, process: str
-) -> UnitBlock | None:
-    """The same from a reservation; None when it has none left in this class.
+def take_reserved(books: Books, line: ReservedUnits, day: date, *, want: int, process: str) -> UnitBlock | None:
+    """The same from locked units of a reservation; None when it is closed or has none left.
 
     Raises Short when the limit was lowered below what is spent.
     """
-    line = _open_line(reservation_id, request_class)
-    if line is None:
+    if line.reservation.closed_at or (line.day != day and not _roll(books, line, day)):
         return None
-    if line.day != day and not _roll(line, day, now):
-        return None
-    rest = line.units - line.spent - line.leased
+    rest = _rest(line)
     if rest < 1:
         return None
-    limits = in_force(now)
-    rows = _locked([request_class], day)
-    allowed = _check_lowered(rows, limits)
+    rows = books.counters([line.request_class], day)
+    allowed = _check_lowered(rows, books.limits)
     units = min(want, max(1, rest // RESERVATION_SHARE))
     units = units if allowed is None else min(units, allowed)
-    _change(rows, leased=units, reserved=-units)
-    ReservedUnits.objects.filter(pk=line.pk).update(leased=F("leased") + units)
-    return _block(request_class, day, units=units, now=now, process=process, line=line)
+    books.change(rows, leased=units, reserved=-units)
+    line.leased += units
+    return _block(books, line.request_class, day, units=units, process=process, line=line)
 
 
-def settle_block(block: UnitBlock, *, spent: int, now: datetime) -> list[Crossing]:
-    """End a block of which so many units were spent; the rest goes back. Nothing, when it was written off meanwhile."""
-    if not UnitBlock.objects.filter(pk=block.pk).delete()[0]:
-        return []
-    limits = in_force(now)
-    line = _line(block)
-    rows = _locked([block.request_class], block.day)
+def end_blocks(blocks: Iterable[UnitBlock]) -> list[UnitBlock]:
+    """End blocks, before anything else is locked. Returns those that had not been written off meanwhile."""
+    known = sorted(blocks, key=lambda block: block.pk)
+    return [block for block in known if UnitBlock.objects.filter(pk=block.pk).delete()[0]]
+
+
+def lock(
+    books: Books, blocks: Iterable[UnitBlock], *, taking: tuple[str, date] | None = None, reservation: int | None = None
+) -> ReservedUnits | None:
+    """Lock what settling these blocks and taking one of a class for a day will touch.
+
+    Returns the line of the reservation to take from, where there is one.
+    """
+    blocks = list(blocks)
+    condition = Q(pk__in=[block.reserved_units_id for block in blocks if block.reserved_units_id])
+    if taking and reservation:
+        condition |= Q(reservation=reservation, request_class=taking[0])
+    lines = books.lines(condition)
+    books.lock([*((block.request_class, block.day) for block in blocks), *([taking] if taking else [])])
+    mine = [line for line in lines if taking and line.reservation_id == reservation and line.request_class == taking[0]]
+    return mine[0] if mine else None
+
+
+def settle_block(books: Books, block: UnitBlock, *, spent: int) -> list[Crossing]:
+    """Account for an ended block of which so many units were spent; the rest goes back."""
+    line = books.line(block.reserved_units_id)
+    rows = books.counters([block.request_class], block.day)
     rest = block.units - spent
     goes_back = line is not None and line.day == block.day and line.reservation.closed_at is None
-    _change(rows, leased=-block.units, reserved=rest if goes_back else 0)
+    books.change(rows, leased=-block.units, reserved=rest if goes_back else 0)
     if line is not None:
-        ReservedUnits.objects.filter(pk=line.pk).update(
-            leased=F("leased") - block.units,
-            spent=F("spent") + spent,
-            units=F("units") - (0 if goes_back else rest),
-        )
-    return _use(rows, {block.request_class: spent}, limits)
+        line.leased -= block.units
+        line.spent += spent
+        line.units -= 0 if goes_back else rest
+    return _use(books, rows, spent)
 
 
-def write_off(block: UnitBlock, *, now: datetime) -> tuple[int, list[Crossing]]:
+def write_off(books: Books, block: UnitBlock) -> tuple[int, list[Crossing]]:
     """Count all units of a dead process's block as used: whether they were sent is not known. Returns how many."""
-    if not UnitBlock.objects.filter(pk=block.pk, lease_until__lt=now).delete()[0]:
+    if not UnitBlock.objects.filter(pk=block.pk, lease_until__lt=books.now).delete()[0]:
         return 0, []
-    limits = in_force(now)
-    line = _line(block)
-    rows = _locked([block.request_class], block.day)
-    _change(rows, leased=-block.units, written_off=block.units)
-    if line is not None:
-        ReservedUnits.objects.filter(pk=line.pk).update(
-            leased=F("leased") - block.units, spent=F("spent") + block.units
-        )
-    return block.units, _use(rows, {block.request_class: block.units}, limits)
+    lock(books, [block])
+    rows = books.counters([block.request_class], block.day)
+    books.change(rows, written_off=block.units)
+    return block.units, settle_block(books, block, spent=block.units)
 
 
-def reserve(reservation: Reservation, units: Mapping[str, int], day: date, *, now: datetime, bulk: bool) -> None:
+def reserve(books: Books, reservation: Reservation, units: Mapping[str, int], day: date, *, bulk: bool) -> None:
     """Promise units of several classes to a saved reservation: all or nothing. Raises Short with every shortfall."""
     wanted = {cls: count for cls, count in units.items() if count and cls != RequestClass.FREE}
     if not wanted:
         return
-    limits = in_force(now)
-    rows = _locked(wanted, day)
-    _check(rows, wanted, limits, bulk=bulk)
+    rows = books.counters(wanted, day)
+    _check(rows, wanted, books.limits, bulk=bulk)
     for row in rows:
-        _change([row], reserved=wanted[row.request_class])
+        books.change([row], reserved=wanted[row.request_class])
     ReservedUnits.objects.bulk_create(
         ReservedUnits(reservation=reservation, request_class=cls, units=count, day=day) for cls, count in wanted.items()
     )
 
 
-def close(reservation_id: int, *, now: datetime) -> bool:
+def close(books: Books, reservation_id: int) -> bool:
     """Give back what a reservation has not handed out; False when it was closed before."""
-    lines = list(ReservedUnits.objects.select_for_update().filter(reservation=reservation_id).order_by("pk"))
-    if not Reservation.objects.filter(pk=reservation_id, closed_at=None).update(closed_at=now):
+    lines = books.lines(Q(reservation=reservation_id))
+    if not Reservation.objects.filter(pk=reservation_id, closed_at=None).update(closed_at=books.now):
         return False
-    for day in sorted({line.day for line in lines}):
-        rest = {line.request_class: line.units - line.spent - line.leased for line in lines if line.day == day}
-        for row in _locked(rest, day):
-            _change([row], reserved=-rest[row.request_class])
-    ReservedUnits.objects.filter(reservation=reservation_id).update(units=F("spent") + F("leased"))
+    books.lock({(line.request_class, line.day) for line in lines})
+    for line in lines:
+        rest = _rest(line)
+        books.change(books.counters([line.request_class], line.day), reserved=-rest)
+        line.units -= rest
     return True
 
 
 def shortfalls(units: Mapping[str, int], day: date, *, now: datetime, bulk: bool) -> list[Shortfall]:
     """What would stand in the way of reserving these units, without reserving them."""
     wanted = {cls: count for cls, count in units.items() if count}
-    rows = RequestCounter.objects.filter(_periods(day), request_class__in=wanted)
+    rows = RequestCounter.objects.filter(
+        starts__in={starts(period, day) for period in Period}, request_class__in=wanted
+    )
     limits = in_force(now)
-    known = {(row.request_class, row.period): row for row in rows}
+    known = {(row.request_class, row.period): row for row in rows if row.starts == starts(row.period, day)}
     counters = [
         known.get((cls, period), RequestCounter(request_class=cls, period=period))
         for cls in wanted
         for period in Period
     ]
     return _short(counters, wanted, limits, bulk=bulk)
-
-
-def _periods(day: date) -> Q:
-    condition = Q()
-    for period in Period:
-        condition |= Q(period=period, starts=starts(period, day))
-    return condition
-
-
-def _locked(classes: Iterable[str], day: date) -> list[RequestCounter]:
-    """The counters of these classes for the day and its month, locked; made when missing."""
-    wanted = list(classes)
-    found = RequestCounter.objects.select_for_update().filter(_periods(day), request_class__in=wanted).order_by("pk")
-    rows = list(found)
-    if len(rows) == len(wanted) * len(Period):
-        return rows
-    RequestCounter.objects.bulk_create(
-        [
-            RequestCounter(request_class=cls, period=period, starts=starts(period, day))
-            for cls in wanted
-            for period in Period
-        ],
-        ignore_conflicts=True,
-    )
-    return list(found.all())
 
 
 def _check(rows: Iterable[RequestCounter], wanted: Mapping[str, int], limits: Limits, *, bulk: bool) -> int | None:
@@ -238,13 +216,11 @@ def _check_lowered(rows: list[RequestCounter], limits: Limits) -> int | None:
     return left
 
 
-def _use(rows: Iterable[RequestCounter], spent: Mapping[str, int], limits: Limits) -> list[Crossing]:
+def _use(books: Books, rows: Iterable[RequestCounter], spent: int) -> list[Crossing]:
     crossings = []
     for row in rows:
-        count = spent[row.request_class]
-        if count:
-            _change([row], used=count)
-        crossings += _crossings(row, row.used, row.used + count, limits)
+        crossings += _crossings(row, row.used, row.used + spent, books.limits)
+        books.change([row], used=spent)
     return crossings
 
 
@@ -267,14 +243,8 @@ def _crossings(row: RequestCounter, before: int, after: int, limits: Limits) -> 
     ]
 
 
-def _change(rows: Iterable[RequestCounter], **changes: int) -> None:
-    """Add to columns of locked rows."""
-    keys = [row.pk for row in rows]
-    RequestCounter.objects.filter(pk__in=keys).update(**{name: F(name) + delta for name, delta in changes.items()})
-
-
 def _block(
-    request_class: str, day: date, *, units: int, now: datetime, process: str, line: ReservedUnits | None
+    books: Books, request_class: str, day: date, *, units: int, process: str, line: ReservedUnits | None
 ) -> UnitBlock:
     return UnitBlock.objects.create(
         process=process,
@@ -282,40 +252,29 @@ def _block(
         reserved_units=line,
         units=units,
         day=day,
-        lease_until=now + timedelta(seconds=settings.QUOTA_BLOCK_SECONDS),
+        lease_until=books.now + timedelta(seconds=settings.QUOTA_BLOCK_SECONDS),
     )
 
 
-def _line(block: UnitBlock) -> ReservedUnits | None:
-    """The reserved units that a block came from, locked."""
-    lines = ReservedUnits.objects.select_for_update(of=("self",)).select_related("reservation")
-    return lines.filter(pk=block.reserved_units_id).first() if block.reserved_units_id else None
+def _rest(line: ReservedUnits) -> int:
+    """What the counters hold as reserved for it."""
+    return line.units - line.spent - line.leased
 
 
-def _open_line(reservation_id: int, request_class: str) -> ReservedUnits | None:
-    lines = ReservedUnits.objects.select_for_update(of=("self",)).select_related("reservation")
-    return lines.filter(reservation=reservation_id, reservation__closed_at=None, request_class=request_class).first()
-
-
-def _roll(line: ReservedUnits, day: date, now: datetime) -> bool:
+def _roll(books: Books, line: ReservedUnits, day: date) -> bool:
     """Move the rest of reserved units to the counters of a new day, and of a new month where it began.
 
     When it does not fit there, the rest is given back and False returned: the requests then count one by one.
     """
-    rest = line.units - line.spent - line.leased
-    cls = line.request_class
-    rows = sorted([*_locked([cls], line.day), *_locked([cls], day)], key=lambda row: row.pk)
-    old = [row for row in rows if row.starts == starts(row.period, line.day)]
-    new = [row for row in rows if row.starts == starts(row.period, day) and row not in old]
-    old = [row for row in old if row.starts != starts(row.period, day)]
-    fits = not _short(new, {cls: rest}, in_force(now), bulk=True)
-    _change(old, reserved=-rest)
-    if fits:
-        _change(new, reserved=rest)
-        line.day = day
-        ReservedUnits.objects.filter(pk=line.pk).update(day=day)
-    else:
-        # The month may go on: what it still holds for this line is given back too.
-        _change([row for row in rows if row not in old and row not in new], reserved=-rest)
-        ReservedUnits.objects.filter(pk=line.pk).update(units=F("units") - rest)
-    return fits
+    rest = _rest(line)
+    before = books.counters([line.request_class], line.day)
+    after = books.counters([line.request_class], day)
+    begun = [row for row in after if row not in before]
+    if _short(begun, {line.request_class: rest}, books.limits, bulk=True):
+        books.change(before, reserved=-rest)
+        line.units -= rest
+        return False
+    books.change([row for row in before if row not in after], reserved=-rest)
+    books.change(begun, reserved=rest)
+    line.day = day
+    return True

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
-from media_catalog.models import LimitOverride, RequestLimit
+from media_catalog.models import LimitOverride, Period, RequestCounter, RequestLimit
+
+from .periods import day_of, starts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +28,29 @@ class LimitInForce:
 
 def in_force(now: datetime) -> dict[tuple[str, str], LimitInForce]:
     """Limits by (request class, period). One query."""
+    return {(row.request_class, row.period): _in_force(row) for row in _rows(now)}
+
+
+def reached(now: datetime) -> list[tuple[str, str, LimitInForce, int]]:
+    """(request class, period, limit, used) of limits whose warning threshold is reached. One query."""
+    today = day_of(now)
+    current = Q(period=Period.DAY, starts=today) | Q(period=Period.MONTH, starts=starts(Period.MONTH, today))
+    counter = RequestCounter.objects.filter(current, request_class=OuterRef("request_class"), period=OuterRef("period"))
+    rows = _rows(now).annotate(used=Coalesce(Subquery(counter.values("used")[:1]), 0))
+    found = [(row.request_class, row.period, _in_force(row), row.used) for row in rows]
+    return [entry for entry in found if entry[3] >= entry[2].warn_at]
+
+
+def _rows(now: datetime) -> Any:
     override = LimitOverride.objects.filter(
         request_limit=OuterRef("pk"), created_at__lte=now, expires_at__gt=now
     ).order_by("-created_at", "-pk")
-    rows = RequestLimit.objects.annotate(meanwhile=Subquery(override.values("limit")[:1]))
-    return {
-        (row.request_class, row.period): LimitInForce(
-            limit=row.limit if row.meanwhile is None else row.meanwhile,
-            headroom=row.headroom,
-            warn_percent=row.warn_percent,
-        )
-        for row in rows
-    }
+    return RequestLimit.objects.annotate(meanwhile=Subquery(override.values("limit")[:1]))
+
+
+def _in_force(row: Any) -> LimitInForce:
+    return LimitInForce(
+        limit=row.limit if row.meanwhile is None else row.meanwhile,
+        headroom=row.headroom,
+        warn_percent=row.warn_percent,
+    )

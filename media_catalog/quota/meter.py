@@ -11,21 +11,22 @@ import socket
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime
 
 from django.conf import settings
 from django.db import Error as DatabaseFailure
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from media_catalog.exceptions import MeterUnavailable, QuotaRefused
-from media_catalog.models import UnitBlock
+from media_catalog.models import ReservedUnits, UnitBlock
 
 from . import alerts, ledger, usage
 from .attribution import current
+from .books import Books, opened
 from .periods import day_of
 from .request_classes import classify
 
@@ -108,26 +109,30 @@ class Leasing:
 
     def end(self) -> None:
         """Give back what is left. When the database is away the blocks are written off later, as those of the dead."""
-        if not self._blocks and not self._usage:
+        if not self._blocks:
             return
+        now = timezone.now()
         try:
-            with transaction.atomic(durable=True):
-                crossings = self._settle(list(self._blocks), timezone.now())
+            with opened(now, durable=True) as books:
+                blocks = self._end_blocks(self._blocks)
+                ledger.lock(books, blocks)
+                crossings = self._settle(books, blocks)
+            alerts.announce(crossings)
         except DatabaseFailure:
             logger.warning("blocks of %s could not be given back", self._process, exc_info=True)
-            return
-        alerts.announce(crossings)
 
     def _refill(self, entry: usage.Entry, now: datetime) -> None:
         """A new block for the class, the old one settled in the same transaction. Raises QuotaRefused."""
         request_class = entry.request_class
         taken: UnitBlock | None = None
         short: ledger.Short | None = None
-        with transaction.atomic(durable=True):
-            crossings = self._settle([request_class], now)
+        with opened(now, durable=True) as books:
+            blocks = self._end_blocks([request_class])
+            line = ledger.lock(books, blocks, taking=(request_class, entry.day), reservation=self._reservation)
+            crossings = self._settle(books, blocks)
             try:
-                taken = self._take(request_class, day_of(now), now)
-            except ledger.Short as error:  # nothing was written since the settling, which stays
+                taken = self._take(books, line, request_class, entry.day)
+            except ledger.Short as error:  # the settling stays
                 short = error
         # Only now, with the database's word for it.
         self._forget(request_class)
@@ -138,26 +143,28 @@ class Leasing:
         if short:
             raise _refused(entry, short, now)
 
-    def _take(self, request_class: str, day: date, now: datetime) -> UnitBlock:
+    def _take(self, books: Books, line: ReservedUnits | None, request_class: str, day: date) -> UnitBlock:
         want = min(settings.QUOTA_BLOCK_SIZE, 2 ** self._taken[request_class])
-        if self._reservation is not None:
-            block = ledger.take_reserved(
-                self._reservation, request_class, day, want=want, now=now, process=self._process
-            )
+        if line is not None:
+            block = ledger.take_reserved(books, line, day, want=want, process=self._process)
             if block is not None:
                 return block
         bulk = bool(current().job_kind)
-        return ledger.take_block(request_class, day, want=want, now=now, bulk=bulk, process=self._process)
+        return ledger.take_block(books, request_class, day, want=want, bulk=bulk, process=self._process)
 
-    def _settle(self, classes: list[str], now: datetime) -> list[ledger.Crossing]:
-        """Write down what was spent of these classes and end their blocks. Memory is kept until that is committed."""
-        usage.record({entry: count for entry, count in self._usage.items() if entry.request_class in classes})
-        crossings = []
-        for request_class in sorted(classes):
-            block = self._blocks.get(request_class)
-            if block is not None:
-                crossings += ledger.settle_block(block, spent=self._spent[request_class], now=now)
-        return crossings
+    def _end_blocks(self, classes: Iterable[str]) -> list[UnitBlock]:
+        """End the blocks of these classes and write down who spent what of them.
+
+        Those that were written off meanwhile are left out: all their units are in the books already.
+        """
+        blocks = ledger.end_blocks(self._blocks[cls] for cls in classes if cls in self._blocks)
+        ended = {block.request_class for block in blocks}
+        usage.record({entry: count for entry, count in self._usage.items() if entry.request_class in ended})
+        return blocks
+
+    def _settle(self, books: Books, blocks: Iterable[UnitBlock]) -> list[ledger.Crossing]:
+        settled = [ledger.settle_block(books, block, spent=self._spent[block.request_class]) for block in blocks]
+        return [crossing for crossings in settled for crossing in crossings]
 
     def _forget(self, request_class: str) -> None:
         self._blocks.pop(request_class, None)
@@ -167,18 +174,13 @@ class Leasing:
 
 
 def _spend_alone(entry: usage.Entry, now: datetime) -> None:
-    short: ledger.Short | None = None
-    crossings: list[ledger.Crossing] = []
-    with transaction.atomic(durable=True):
-        try:
-            crossings = ledger.count_one(entry.request_class, entry.day, now=now, bulk=bool(entry.who.job_kind))
-        except ledger.Short as error:
-            short = error
-        else:
+    try:
+        with opened(now, durable=True) as books:
             usage.record({entry: 1})
+            crossings = ledger.count_one(books, entry.request_class, entry.day, bulk=bool(entry.who.job_kind))
+    except ledger.Short as error:
+        raise _refused(entry, error, now) from error
     alerts.announce(crossings)
-    if short:
-        raise _refused(entry, short, now)
 
 
 def _refused(entry: usage.Entry, short: ledger.Short, now: datetime) -> QuotaRefused:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.utils import timezone
 
 from media_catalog.exceptions import QuotaShort, Shortfall
@@ -11,6 +10,7 @@ from media_catalog.models import Reservation, UnitBlock
 
 from . import alerts, ledger, usage
 from .attribution import Attribution, current
+from .books import opened
 from .periods import day_of, reset_moment
 
 
@@ -21,11 +21,11 @@ def reserve(*, kind: str, units: Mapping[str, int], seconds: float, bulk: bool) 
     """
     now = timezone.now()
     try:
-        with transaction.atomic():
+        with opened(now) as books:
             reservation = Reservation.objects.create(
                 kind=kind, username=current().username, lease_until=now + timedelta(seconds=seconds)
             )
-            ledger.reserve(reservation, units, day_of(now), now=now, bulk=bulk)
+            ledger.reserve(books, reservation, units, day_of(now), bulk=bulk)
     except ledger.Short as error:
         raise QuotaShort(error.shortfalls) from error
     return reservation
@@ -59,8 +59,8 @@ def renew(reservation: int, *, seconds: float) -> bool:
 
 def close(reservation: int) -> bool:
     """Give back what was not handed out; False when it was closed before."""
-    with transaction.atomic():
-        return ledger.close(reservation, now=timezone.now())
+    with opened(timezone.now()) as books:
+        return ledger.close(books, reservation)
 
 
 def sweep() -> tuple[int, int]:
@@ -83,8 +83,8 @@ def _write_off(block: UnitBlock) -> int:
         estimated=True,
         who=Attribution(action=block.process[:80]),
     )
-    with transaction.atomic():
-        units, crossings = ledger.write_off(block, now=now)
+    with opened(now) as books:
+        units, crossings = ledger.write_off(books, block)
         if units:
             usage.record({entry: units})
     alerts.announce(crossings)

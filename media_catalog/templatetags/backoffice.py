@@ -7,15 +7,15 @@ from typing import Any
 
 from django import template
 from django.db.models import Count, Q
-from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from media_catalog.jobs.kinds import KINDS
 from media_catalog.jobs.progress import Progress
-from media_catalog.models import Image, Job, JobItem
-from media_catalog.quota import summary
+from media_catalog.models import Image, Job, JobItem, RequestClass
+from media_catalog.quota import limits, summary
+from media_catalog.quota.periods import day_of, next_start
 from media_catalog.services.annotation import Box, colour
 
 register = template.Library()
@@ -52,8 +52,20 @@ def recent_jobs(context: template.RequestContext) -> dict[str, Any]:
 
 @register.inclusion_tag("admin/media_catalog/quota_banner.html")
 def quota_banner() -> dict[str, Any]:
-    """The limits that are reached or close, as they are now. Two queries."""
-    return {"limits": [limit for limit in summary.summaries() if limit.level in ("watch", "full")]}
+    """The limits that are reached or close, as they are now. One query, on every page."""
+    now = timezone.now()
+    return {
+        "reached": [
+            {
+                "label": RequestClass(request_class).label,
+                "full": used >= limit.limit,
+                "used": used,
+                "limit": limit.limit,
+                "resets": next_start(period, day_of(now)),
+            }
+            for request_class, period, limit, used in limits.reached(now)
+        ]
+    }
 
 
 @register.filter

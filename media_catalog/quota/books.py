@@ -1,0 +1,96 @@
+"""The rows that one transaction of the ledger has locked, and what it changes in them.
+
+Locks are taken in one order everywhere, so that processes wait for each other but never in a circle: blocks, usage,
+reserved units, counters, each by primary key (usage: by its columns). The counters are the hot rows, so they come
+last, are locked once and written once.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from media_catalog.models import Period, RequestCounter, ReservedUnits
+
+from .limits import LimitInForce, in_force
+from .periods import starts
+
+Limits = Mapping[tuple[str, str], LimitInForce]
+CounterKey = tuple[str, str, date]
+
+
+class Books:
+    """Counters and reserved units, locked; changes of them are in memory until `write`."""
+
+    def __init__(self, now: datetime, limits: Limits) -> None:
+        self.now = now
+        self.limits = limits
+        self._counters: dict[CounterKey, RequestCounter] = {}
+        self._changes: dict[int, Counter[str]] = {}
+        self._lines: dict[int, ReservedUnits] = {}
+
+    def lines(self, condition: Q) -> list[ReservedUnits]:
+        """Reserved units, locked. All that a transaction needs must be asked for at once, before any counter."""
+        rows = ReservedUnits.objects.select_for_update(of=("self",)).select_related("reservation")
+        return [self._lines.setdefault(line.pk, line) for line in rows.filter(condition).order_by("pk")]
+
+    def line(self, key: int | None) -> ReservedUnits | None:
+        """One of the locked reserved units."""
+        return self._lines[key] if key else None
+
+    def lock(self, wanted: Iterable[tuple[str, date]]) -> None:
+        """Lock the counters of classes for days and their months; made when missing."""
+        keys = {(cls, period.value, starts(period, day)) for cls, day in wanted for period in Period}
+        missing = sorted(keys - self._counters.keys())
+        if missing:
+            self._lock(missing)
+
+    def counters(self, classes: Iterable[str], day: date) -> list[RequestCounter]:
+        """Those of the day and its month, locked."""
+        classes = list(classes)
+        self.lock((cls, day) for cls in classes)
+        return [self._counters[cls, period.value, starts(period, day)] for cls in classes for period in Period]
+
+    def change(self, rows: Iterable[RequestCounter], **deltas: int) -> None:
+        """Add to columns of locked counters."""
+        for row in rows:
+            self._changes.setdefault(row.pk, Counter()).update(deltas)
+            for name, delta in deltas.items():
+                setattr(row, name, getattr(row, name) + delta)
+
+    def write(self) -> None:
+        """Write what was changed; counters that change alike in one statement."""
+        for line in self._lines.values():
+            line.save(update_fields=["units", "spent", "leased", "day"])
+        alike: dict[tuple[tuple[str, int], ...], list[int]] = {}
+        for key, deltas in self._changes.items():
+            alike.setdefault(tuple(sorted((name, delta) for name, delta in deltas.items() if delta)), []).append(key)
+        for changes, keys in alike.items():
+            if changes:
+                added = {name: F(name) + delta for name, delta in changes}
+                RequestCounter.objects.filter(pk__in=keys).update(**added)
+
+    def _lock(self, keys: list[CounterKey]) -> None:
+        condition = Q()
+        for cls, period, first in keys:
+            condition |= Q(request_class=cls, period=period, starts=first)
+        found = RequestCounter.objects.select_for_update().filter(condition).order_by("pk")
+        rows = list(found)
+        if len(rows) < len(keys):
+            made = [RequestCounter(request_class=cls, period=period, starts=first) for cls, period, first in keys]
+            RequestCounter.objects.bulk_create(made, ignore_conflicts=True)
+            rows = list(found.all())
+        self._counters |= {(row.request_class, row.period, row.starts): row for row in rows}
+
+
+@contextmanager
+def opened(now: datetime, *, durable: bool = False) -> Iterator[Books]:
+    """A transaction with books that are written at its end. The limits are read before it locks anything."""
+    limits = in_force(now)
+    with transaction.atomic(durable=durable):
+        books = Books(now, limits)
+        yield books
+        books.write()
