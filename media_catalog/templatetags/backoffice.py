@@ -7,6 +7,7 @@ from typing import Any
 
 from django import template
 from django.db.models import Count, Q
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
