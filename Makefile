@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres check lint soak lock clean
+.PHONY: help run test test-postgres check lint soak bench lock clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -48,6 +48,9 @@ check: lint test test-postgres ## what CI runs
 
 soak: $(STAMP) ## long and destructive tests
 	$(BIN)/pytest -m soak
+
+bench: $(STAMP) ## how fast the quota's meter counts, on SQLite and on a PostgreSQL server (QUOTA_BENCH_POSTGRES)
+	$(BIN)/python bench/quota.py
 
 lock: $(STAMP) ## requirements/*.txt from pyproject.toml, hashed, for Python 3.11 and later on any platform
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/production.txt

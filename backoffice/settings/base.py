@@ -129,7 +129,7 @@ Q_CLUSTER: dict[str, Any] = {
 
 # The quota. A process takes units of a limit in blocks of up to QUOTA_BLOCK_SIZE; one that dies with a block in hand
 # has it written off when its lease is over, so work in a block must end within QUOTA_BLOCK_SECONDS.
-QUOTA_BLOCK_SIZE = env.int("QUOTA_BLOCK_SIZE", default=100)
+QUOTA_BLOCK_SIZE = env.int("QUOTA_BLOCK_SIZE", default=1000)
 QUOTA_BLOCK_SECONDS = env.int("QUOTA_BLOCK_SECONDS", default=2 * (JOB_CHUNK_SECONDS + JOB_ITEM_SECONDS))
 QUOTA_RESERVATION_SECONDS = env.int("QUOTA_RESERVATION_SECONDS", default=3600)  # renewed while the job lives
 QUOTA_REFUSE_UNKNOWN = False  # an operation that has no request class: counted as the dearest, with a warning

@@ -88,9 +88,9 @@ class Books:
 
 @contextmanager
 def opened(now: datetime, *, durable: bool = False) -> Iterator[Books]:
-    """A transaction with books that are written at its end. The limits are read before it locks anything."""
-    limits = in_force(now)
+    """A transaction with books that are written at its end."""
+    # The limits are read inside, though before any lock: atomic drops a connection that turns out to be broken.
     with transaction.atomic(durable=durable):
-        books = Books(now, limits)
+        books = Books(now, in_force(now))
         yield books
         books.write()

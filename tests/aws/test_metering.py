@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 from django.db import connection, transaction
@@ -9,6 +10,7 @@ from django.db import connection, transaction
 from media_catalog.aws import client, rekognition, s3
 from media_catalog.exceptions import AwsError, AwsUnavailable, MeterUnavailable, QuotaRefused
 from media_catalog.models import RequestUsage
+from media_catalog.quota import meter
 from media_catalog.quota.attribution import attribute
 from tests.quota.conftest import Trouble
 from tests.quota.ledger import attributed, no_limits, set_limit, used
@@ -114,7 +116,7 @@ class TestSendsNothing:
             put()
 
         assert type(refusal.value) is QuotaRefused
-        assert str(refusal.value) == "s3_tier1"
+        assert refusal.value.shortfall.request_class == "s3_tier1"
         assert not faults.log
         assert used() == {}
 
@@ -144,7 +146,7 @@ class TestSendsNothing:
 
     @pytest.mark.django_db(transaction=True)
     def test_inside_a_transaction(self, faults: FaultServer) -> None:
-        with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
+        with transaction.atomic(), pytest.raises(RuntimeError, match="may not be made inside a transaction"):
             put()
 
         assert not faults.log
@@ -175,3 +177,50 @@ def test_the_count_is_committed_before_the_request_arrives(faults: FaultServer) 
     put()
 
     assert seen == [{"s3_tier1": 1}, {"s3_tier1": 2}]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
+def test_counts_the_retries_of_each_mode(mode: str, faults: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = client.Config
+    retries = {"mode": mode, "total_max_attempts": client.ATTEMPTS}
+    monkeypatch.setattr(client, "Config", lambda **options: make(**options | {"retries": retries}))
+    monkeypatch.setattr("botocore.retryhandler.delay_exponential", lambda *_args, **_options: 0.01)
+    faults.script.extend([BUSY, BUSY, OK])
+
+    put()
+
+    assert client.client("s3").meta.config.retries["mode"] == mode
+    assert used() == attributed() == faults.billed == {"s3_tier1": 3}
+
+
+@pytest.mark.parametrize("leasing", [False, True])
+def test_counts_everything_that_can_go_wrong_at_once(
+    leasing: bool, faults: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "READ_SECONDS", 0.2)
+    faults.script.extend([BUSY, BUSY, OK])
+    faults.script.extend([page("a", token="x"), page("b", token="y"), page("c")])
+    faults.script.extend([s3_error(404, "NoSuchKey"), HANG, OK])
+
+    with meter.leasing() if leasing else nullcontext():
+        put()
+        s3.list_buckets()
+        assert s3.get_object("photos", "a.jpg") is None
+        s3.head_object("photos", "a.jpg")
+
+    assert len(faults.log) == 9
+    assert used() == attributed() == faults.billed == {"s3_tier1": 6, "s3_tier2": 3}
+
+
+def test_counts_each_part_of_an_upload(faults: FaultServer) -> None:
+    begun = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+    ended = b"<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>"
+    faults.script.extend([Answer(body=begun), OK, BUSY, OK, OK, Answer(body=ended)])
+    s3_client, place = client.client("s3"), {"Bucket": "photos", "Key": "a.jpg"}
+
+    upload = s3_client.create_multipart_upload(**place)["UploadId"]
+    etags = [s3_client.upload_part(**place, UploadId=upload, PartNumber=n, Body=b"part")["ETag"] for n in (1, 2, 3)]
+    parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
+    s3_client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
+
+    assert used() == attributed() == faults.billed == {"s3_tier1": 6}

@@ -1,0 +1,43 @@
+"""Every operation that the code can send has a price class, with its source."""
+
+import re
+from pathlib import Path
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from media_catalog.quota.request_classes import CLASSES
+
+AWS = Path(__file__).resolve().parents[2] / "media_catalog" / "aws"
+SENDS_NOTHING = {"generate_presigned_url", "generate_presigned_post", "get_paginator", "meta"}
+CALL = re.compile(r'client\("(\w+)"\)\s*\.(\w+)(?:\(\s*"(\w+)")?')
+
+
+def sent() -> set[tuple[str, str]]:
+    """(service, method) of each call in the gateway; pages and signed links count as what they send."""
+    found = set()
+    for module in AWS.glob("*.py"):
+        for service, method, argument in CALL.findall(module.read_text()):
+            name = argument if method in SENDS_NOTHING else method
+            if name:
+                found.add((service, name))
+    return found
+
+
+def test_every_operation_of_the_gateway_is_classified() -> None:
+    models = {service: botocore.session.get_session().get_service_model(service) for service, _name in sent()}
+    operations = {
+        (service, operation)
+        for service, name in sent()
+        for operation in models[service].operation_names
+        if xform_name(operation) == name
+    }
+
+    assert len(operations) == len(sent()) >= 9
+    assert operations <= CLASSES.keys()
+
+
+@pytest.mark.parametrize("operation", CLASSES)
+def test_each_class_names_its_source(operation: tuple[str, str]) -> None:
+    assert CLASSES[operation].source.startswith("https://aws.amazon.com/")
