@@ -1,5 +1,6 @@
 """Bulk actions on images: a confirmation page with the exact cost, then a job."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE, DELETION
+from django.contrib.admin.models import CHANGE
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -21,6 +22,7 @@ from media_catalog import jobs
 from media_catalog.models import Image
 from media_catalog.quota import estimate, summary
 from media_catalog.services import detection, removal, renditions
+from media_catalog.services.sentences import readable_by_rekognition
 
 from .history import log, staff
 from .pictures import thumbnail
@@ -79,13 +81,13 @@ def _detection_cost(images: Sequence[int], options: dict[str, bool]) -> Cost:
     if outlook.unreadable:
         notes.append(
             ngettext(
-                "%(count)d image cannot be read by Rekognition (it takes JPEG and PNG, 80 × 80 pixels or more, up to"
-                " 15 MB): it will be marked as failed without a request.",
-                "%(count)d images cannot be read by Rekognition (it takes JPEG and PNG, 80 × 80 pixels or more, up to"
-                " 15 MB): they will be marked as failed without a request.",
+                "%(count)d image cannot be read by Rekognition (it takes %(readable)s): it will be marked as failed"
+                " without a request.",
+                "%(count)d images cannot be read by Rekognition (it takes %(readable)s): they will be marked as failed"
+                " without a request.",
                 outlook.unreadable,
             )
-            % {"count": outlook.unreadable}
+            % {"count": outlook.unreadable, "readable": readable_by_rekognition()}
         )
     return Cost(requests=estimate.detection(outlook.to_analyse), notes=notes)
 
@@ -129,14 +131,19 @@ def confirm_or_start(
     ids = list(images.order_by("pk").values_list("pk", flat=True))
     options = {name: name in request.POST for name in action.options}
     if "confirm" in request.POST:
-        # What was counted is what runs: these are the count and the options that the shown numbers belong to.
-        if request.POST.get("count") != str(len(ids)):
+        # What was shown is what runs: these are the images and the options that the page's numbers belong to.
+        if request.POST.get("selection") != digest(ids):
             messages.warning(request, _("The selection has changed meanwhile. Check the numbers and confirm again."))
         elif request.POST.get("counted_options", "") != _ticked(options):
             messages.warning(request, _("The options change the numbers. Check them and confirm again."))
         else:
             return _start(page, request, action, ids, options)
     return TemplateResponse(request, "admin/media_catalog/bulk.html", _context(page, request, action, ids, options))
+
+
+def digest(ids: Sequence[int]) -> str:
+    """Stands for exactly these images (sorted ids), however many, in a field of a form: SHA-256 in hex."""
+    return hashlib.sha256(",".join(map(str, ids)).encode()).hexdigest()
 
 
 def _ticked(options: dict[str, bool]) -> str:
@@ -156,8 +163,8 @@ def _start(
             options=options,
             estimate=action.cost(ids, options).requests,
         )
-        flag = DELETION if action.destructive else CHANGE
-        log(request, Image.objects.filter(pk__in=ids), flag, f"{action.title} ({_('job')} {job})")
+        message = _("%(action)s requested (job %(job)s)") % {"action": action.title, "job": job}
+        log(request, Image.objects.filter(pk__in=ids), CHANGE, message)
     return HttpResponseRedirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
 
 
@@ -195,6 +202,7 @@ def _context(
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "count": len(ids),
+        "selection": digest(ids),
         "cost": cost,
         "lines": lines,
         "short": [line for line in lines if line.short],

@@ -2,6 +2,7 @@ from .buckets import Bucket
 from .faces import Analysis, Face
 from .images import Image
 from .jobs import Job, JobItem
+from .leftovers import Leftover
 from .quota import RequestClass, RequestCounter, RequestLimit, RequestUsage
 from .renditions import Preset, Rendition
 from .uploads import Upload
@@ -13,6 +14,7 @@ __all__ = [
     "Image",
     "Job",
     "JobItem",
+    "Leftover",
     "Preset",
     "Rendition",
     "RequestClass",

@@ -66,13 +66,12 @@ def _count(request_class: RequestClass, month: date) -> None:
     allowed = counter.filter(unlimited | Q(used__lt=Subquery(limit.values("limit"))))
     if allowed.update(used=F("used") + 1):
         return
-    if not counter.exists():
-        RequestCounter.objects.bulk_create(
-            [RequestCounter(request_class=request_class, month=month)], ignore_conflicts=True
-        )
-        if allowed.update(used=F("used") + 1):
-            return
-    raise QuotaRefused(request_class.value)
+    # Refused, or the first of the month. Others begin it too, so whether its row is there by now proves nothing.
+    RequestCounter.objects.bulk_create(
+        [RequestCounter(request_class=request_class, month=month)], ignore_conflicts=True
+    )
+    if not allowed.update(used=F("used") + 1):
+        raise QuotaRefused(request_class.value)
 
 
 def _attribute(request_class: RequestClass, operation: str, day: date) -> None:

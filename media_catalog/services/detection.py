@@ -4,18 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from media_catalog.aws import rekognition
 from media_catalog.exceptions import AwsError, DetectionRefused
 from media_catalog.models import Analysis, Face, Image
 
+from .readable import FORMATS, MAX_BYTES, MIN_SIDE
 from .sentences import sentence
-
-READABLE = ("JPEG", "PNG")
-MIN_SIDE = 80  # pixels
-MAX_BYTES = 15 * 1024 * 1024  # through S3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +26,8 @@ class Outlook:
 def outlook(images: Sequence[int], *, again: bool = False) -> Outlook:
     """Sort a selection (ids) into what would be sent, what is known already, and what Rekognition cannot read."""
     chosen = Image.objects.filter(pk__in=images)
-    readable = chosen.filter(format__in=READABLE, width__gte=MIN_SIDE, height__gte=MIN_SIDE, size__lte=MAX_BYTES)
-    known = readable.filter(analysis__source_etag=F("etag")).exclude(analysis__state=Analysis.State.FAILED)
+    readable = chosen.filter(format__in=FORMATS, width__gte=MIN_SIDE, height__gte=MIN_SIDE, size__lte=MAX_BYTES)
+    known = readable.filter(analysis__in=Analysis.objects.current())
     unchanged = 0 if again else known.count()
     total, fit = chosen.count(), readable.count()
     return Outlook(to_analyse=fit - unchanged, unchanged=unchanged, unreadable=total - fit)
@@ -39,8 +35,7 @@ def outlook(images: Sequence[int], *, again: bool = False) -> Outlook:
 
 def is_current(image: Image) -> bool:
     """Whether the image was analysed as it is now, with an answer."""
-    analysis = Analysis.objects.filter(image=image, source_etag=image.etag).exclude(state=Analysis.State.FAILED)
-    return analysis.exists()
+    return Analysis.objects.current().filter(image=image).exists()
 
 
 def detect(*, image: Image) -> Analysis:
@@ -60,7 +55,7 @@ def detect(*, image: Image) -> Analysis:
 
 def _check_readable(image: Image) -> None:
     """Refuse here what Rekognition's documented limits refuse: it costs no request."""
-    if image.format not in READABLE or min(image.width, image.height) < MIN_SIDE or image.size > MAX_BYTES:
+    if image.format not in FORMATS or min(image.width, image.height) < MIN_SIDE or image.size > MAX_BYTES:
         raise DetectionRefused(f"{image.format} {image.width}x{image.height} {image.size} bytes")
 
 
@@ -88,6 +83,7 @@ def _save(image: Image, found: rekognition.Detection) -> Analysis:
 
 
 def _save_failed(image: Image, error: AwsError) -> None:
+    """With no detector's name: none has looked at the picture and answered."""
     with transaction.atomic():
         analysis, _created = Analysis.objects.update_or_create(
             image=image,
@@ -96,7 +92,7 @@ def _save_failed(image: Image, error: AwsError) -> None:
                 "reason": sentence(error),
                 "face_count": 0,
                 "source_etag": image.etag,
-                "detector": rekognition.DETECTOR,
+                "detector": "",
                 "detector_version": "",
                 "raw_response": {},
                 "analysed_at": timezone.now(),
