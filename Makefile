@@ -23,7 +23,8 @@ run: export DJANGO_SETTINGS_MODULE = backoffice.settings.development
 run: $(STAMP) .env ## the whole product on this machine: http://127.0.0.1:8000/admin/
 	$(BIN)/python manage.py migrate --verbosity 0
 	$(BIN)/python manage.py sync_schedules --verbosity 0
-	$(BIN)/honcho start
+# The settings read .env themselves; honcho would let it win over the environment.
+	$(BIN)/honcho -e /dev/null start
 
 test: $(STAMP) ## all tests on SQLite
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak" $(PYTEST_ARGS)

@@ -14,6 +14,7 @@ BackofficeError
     ├── AwsConflict          a conditional write lost: the key exists already
     ├── AwsThrottled         AWS asks us to slow down; worth another try later
     ├── AwsUnavailable       network fault, timeout or 5xx; worth another try later
+    ├── ObjectUnreachable    Rekognition cannot get the object: gone, another region or no access
     └── DetectionRefused     Rekognition cannot read this image; final for these bytes
 """
 
@@ -39,7 +40,7 @@ class ImageRefused(BackofficeError):
         "too_many_bytes",  # facts: size, limit (bytes)
         "not_image",  # facts: looks_like ("HTML", "SVG", "PDF", … or "")
         "format",  # an image, but of a format not accepted; facts: format, accepted
-        "too_many_pixels",  # facts: width, height, limit (pixels)
+        "too_many_pixels",  # facts: width, height, limit (pixels), preset when a rendition would be too large
         "damaged",  # cannot be decoded to its end
     )
 
@@ -122,7 +123,13 @@ class AwsUnavailable(AwsError):
     code = "unavailable"
 
 
+class ObjectUnreachable(AwsError):
+    """Rekognition cannot get the object from S3: it is gone, in another region, or closed to us."""
+
+    code = "object_unreachable"
+
+
 class DetectionRefused(AwsError):
-    """Rekognition refuses this image: format, size or reachability."""
+    """Rekognition refuses this image: format or size."""
 
     code = "detection_refused"

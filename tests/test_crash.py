@@ -1,5 +1,7 @@
-"""Killed processes: what was begun is completed, once."""
+"""Stopped and killed processes: what was begun is completed, once, and goes on at once with the next worker."""
 
+import os
+import signal
 from collections import Counter
 
 import pytest
@@ -10,6 +12,9 @@ from tests.stack import Stack, kill_tree, running_stack, wait_for
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
 
+IMAGES = 8
+RENDITIONS = IMAGES * 6
+RESTART_SECONDS = 15  # about 3 s, and some for a busy machine; far below each lease and retry
 START_JOB = """
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.contrib.auth.models import User
@@ -20,7 +25,7 @@ body = open({path!r}, "rb").read()
 bucket = Bucket.objects.get(role="originals")
 images = [
     uploads.store(file=SimpleUploadedFile("p.jpg", body), name=f"{{n}}.jpg", caption="", bucket=bucket, user=None)
-    for n in range(3)
+    for n in range({count})
 ]
 print(jobs.start(kind="make_renditions", user=User.objects.get(), images=[image.pk for image in images]).pk)
 """
@@ -28,43 +33,106 @@ print(jobs.start(kind="make_renditions", user=User.objects.get(), images=[image.
 
 @pytest.fixture
 def stack(tmp_path):
-    with running_stack(tmp_path, JOB_ITEM_SECONDS="6") as stack:
+    with running_stack(tmp_path) as stack:
         yield stack
 
 
-def _start_job(stack: Stack, tmp_path) -> int:
+@pytest.fixture
+def proxy(stack):
+    host, port = stack.cloud.endpoint_url.removeprefix("http://").split(":")
+    proxy = FaultProxy((host, int(port)))
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def job(stack, tmp_path) -> int:
     picture = tmp_path / "picture.jpg"
     picture.write_bytes(jpeg(900, 700))
-    return int(stack.manage("shell", "-v0", "-c", START_JOB.format(path=str(picture))))
+    return int(stack.manage("shell", "-v0", "-c", START_JOB.format(path=str(picture), count=IMAGES)))
+
+
+def _worker_behind(proxy: FaultProxy, stack: Stack):
+    return stack.start_worker(AWS_ENDPOINT_URL=f"http://127.0.0.1:{proxy.port}")
 
 
 def _finished(stack: Stack, job: int) -> bool:
     return stack.query("SELECT state FROM media_catalog_job WHERE id = ?", job) == [("finished",)]
 
 
-def test_a_worker_killed_between_put_and_row_repeats_at_most_that_put(stack, tmp_path):
-    host, port = stack.cloud.endpoint_url.removeprefix("http://").split(":")
-    proxy = FaultProxy((host, int(port)))
-    job = _start_job(stack, tmp_path)
+def _items(stack: Stack, state: str) -> int:
+    return stack.query("SELECT count(*) FROM media_catalog_jobitem WHERE state = ?", state)[0][0]
+
+
+def _puts(stack: Stack, mark) -> Counter[str]:
+    return Counter(entry.key for entry in stack.cloud.access_log.since(mark) if entry.operation == "PutObject")
+
+
+def _completes(stack: Stack, job: int) -> None:
+    """A new worker moves the job at once and ends it."""
+    before = _items(stack, "done")
+    stack.start_worker()
+    wait_for(lambda: _items(stack, "done") > before, RESTART_SECONDS)
+    wait_for(lambda: _finished(stack, job), 60)
+    assert _items(stack, "done") == IMAGES
+    assert stack.query("SELECT count(*) FROM media_catalog_rendition") == [(RENDITIONS,)]
+
+
+def test_a_stop_in_the_middle_lets_the_running_item_end(stack, proxy, job):
+    mark = stack.cloud.access_log.mark()
+    proxy.delay_puts = 0.2
+    worker = _worker_behind(proxy, stack)
+    wait_for(lambda: _items(stack, "done") >= 1, 30)
+
+    worker.send_signal(signal.SIGINT)
+
+    assert worker.wait(10) == 0, stack.log("worker")
+    assert _items(stack, "running") == 0
+    assert 1 < _items(stack, "done") < IMAGES
+    _completes(stack, job)
+    assert stack.query("SELECT DISTINCT attempts FROM media_catalog_jobitem") == [(1,)]
+    assert _puts(stack, mark).total() == RENDITIONS
+
+
+def test_a_stop_in_the_middle_hands_back_what_cannot_end(stack, proxy, job):
     mark = stack.cloud.access_log.mark()
     proxy.hold_puts.set()
-    try:
-        worker = stack.start_worker(AWS_ENDPOINT_URL=f"http://127.0.0.1:{proxy.port}", WORKERS="2")
-        assert proxy.held.wait(30), stack.log("worker")
-        kill_tree(worker)
-    finally:
-        proxy.close()
-    assert not _finished(stack, job)
-    leases = "SELECT count(*) FROM media_catalog_jobitem WHERE state = 'running' AND lease_until >= datetime('now')"
-    wait_for(lambda: stack.query(leases) == [(0,)], 10)
+    worker = _worker_behind(proxy, stack)
+    assert proxy.held.wait(30), stack.log("worker")
 
-    stack.start_worker()
-    wait_for(lambda: _finished(stack, job), 60)
+    worker.send_signal(signal.SIGTERM)
 
-    items = stack.query("SELECT state, message FROM media_catalog_jobitem WHERE job_id = ?", job)
-    assert [state for state, _message in items] == ["done"] * 3, items
-    assert stack.query("SELECT count(*) FROM media_catalog_rendition") == [(18,)]
-    puts = Counter(entry.key for entry in stack.cloud.access_log.since(mark) if entry.operation == "PutObject")
-    assert len(puts) == 18
-    assert sum(puts.values()) <= 18 + 1
-    assert max(puts.values()) <= 2
+    assert worker.wait(10) == 0, stack.log("worker")
+    rows = stack.query("SELECT DISTINCT state, attempts, worker, dispatched_at FROM media_catalog_jobitem")
+    assert rows == [("queued", 0, "", None)]
+    _completes(stack, job)
+    assert stack.query("SELECT DISTINCT attempts FROM media_catalog_jobitem") == [(1,)]
+    assert _puts(stack, mark).total() <= RENDITIONS + 1
+    spent = "SELECT sum(json_extract(requests, '$.s3_tier1')) FROM media_catalog_jobitem"
+    assert stack.query(spent) == [(_puts(stack, mark).total(),)]
+
+
+def test_a_worker_killed_between_put_and_row_repeats_at_most_that_put(stack, proxy, job):
+    mark = stack.cloud.access_log.mark()
+    proxy.hold_puts.set()
+    worker = _worker_behind(proxy, stack)
+    assert proxy.held.wait(30), stack.log("worker")
+
+    kill_tree(worker)
+
+    assert _items(stack, "running") == 1
+    _completes(stack, job)
+    assert _puts(stack, mark).total() <= RENDITIONS + 1
+
+
+def test_one_process_of_the_pool_killed_is_made_good_by_the_others(stack, proxy, job):
+    proxy.hold_puts.set()
+    _worker_behind(proxy, stack)
+    assert proxy.held.wait(30), stack.log("worker")
+    proxy.hold_puts.clear()
+    [(holder,)] = stack.query("SELECT worker FROM media_catalog_jobitem WHERE state = 'running'")
+
+    os.kill(int(holder.split(":")[1]), signal.SIGKILL)
+
+    wait_for(lambda: _finished(stack, job), 30)
+    assert _items(stack, "done") == IMAGES

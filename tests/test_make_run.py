@@ -1,7 +1,8 @@
-"""The README's first commands in a fresh clone. Takes the ports 8000 and 4566, so it runs with `make soak` only."""
+"""The README's first commands. A fresh clone takes the ports 8000 and 4566, so that runs with `make soak` only."""
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import urllib.request
@@ -10,7 +11,6 @@ import pytest
 
 from tests.stack import ROOT, is_alive, process_tree, wait_for
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 LOGIN = "http://127.0.0.1:8000/admin/login/"
 
 
@@ -51,6 +51,8 @@ def _images(clone) -> str:
     return subprocess.run(command, cwd=clone, env=_environment(), capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_make_run_from_a_fresh_clone_and_again(tmp_path):
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
@@ -69,3 +71,17 @@ def test_make_run_from_a_fresh_clone_and_again(tmp_path):
         assert "with the password" not in (clone / "run.log").read_text()
     finally:
         _stop(process)
+
+
+def test_the_environment_wins_over_the_env_file(tmp_path):
+    recipe = subprocess.run(["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    [runner] = [line for line in recipe.splitlines() if "honcho" in line]
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (tmp_path / ".env").write_text("UPLOAD_MAX_FILES=7\n")
+    (tmp_path / "Procfile").write_text("web: echo files=$UPLOAD_MAX_FILES\n")
+
+    environment = _environment() | {"UPLOAD_MAX_FILES": "9"}
+    command = shlex.split(runner)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+
+    assert "files=9" in done.stdout

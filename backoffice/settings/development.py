@@ -7,7 +7,7 @@ env.read_env(BASE_DIR / ".env")  # before base reads the environment; what is se
 from .base import *  # noqa: E402, F403
 from .base import DATA_DIR, INSTALLED_APPS, database  # noqa: E402
 
-DATA_DIR.mkdir(exist_ok=True)
+DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 DEBUG = env.bool("DEBUG", default=True)
 SECRET_KEY = env("SECRET_KEY", default="development-only-and-known-to-everybody-keep-it-off-the-network")

@@ -3,10 +3,34 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class TextChangeList(ChangeList):
+    """A list whose filters never hand NUL to the database: PostgreSQL refuses it in a text."""
+
+    def get_filters_params(self, params: Any = None) -> dict[str, list[str]]:
+        given = super().get_filters_params(params)
+        return {name: [value.replace("\x00", "") for value in values] for name, values in given.items()}
+
+
+class BackofficeAdmin(admin.ModelAdmin):
+    """The base of every page of ours."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return TextChangeList
+
+
+class OfferedFilter(admin.SimpleListFilter):
+    """A filter that takes the values it offers; any other is the same as none."""
+
+    def value(self) -> str | None:
+        value = super().value()
+        return value if value in {str(offered) for offered, _label in self.lookup_choices} else None
+
+
+class ReadOnlyAdmin(BackofficeAdmin):
     """Rows that the product writes: to be seen, not typed."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -1,6 +1,7 @@
 """Bulk actions on images: a confirmation page with the exact cost, then a job."""
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE, DELETION
+from django.contrib.admin.models import CHANGE
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -28,7 +29,7 @@ from media_catalog.quota.attribution import current
 from media_catalog.quota.estimate import Estimate, estimate
 from media_catalog.quota.summary import LimitSummary, summaries
 from media_catalog.services.selection import candidates
-from media_catalog.services.sentences import sentence, shortfall
+from media_catalog.services.sentences import readable_by_rekognition, sentence, shortfall
 
 from .history import log, staff
 from .pictures import thumbnail
@@ -73,14 +74,19 @@ def confirm_or_start(
     ids = list(images.order_by("pk").values_list("pk", flat=True))
     options = {name: name in request.POST for name in action.options}
     if {"confirm", "park"} & set(request.POST):
-        # What was counted is what runs: these are the count and the options that the shown numbers belong to.
-        if request.POST.get("count") != str(len(ids)):
+        # What was shown is what runs: these are the images and the options that the page's numbers belong to.
+        if request.POST.get("selection") != digest(ids):
             messages.warning(request, _("The selection has changed meanwhile. Check the numbers and confirm again."))
         elif request.POST.get("counted_options", "") != _ticked(options):
             messages.warning(request, _("The options change the numbers. Check them and confirm again."))
         elif response := _start(page, request, action, ids, options, park="park" in request.POST):
             return response
     return TemplateResponse(request, "admin/media_catalog/bulk.html", _context(page, request, action, ids, options))
+
+
+def digest(ids: Sequence[int]) -> str:
+    """Stands for exactly these images (sorted ids), however many, in a field of a form: SHA-256 in hex."""
+    return hashlib.sha256(",".join(map(str, ids)).encode()).hexdigest()
 
 
 def _ticked(options: dict[str, bool]) -> str:
@@ -95,8 +101,8 @@ def _start(
     try:
         with transaction.atomic():
             job = jobs.start(kind=action.kind, user=staff(request), images=ids, scope=scope, options=options, park=park)
-            flag = DELETION if action.destructive else CHANGE
-            log(request, Image.objects.filter(pk__in=ids), flag, f"{action.title} ({_('job')} {job})")
+            message = _("%(action)s requested (job %(job)s)") % {"action": action.title, "job": job}
+            log(request, Image.objects.filter(pk__in=ids), CHANGE, message)
     except QuotaShort as short:
         usage.record_refusal(list(short.shortfalls), operation=action.kind, who=current(), at=timezone.now())
         messages.error(request, sentence(short))
@@ -138,6 +144,7 @@ def _context(
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "count": len(ids),
+        "selection": digest(ids),
         "notes": list(_notes(action, cost)),
         "nothing_to_do": not any(cost.requests.values()) and estimates.UNREADABLE not in cost.skipped,
         "options": [(name, label, options[name]) for name, label in action.options.items()],
@@ -171,7 +178,7 @@ def _cost_context(cost: Estimate) -> dict[str, Any]:
 def _notes(action: BulkAction, cost: Estimate) -> Iterator[str]:
     """What is left out and why, one sentence for each reason."""
     for reason, count in cost.skipped.items():
-        yield _SKIPPED[reason](count) % {"count": count}
+        yield _SKIPPED[reason](count) % {"count": count, "readable": readable_by_rekognition()}
     if action.destructive:
         count = cost.requests.get(RequestClass.FREE, 0)
         yield ngettext(
@@ -193,10 +200,10 @@ _SKIPPED: dict[str, Callable[[int], str]] = {
         count,
     ),
     estimates.UNREADABLE: lambda count: ngettext(
-        "%(count)d image cannot be read by Rekognition (it takes JPEG and PNG, 80 × 80 pixels or more, up to"
-        " 15 MB): it will be marked as failed without a request.",
-        "%(count)d images cannot be read by Rekognition (it takes JPEG and PNG, 80 × 80 pixels or more, up to"
-        " 15 MB): they will be marked as failed without a request.",
+        "%(count)d image cannot be read by Rekognition (it takes %(readable)s): it will be marked as failed"
+        " without a request.",
+        "%(count)d images cannot be read by Rekognition (it takes %(readable)s): they will be marked as failed"
+        " without a request.",
         count,
     ),
 }

@@ -12,18 +12,18 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog.jobs.kinds import KINDS
 from media_catalog.jobs.progress import Progress, progress
 from media_catalog.models import Job, JobItem, RequestClass
 
-from .base import ReadOnlyAdmin
+from .base import OfferedFilter, ReadOnlyAdmin
 
 ITEMS_PER_PAGE = 100
 
 
-class KindFilter(admin.SimpleListFilter):
+class KindFilter(OfferedFilter):
     title = gettext_lazy("kind")
     parameter_name = "kind"
 
@@ -66,9 +66,7 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("state"))
     def result(self, job: Any) -> str:
         css = "failed" if job.failed_count else "done" if job.state == Job.State.FINISHED else "queued"
-        said = _("%(over)d of %(total)d") % {"over": job.over_count, "total": job.item_count}
-        if job.failed_count:
-            said += ", " + _("%(count)d failed") % {"count": job.failed_count}
+        said = _summary(over=job.over_count, total=job.item_count, failed=job.failed_count)
         return format_html('<span class="bo-tag bo-{}">{}</span> {}', css, job.get_state_display(), said)
 
     def get_urls(self) -> list[URLPattern]:
@@ -117,16 +115,27 @@ class JobAdmin(ReadOnlyAdmin):
 
 def _progress_context(job: Job) -> dict[str, Any]:
     now = progress(job)
-    summary = _("%(over)d of %(total)d processed") % {"over": now.over, "total": now.total}
-    if now.failed:
-        summary += ", " + _("%(count)d failed") % {"count": now.failed}
     return {
         "job": job,
         "kind": KINDS[job.kind],
         "progress": now,
-        "summary": summary,
+        "summary": _summary(over=now.over, total=now.total, failed=now.failed),
         "progress_url": reverse("admin:media_catalog_job_progress", args=[job.pk]),
     }
+
+
+def _summary(*, over: int, total: int, failed: int) -> str:
+    counts = {"over": over, "total": total, "failed": failed}
+    if not failed:
+        return _("%(over)d of %(total)d processed") % counts
+    return (
+        ngettext(
+            "%(over)d of %(total)d processed, %(failed)d failed",
+            "%(over)d of %(total)d processed, %(failed)d failed",
+            failed,
+        )
+        % counts
+    )
 
 
 def _items_context(request: HttpRequest, job: Job) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from media_catalog.models import AuditEvent, LimitOverride, RequestClass, Reques
 from media_catalog.quota import audit
 from media_catalog.quota.summary import summaries
 
-from .base import ReadOnlyAdmin
+from .base import BackofficeAdmin, ReadOnlyAdmin
 from .history import staff
 
 REASON = forms.CharField(
@@ -46,7 +46,7 @@ class LimitForm(forms.ModelForm):
 
 
 @admin.register(RequestLimit)
-class RequestLimitAdmin(admin.ModelAdmin):
+class RequestLimitAdmin(BackofficeAdmin):
     form = LimitForm
     list_display = ["request_class", "period", "limit", "meanwhile", "headroom", "source", "source_date"]
     fields = [
@@ -101,7 +101,7 @@ class OverrideForm(forms.ModelForm):
 
 
 @admin.register(LimitOverride)
-class LimitOverrideAdmin(admin.ModelAdmin):
+class LimitOverrideAdmin(BackofficeAdmin):
     list_display = ["request_limit", "limit", "state", "expires_at", "reason", "created_by", "created_at"]
     form = OverrideForm
     list_select_related = ["request_limit"]

@@ -37,14 +37,7 @@ def preview_url(image: Image, rendition: Rendition, slug: str) -> str:
 def serve(request: HttpRequest, rendition: Rendition) -> HttpResponse:
     """The bytes of a rendition: for this user's browser only, never sniffed, 304 when it has them."""
     etag = quote_etag(previews.tag(rendition))
-    unchanged = get_conditional_response(request, etag=etag)
-    if isinstance(unchanged, HttpResponseNotModified):
-        return unchanged
-    body = previews.fetch(rendition)
-    if body is None:
-        return HttpResponse(_("This rendition no longer exists at S3."), status=404, content_type="text/plain")
-    return HttpResponse(
-        body,
+    answer = HttpResponse(
         content_type=rendition.content_type,
         headers={
             "ETag": etag,
@@ -52,4 +45,19 @@ def serve(request: HttpRequest, rendition: Rendition) -> HttpResponse:
             "X-Content-Type-Options": "nosniff",
             "Content-Disposition": "inline",
         },
+    )
+    unchanged = get_conditional_response(request, etag=etag, response=answer)
+    if isinstance(unchanged, HttpResponseNotModified):
+        return unchanged
+    body = previews.fetch(rendition)
+    if body is None:
+        return refusal(_("This rendition no longer exists at S3."), status=404)
+    answer.content = body
+    return answer
+
+
+def refusal(sentence: str, *, status: int) -> HttpResponse:
+    """Why there is no picture. Not to be kept: it may be there the next time."""
+    return HttpResponse(
+        sentence, status=status, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"}
     )

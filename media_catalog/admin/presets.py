@@ -8,9 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 from media_catalog.models import Preset
 
+from .base import BackofficeAdmin
+
 
 @admin.register(Preset)
-class PresetAdmin(admin.ModelAdmin):
+class PresetAdmin(BackofficeAdmin):
     list_display = ["name", "slug", "box", "mode", "allow_upscale", "format", "quality", "active", "version"]
     list_filter = ["active", "mode"]
     readonly_fields = ["version"]

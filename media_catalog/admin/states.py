@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog.models import Analysis, Image
+
+from .base import OfferedFilter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ def describe(image: Image) -> State:
     return State(css="done", short=words, long=words)
 
 
-class StateFilter(admin.SimpleListFilter):
+class StateFilter(OfferedFilter):
     title = gettext_lazy("state")
     parameter_name = "state"
 

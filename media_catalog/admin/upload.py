@@ -10,6 +10,7 @@ from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import ADDITION
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
@@ -22,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog import jobs
-from media_catalog.exceptions import BackofficeError, QuotaShort
+from media_catalog.exceptions import AwsDenied, AwsUnavailable, BackofficeError, QuotaRefused, QuotaShort
 from media_catalog.imaging.probe import content_type
 from media_catalog.models import Bucket, Image
 from media_catalog.services import uploads
@@ -32,6 +33,8 @@ from media_catalog.services.sentences import accepted_formats, sentence
 from .history import log, staff
 
 logger = logging.getLogger(__name__)
+# Faults that the next file would meet as well: trying 50 files against an S3 that hangs would take an hour.
+FOR_ALL_FILES = (AwsDenied, AwsUnavailable, QuotaRefused)
 
 
 class FilesInput(forms.ClearableFileInput):
@@ -77,8 +80,10 @@ class UploadForm(forms.Form):
         help_text=gettext_lazy("Previews appear when they are made. Untick to save requests for now."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, may_make_renditions: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not may_make_renditions:
+            del self.fields["make_renditions"]
         accept = ",".join(content_type(name) for name in settings.IMAGE_FORMATS)
         self.fields["images"].widget = FilesInput(attrs={"multiple": True, "accept": accept, "required": True})
         self.fields["images"].help_text = limits_in_words()
@@ -103,11 +108,16 @@ def upload_view(page: ModelAdmin, request: HttpRequest) -> HttpResponse:
     """Show the form; on POST store each file, say how each went, and go where the user can go on."""
     if not page.has_add_permission(request):
         raise PermissionDenied
-    form = UploadForm(request.POST or None, request.FILES or None)
+    form = UploadForm(
+        request.POST or None,
+        request.FILES or None,
+        may_make_renditions=request.user.has_perm("media_catalog.make_renditions_image"),
+    )
+    may_view = page.has_view_permission(request)
     if request.method == "POST" and form.is_valid():
         stored, refused = _store_all(request, form)
-        _report(page, request, stored, refused, make_renditions=form.cleaned_data["make_renditions"])
-        page_name = "add" if refused else "changelist"
+        _report(request, stored, refused, make_renditions=form.cleaned_data.get("make_renditions", False))
+        page_name = "changelist" if may_view and not refused else "add"
         return redirect(reverse(f"admin:media_catalog_image_{page_name}"))
     context = {
         **page.admin_site.each_context(request),
@@ -116,6 +126,7 @@ def upload_view(page: ModelAdmin, request: HttpRequest) -> HttpResponse:
         "title": _("Upload images"),
         "form": form,
         "has_buckets": Bucket.objects.for_uploads().exists(),
+        "may_view": may_view,
     }
     return TemplateResponse(request, "admin/media_catalog/upload.html", context)
 
@@ -124,48 +135,60 @@ def _store_all(request: HttpRequest, form: UploadForm) -> tuple[list[Image], lis
     """The images stored, and (file name, reason) of the files refused."""
     stored: list[Image] = []
     refused: list[tuple[str, str]] = []
+    for_all = ""
     for file in form.cleaned_data["images"]:
         name = file.name or ""
+        if for_all:
+            refused.append((name, _("%(reason)s This file was not tried.") % {"reason": for_all}))
+            continue
         try:
-            image = uploads.store(
-                file=file,
-                name=name,
-                caption=form.cleaned_data["caption"],
-                folder=form.cleaned_data["folder"],
-                bucket=form.cleaned_data["bucket"],
-                user=staff(request),
-            )
+            stored.append(_store(request, form, file))
         except BackofficeError as error:
             logger.warning("upload refused: %s", error)
             refused.append((name, sentence(error)))
-        else:
-            stored.append(image)
+            for_all = sentence(error) if isinstance(error, FOR_ALL_FILES) else ""
+        except (Error, MemoryError):
+            logger.exception("upload failed")
+            refused.append((name, _("The file could not be stored: the server failed. Try again in a moment.")))
     return stored, refused
 
 
+def _store(request: HttpRequest, form: UploadForm, file: Any) -> Image:
+    return uploads.store(
+        file=file,
+        name=file.name or "",
+        caption=form.cleaned_data["caption"],
+        folder=form.cleaned_data["folder"],
+        bucket=form.cleaned_data["bucket"],
+        user=staff(request),
+    )
+
+
 def _report(
-    page: ModelAdmin,
-    request: HttpRequest,
-    stored: list[Image],
-    refused: list[tuple[str, str]],
-    *,
-    make_renditions: bool,
+    request: HttpRequest, stored: list[Image], refused: list[tuple[str, str]], *, make_renditions: bool
 ) -> None:
     for name, reason in refused:
         messages.error(request, format_html("<strong>{}</strong>: {}", name, reason))
     if not stored:
         return
-    log(request, stored, ADDITION, _("Uploaded."))
     said = ngettext("%(count)d image uploaded.", "%(count)d images uploaded.", len(stored)) % {"count": len(stored)}
-    if not make_renditions:
-        messages.success(request, said)
-        return
+    link = ""
+    try:
+        log(request, stored, ADDITION, _("Uploaded."))
+        link = _start_renditions(request, stored, said) if make_renditions else ""
+    except Error:
+        logger.exception("uploads not followed up")
+        messages.warning(request, _("The images are stored, but the server failed before all that follows was done."))
+    messages.success(request, format_html("{} {}", said, link) if link else said)
+
+
+def _start_renditions(request: HttpRequest, stored: list[Image], scope: str) -> str:
+    """Start the job and return a link to it."""
     ids = [image.pk for image in stored]
     try:
-        job = jobs.start(kind="make_renditions", user=staff(request), images=ids, scope=said)
+        job = jobs.start(kind="make_renditions", user=staff(request), images=ids, scope=scope)
     except QuotaShort as short:
-        messages.success(request, said)
         messages.warning(request, sentence(short))
-        return
-    link = reverse("admin:media_catalog_job_change", args=[job.pk])
-    messages.success(request, format_html('{} <a href="{}">{}</a>', said, link, _("Follow the making of renditions")))
+        return ""
+    url = reverse("admin:media_catalog_job_change", args=[job.pk])
+    return format_html('<a href="{}">{}</a>', url, _("Follow the making of renditions"))

@@ -11,9 +11,14 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
+    LoginError,
+    NoAuthTokenError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
 )
 from django.conf import settings
 
@@ -25,6 +30,7 @@ from media_catalog.exceptions import (
     AwsThrottled,
     AwsUnavailable,
     DetectionRefused,
+    ObjectUnreachable,
 )
 from media_catalog.quota import meter
 from media_catalog.quota.attribution import attribute
@@ -71,11 +77,11 @@ _THROTTLED = {
     "TooManyRequestsException",
 }
 _UNAVAILABLE = {"RequestTimeout"}  # a 400 of S3: the body came too slowly
+_UNREACHABLE = {"InvalidS3ObjectException"}
 _REFUSED = {
     "ImageTooLargeException",
     "InvalidImageFormatException",
     "InvalidParameterException",
-    "InvalidS3ObjectException",
 }
 _ERRORS: list[tuple[set[str], type[AwsError]]] = [
     (_DENIED, AwsDenied),
@@ -83,8 +89,19 @@ _ERRORS: list[tuple[set[str], type[AwsError]]] = [
     (_CONFLICT, AwsConflict),
     (_THROTTLED, AwsThrottled),
     (_UNAVAILABLE, AwsUnavailable),
+    (_UNREACHABLE, ObjectUnreachable),
     (_REFUSED, DetectionRefused),
 ]
+# Nothing was sent for want of credentials; another try does not help before somebody acts, such as logs in again.
+_NO_CREDENTIALS = (
+    CredentialRetrievalError,
+    LoginError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
 
 _clients: dict[tuple[int, str], Any] = {}
 _lock = threading.Lock()
@@ -117,7 +134,7 @@ def call(*, bucket: str = "", seconds: float = CALL_SECONDS) -> Iterator[None]:
             yield
         except ClientError as error:
             raise _translate(error) from error
-        except (NoCredentialsError, PartialCredentialsError) as error:
+        except _NO_CREDENTIALS as error:
             raise AwsDenied(str(error)) from error
         except ParamValidationError as error:  # nothing was sent, and another try would not help
             raise AwsError(str(error)) from error

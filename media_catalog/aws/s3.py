@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
 
-from media_catalog.exceptions import AwsNotFound
+from media_catalog.exceptions import AwsError, AwsNotFound
 from media_catalog.quota import meter
 
 from . import deadline
@@ -32,6 +32,14 @@ class ObjectInfo:
 @dataclass(frozen=True, kw_only=True)
 class ObjectContent(ObjectInfo):
     body: bytes
+
+
+class ObjectTooLarge(AwsError):
+    """The object has `size` bytes, more than asked for; it was not read."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"{size} bytes")
+        self.size = size
 
 
 def list_buckets() -> list[BucketInfo]:
@@ -117,11 +125,17 @@ def put_object(
     return answer["ETag"].strip('"')
 
 
-def get_object(bucket: str, key: str) -> ObjectContent | None:
-    """The object with its bytes, or None when there is none. One GET."""
+def get_object(bucket: str, key: str, *, max_bytes: int | None = None) -> ObjectContent | None:
+    """The object with its bytes, or None when there is none. One GET.
+
+    One above `max_bytes` is not read but raises ObjectTooLarge, whoever wrote it there: bytes go to memory.
+    """
     try:
         with call(bucket=bucket):
             answer = client("s3").get_object(Bucket=bucket, Key=key)
+            if max_bytes is not None and answer["ContentLength"] > max_bytes:
+                answer["Body"].close()
+                raise ObjectTooLarge(answer["ContentLength"])
             body = deadline.read_all(answer["Body"])
     except AwsNotFound:
         return None

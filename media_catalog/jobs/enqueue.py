@@ -70,16 +70,14 @@ def resume(job: Job) -> int:
 
 
 def dispatch(job_id: int) -> int:
-    """Hand the queued items of a job to the workers in chunks; returns how many items.
-
-    Handing over twice is harmless: an item is claimed once.
-    """
-    items = list(
-        JobItem.objects.filter(job=job_id, state=JobItem.State.QUEUED).order_by("pk").values_list("pk", flat=True)
-    )
+    """Hand the items of a job that wait and are not on their way to the workers, in chunks; returns how many items."""
+    waiting = JobItem.objects.filter(job=job_id, state=JobItem.State.QUEUED, dispatched_at=None)
     with transaction.atomic():
+        # Locked, so that of two who dispatch at the same time the second finds nothing.
+        items = list(waiting.select_for_update().order_by("pk").values_list("pk", flat=True))
         for chunk in _chunks(items, settings.JOB_CHUNK_SIZE):
             async_task(RUN_CHUNK, job_id, list(chunk))
+            JobItem.objects.filter(pk__in=chunk).update(dispatched_at=timezone.now())
         Job.objects.filter(pk=job_id).update(heartbeat=timezone.now())
     return len(items)
 

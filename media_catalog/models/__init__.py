@@ -3,6 +3,7 @@ from .buckets import Bucket
 from .faces import Analysis, Face
 from .images import Image
 from .jobs import Job, JobItem
+from .leftovers import Leftover
 from .quota import (
     LimitOverride,
     Period,
@@ -26,6 +27,7 @@ __all__ = [
     "Image",
     "Job",
     "JobItem",
+    "Leftover",
     "LimitAlert",
     "LimitOverride",
     "Period",

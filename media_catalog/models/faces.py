@@ -5,6 +5,12 @@ from django.utils.translation import gettext_lazy as _
 from .images import Image
 
 
+class AnalysisQuerySet(models.QuerySet["Analysis"]):
+    def current(self) -> "AnalysisQuerySet":
+        """With an answer, for the object as it is now."""
+        return self.filter(source_etag=models.F("image__etag")).exclude(state=Analysis.State.FAILED)
+
+
 class Analysis(models.Model):
     """The latest face detection of an image.
 
@@ -26,6 +32,8 @@ class Analysis(models.Model):
     detector_version = models.CharField(_("detector version"), max_length=40, blank=True)
     raw_response = models.JSONField(_("answer as received"), default=dict, blank=True)
     analysed_at = models.DateTimeField(_("analysed at"), default=timezone.now)
+
+    objects = AnalysisQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("analysis")

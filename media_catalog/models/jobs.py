@@ -53,16 +53,21 @@ class JobItemQuerySet(models.QuerySet["JobItem"]):
     def open(self) -> "JobItemQuerySet":
         return self.filter(state__in=JobItem.OPEN)
 
-    def claim(self, pk: int, *, now: datetime, lease_until: datetime) -> bool:
+    def claim(self, pk: int, *, worker: str, now: datetime, lease_until: datetime) -> bool:
         """Take the item for this process. One conditional UPDATE: of all who try, one gets True."""
         return bool(
             self.filter(pk=pk, state=JobItem.State.QUEUED).update(
                 state=JobItem.State.RUNNING,
+                worker=worker,
                 lease_until=lease_until,
                 started_at=now,
                 attempts=models.F("attempts") + 1,
             )
         )
+
+    def put_back(self) -> int:
+        """Queue the items again, to be dispatched anew; returns how many."""
+        return self.update(state=JobItem.State.QUEUED, lease_until=None, worker="", dispatched_at=None)
 
 
 class JobItem(models.Model):
@@ -87,10 +92,21 @@ class JobItem(models.Model):
     )
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    dispatched_at = models.DateTimeField(
+        _("dispatched"), null=True, blank=True, help_text=_("When it was handed to the workers; empty: not on its way.")
+    )
+    worker = models.CharField(
+        _("worker"), max_length=150, blank=True, help_text=_("The process that has it: host, pid and start time.")
+    )
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     code = models.CharField(_("code"), max_length=40, blank=True)
     message = models.TextField(_("result"), blank=True)
-    requests = models.JSONField(_("requests used"), default=dict, blank=True, help_text=_("Per request class."))
+    requests = models.JSONField(
+        _("requests used"),
+        default=dict,
+        blank=True,
+        help_text=_("Per request class, of all attempts but those whose worker was killed; usage has these too."),
+    )
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
@@ -103,6 +119,7 @@ class JobItem(models.Model):
         default_permissions = ()
         indexes = [
             models.Index(fields=["job", "state"], name="jobitem_job_state"),
+            models.Index(fields=["state", "dispatched_at"], name="jobitem_state_dispatched"),
             models.Index(
                 fields=["image"], name="jobitem_open_image", condition=models.Q(state__in=["queued", "running"])
             ),

@@ -1,7 +1,9 @@
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 from .buckets import Bucket
@@ -60,6 +62,15 @@ class Preset(models.Model):
             raise ValidationError(_("Give a width, a height or both."))
         if self.mode != self.Mode.FIT and not (self.width and self.height):
             raise ValidationError(_("This mode needs both a width and a height."))
+        if self.width and self.height and self.width * self.height > settings.IMAGE_MAX_PIXELS:
+            raise ValidationError(
+                _("%(width)s × %(height)s pixels are more than the %(limit)s that a rendition may have.")
+                % {
+                    "width": number_format(self.width, force_grouping=True),
+                    "height": number_format(self.height, force_grouping=True),
+                    "limit": number_format(settings.IMAGE_MAX_PIXELS, force_grouping=True),
+                }
+            )
 
 
 class RenditionQuerySet(models.QuerySet["Rendition"]):
@@ -92,6 +103,7 @@ class Rendition(models.Model):
         ordering = ["preset__width", "preset__height", "preset__slug"]
         default_permissions = ("view",)
         constraints = [models.UniqueConstraint(fields=["image", "preset"], name="rendition_image_preset")]
+        indexes = [models.Index(fields=["bucket", "key"], name="rendition_bucket_key")]
 
     def __str__(self) -> str:
         return self.key

@@ -1,4 +1,5 @@
 import uuid
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -6,6 +7,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .buckets import Bucket
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def due(self, now: datetime) -> "UploadQuerySet":
+        """Open ones that the sweep should look at: nobody has finished them in time, and no later try is set."""
+        stale = models.Q(next_try_at=None, created_at__lt=now - timedelta(seconds=settings.UPLOAD_STALE_SECONDS))
+        return self.filter(stale | models.Q(next_try_at__lte=now), status=Upload.Status.CREATED)
 
 
 class Upload(models.Model):
@@ -30,6 +38,10 @@ class Upload(models.Model):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.CREATED)
     error = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+    tries = models.PositiveSmallIntegerField(default=0)  # of the sweep
+    next_try_at = models.DateTimeField(null=True, blank=True)
+
+    objects = UploadQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("upload")

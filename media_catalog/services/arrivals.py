@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from media_catalog.exceptions import AwsConflict
 from media_catalog.imaging.probe import Probe
 from media_catalog.models import Image, Upload
 
@@ -17,7 +18,10 @@ class Arrival:
 
 
 def record(*, upload: Upload, etag: str, size: int, probe: Probe) -> Arrival:
-    """Catalogue an uploaded object and complete its upload, in one transaction. Idempotent."""
+    """Catalogue an uploaded object and complete its upload, in one transaction. Idempotent.
+
+    Raises AwsConflict when the catalogue knows another object (another ETag) under the key; nothing is changed then.
+    """
     with transaction.atomic():
         image, created = Image.objects.select_for_update().get_or_create(
             bucket=upload.bucket,
@@ -36,5 +40,7 @@ def record(*, upload: Upload, etag: str, size: int, probe: Probe) -> Arrival:
                 "uploaded_by": upload.user,
             },
         )
+        if image.etag != etag:
+            raise AwsConflict(upload.key)
         Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.COMPLETED)
     return Arrival(image=image, new=created)

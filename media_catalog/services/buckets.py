@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from media_catalog.aws import s3
 from media_catalog.models import Bucket
@@ -41,8 +43,24 @@ def sync() -> SyncResult:
     return SyncResult(seen=len(found), added=len({info.name for info in found} - known), missing=missing)
 
 
+def three_are_ready() -> bool:
+    """Whether the rows say that `ensure_three` came to its end with the names now in the settings. No request."""
+    present = Bucket.objects.filter(missing_since=None)
+    pair = present.filter(
+        name=settings.BUCKET_ORIGINALS,
+        role=Bucket.Role.ORIGINALS,
+        renditions_bucket__name=settings.BUCKET_RENDITIONS,
+        renditions_bucket__missing_since=None,
+    )
+    return pair.exists() and present.filter(name=settings.BUCKET_STATIC, role=Bucket.Role.STATIC).exists()
+
+
 def ensure_three(*, origins: list[str]) -> list[Bucket]:
-    """Create the originals, renditions and static buckets where missing, let `origins` upload, and pair them."""
+    """Create the originals, renditions and static buckets where missing, let `origins` upload, and pair them.
+
+    Raises ImproperlyConfigured, before any request, when the renditions bucket serves other originals.
+    """
+    _check_renditions_are_free()
     renditions = _ensure(settings.BUCKET_RENDITIONS, Bucket.Role.RENDITIONS)
     static = _ensure(settings.BUCKET_STATIC, Bucket.Role.STATIC)
     originals = _ensure(settings.BUCKET_ORIGINALS, Bucket.Role.ORIGINALS)
@@ -50,6 +68,19 @@ def ensure_three(*, origins: list[str]) -> list[Bucket]:
     originals.renditions_bucket = renditions
     originals.save(update_fields=["renditions_bucket"])
     return [originals, renditions, static]
+
+
+def _check_renditions_are_free() -> None:
+    served = Bucket.objects.filter(renditions_bucket__name=settings.BUCKET_RENDITIONS)
+    other = served.exclude(name=settings.BUCKET_ORIGINALS).first()
+    if other:
+        raise ImproperlyConfigured(
+            _(
+                "“%(renditions)s” already holds the renditions of “%(other)s”. Set BUCKET_RENDITIONS to a bucket "
+                "of its own for “%(originals)s”, or BUCKET_ORIGINALS back to “%(other)s”."
+            )
+            % {"renditions": settings.BUCKET_RENDITIONS, "other": other, "originals": settings.BUCKET_ORIGINALS}
+        )
 
 
 def _ensure(name: str, role: Bucket.Role) -> Bucket:

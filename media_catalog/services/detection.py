@@ -10,21 +10,16 @@ from media_catalog.aws import rekognition
 from media_catalog.exceptions import AwsError, DetectionRefused
 from media_catalog.models import Analysis, Face, Image
 
+from .readable import FORMATS, MAX_BYTES, MIN_SIDE
 from .sentences import sentence
 
-READABLE = ("JPEG", "PNG")
-MIN_SIDE = 80  # pixels
-MAX_BYTES = 15 * 1024 * 1024  # through S3
-
-
 # The same rule as `_check_readable`, for the database.
-READABLE_Q = Q(format__in=READABLE, width__gte=MIN_SIDE, height__gte=MIN_SIDE, size__lte=MAX_BYTES)
+READABLE_Q = Q(format__in=FORMATS, width__gte=MIN_SIDE, height__gte=MIN_SIDE, size__lte=MAX_BYTES)
 
 
 def is_current(image: Image) -> bool:
     """Whether the image was analysed as it is now, with an answer."""
-    analysis = Analysis.objects.filter(image=image, source_etag=image.etag).exclude(state=Analysis.State.FAILED)
-    return analysis.exists()
+    return Analysis.objects.current().filter(image=image).exists()
 
 
 def detect(*, image: Image) -> Analysis:
@@ -44,7 +39,7 @@ def detect(*, image: Image) -> Analysis:
 
 def _check_readable(image: Image) -> None:
     """Refuse here what Rekognition's documented limits refuse: it costs no request."""
-    if image.format not in READABLE or min(image.width, image.height) < MIN_SIDE or image.size > MAX_BYTES:
+    if image.format not in FORMATS or min(image.width, image.height) < MIN_SIDE or image.size > MAX_BYTES:
         raise DetectionRefused(f"{image.format} {image.width}x{image.height} {image.size} bytes")
 
 
@@ -72,6 +67,7 @@ def _save(image: Image, found: rekognition.Detection) -> Analysis:
 
 
 def _save_failed(image: Image, error: AwsError) -> None:
+    """With no detector's name: none has looked at the picture and answered."""
     with transaction.atomic():
         analysis, _created = Analysis.objects.update_or_create(
             image=image,
@@ -80,7 +76,7 @@ def _save_failed(image: Image, error: AwsError) -> None:
                 "reason": sentence(error),
                 "face_count": 0,
                 "source_etag": image.etag,
-                "detector": rekognition.DETECTOR,
+                "detector": "",
                 "detector_version": "",
                 "raw_response": {},
                 "analysed_at": timezone.now(),

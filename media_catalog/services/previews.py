@@ -1,4 +1,11 @@
-"""Rendition bytes for the admin's own pages, through the shared cache: no request for what was seen or made."""
+"""Rendition bytes for the admin's own pages, through the shared cache: no request for what was seen or made.
+
+The cache only saves requests. When it fails, that is a miss and a line in the log.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
@@ -6,6 +13,9 @@ from django.core.cache import cache
 from media_catalog.aws import s3
 from media_catalog.models import Rendition, RequestClass
 from media_catalog.quota import usage
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 
 
 def tag(rendition: Rendition) -> str:
@@ -15,12 +25,12 @@ def tag(rendition: Rendition) -> str:
 
 def remember(rendition: Rendition, body: bytes) -> None:
     """Keep bytes that we hold anyway, right after they were made."""
-    cache.set(_key(rendition), body, settings.PREVIEW_CACHE_SECONDS)
+    _ask(lambda: cache.set(_key(rendition), body, settings.PREVIEW_CACHE_SECONDS))
 
 
 def fetch(rendition: Rendition) -> bytes | None:
     """The bytes of a rendition, or None when its object is gone. At most one GET."""
-    body: bytes | None = cache.get(_key(rendition))
+    body: bytes | None = _ask(lambda: cache.get(_key(rendition)))
     if body is None:
         content = s3.get_object(rendition.bucket.name, rendition.key)
         if content is None:
@@ -33,7 +43,16 @@ def fetch(rendition: Rendition) -> bytes | None:
 
 
 def forget(rendition: Rendition) -> None:
-    cache.delete(_key(rendition))
+    _ask(lambda: cache.delete(_key(rendition)))
+
+
+def _ask(question: Callable[[], Answer]) -> Answer | None:
+    """What the cache answers, or None when it fails."""
+    try:
+        return question()
+    except Exception:  # each backend has errors of its own
+        logger.warning("the cache of previews failed", exc_info=True)
+        return None
 
 
 def _key(rendition: Rendition) -> str:

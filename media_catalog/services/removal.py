@@ -1,20 +1,89 @@
-"""Removing an image: its object, its renditions and their rows together."""
+"""Removing an image: its object, its renditions and their rows together. And objects that nobody needs any more."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
 
 from media_catalog.aws import s3
-from media_catalog.models import Image
+from media_catalog.exceptions import BackofficeError
+from media_catalog.models import Image, Leftover, Rendition
 
 from . import previews
 
+logger = logging.getLogger(__name__)
+SWEEP = 100  # leftovers of one sweep
+SHORTEST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(days=1)
+
 
 def remove(*, image: Image) -> int:
-    """Delete the image's objects, then its row; returns how many objects. One DELETE each, free of charge.
+    """Delete the image's objects and rows; returns how many objects. One DELETE each, free of charge.
 
-    Objects first: a run that is cut off leaves the row, and the next run deletes again what is gone already.
+    Each object goes before its row: a run that is cut off leaves no object without a row, and the next run goes on.
+    Renditions that a job saves meanwhile are removed too.
     """
+    count = _remove_renditions(image)
+    s3.delete_object(image.bucket.name, image.key)
+    while not _remove_row(image):
+        count += _remove_renditions(image)
+    return count + 1
+
+
+def discard(*, leftover: Leftover) -> bool:
+    """Delete the leftover's object and row, and answer whether it is settled. One DELETE, or none.
+
+    An object in use again stays. While an image of that name has no thumbnail the leftover stays for later: the
+    thumbnail may be written to that very key at any moment.
+    """
+    if not Rendition.objects.filter(bucket=leftover.bucket, key=leftover.key).exists():
+        if Image.objects.filter(bucket__renditions_bucket=leftover.bucket, key=leftover.key).exists():
+            return False
+        s3.delete_object(leftover.bucket.name, leftover.key)
+    leftover.delete()
+    return True
+
+
+def sweep() -> int:
+    """Discard the leftovers that are due; returns how many are settled. What fails waits twice as long as it has."""
+    now = timezone.now()
+    due = Leftover.objects.filter(next_try_at__lte=now).select_related("bucket").order_by("next_try_at")[:SWEEP]
+    return sum(_postpone(leftover, now) and discard_or_log(leftover=leftover) for leftover in due)
+
+
+def discard_or_log(*, leftover: Leftover) -> bool:
+    """`discard`, but what fails is a line in the log: the sweep comes back to it."""
+    try:
+        return discard(leftover=leftover)
+    except BackofficeError:
+        logger.warning("leftover %s not deleted yet", leftover, exc_info=True)
+        return False
+
+
+def _remove_renditions(image: Image) -> int:
     renditions = list(image.renditions.select_related("bucket"))
     for rendition in renditions:
         s3.delete_object(rendition.bucket.name, rendition.key)
         previews.forget(rendition)
-    s3.delete_object(image.bucket.name, image.key)
-    image.delete()
-    return len(renditions) + 1
+        # Made anew meanwhile, it has an object again: then its row stays for the next round.
+        Rendition.objects.filter(pk=rendition.pk, created_at=rendition.created_at).delete()
+    return len(renditions)
+
+
+def _remove_row(image: Image) -> bool:
+    """Whether the image's row is gone; not while it has renditions. Saving a rendition locks the row too."""
+    with transaction.atomic():
+        locked = Image.objects.select_for_update().filter(pk=image.pk).first()
+        if locked and locked.renditions.exists():
+            return False
+        if locked:
+            locked.delete()
+    return True
+
+
+def _postpone(leftover: Leftover, now: datetime) -> bool:
+    """Set the next try before this one, so that a crash waits too; False when another sweep has taken it."""
+    wait = min(max(now - leftover.created_at, SHORTEST_WAIT), LONGEST_WAIT)
+    taken = Leftover.objects.filter(pk=leftover.pk, next_try_at=leftover.next_try_at).update(next_try_at=now + wait)
+    return bool(taken)

@@ -1,15 +1,18 @@
 """Making the renditions of an image: one GET, one decode, one PUT for each."""
 
+from typing import Any
+
 from django.db import transaction
+from django.utils import timezone
 
 from media_catalog.aws import s3
-from media_catalog.exceptions import AwsConflict, AwsNotFound
+from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused
 from media_catalog.imaging.probe import extension
-from media_catalog.imaging.renditions import Made, Spec
+from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
 from media_catalog.imaging.renditions import make as make_pixels
-from media_catalog.models import Image, Preset, Rendition
+from media_catalog.models import Image, Leftover, Preset, Rendition
 
-from . import keys, previews
+from . import keys, previews, removal
 from .limits import image_limits
 
 SHOWN = (Preset.THUMBNAIL, Preset.PREVIEW)
@@ -26,19 +29,45 @@ def make(*, image: Image) -> int:
     """Make what is missing or stale, and return how many renditions were written.
 
     Idempotent: a run that was cut off is completed by the next. Raises ImageRefused when the object cannot be
-    decoded and AwsNotFound when it is gone.
+    decoded and AwsNotFound when it is gone. A preset that would make too many pixels of this image does not stop
+    the others: it is refused, by name, after they were made.
     """
-    presets = missing_presets(image)
-    if not presets:
-        return 0
-    content = s3.get_object(image.bucket.name, image.key)
+    limits = image_limits()
+    missing = missing_presets(image)
+    refusals = {preset.slug: refusal for preset in missing if (refusal := _refusal(preset, image, limits))}
+    presets = {preset.slug: preset for preset in missing if preset.slug not in refusals}
+    if presets:
+        content = _original(image, limits)
+        made = make_pixels(content.body, [_spec(preset) for preset in presets.values()], limits=limits)
+        for rendition in made:
+            _write(image, presets[rendition.slug], rendition, source_etag=content.etag)
+    for refusal in refusals.values():
+        raise refusal
+    return len(presets)
+
+
+def _refusal(preset: Preset, image: Image, limits: Limits) -> ImageRefused | None:
+    """Why the preset cannot be made of this image, if so; `preset` among the facts says that it is not the image."""
+    target = target_size(_spec(preset), image.width, image.height)
+    if target.width * target.height <= limits.max_pixels:
+        return None
+    return ImageRefused(
+        "too_many_pixels",
+        preset=preset.name,
+        width=target.width,
+        height=target.height,
+        limit=limits.max_pixels,
+    )
+
+
+def _original(image: Image, limits: Limits) -> s3.ObjectContent:
+    try:
+        content = s3.get_object(image.bucket.name, image.key, max_bytes=limits.max_bytes)
+    except s3.ObjectTooLarge as error:
+        raise ImageRefused("too_many_bytes", size=error.size, limit=limits.max_bytes) from error
     if content is None:
         raise AwsNotFound(image.key)
-    made = make_pixels(content.body, [_spec(preset) for preset in presets], limits=image_limits())
-    by_slug = {preset.slug: preset for preset in presets}
-    for rendition in made:
-        _write(image, by_slug[rendition.slug], rendition, source_etag=content.etag)
-    return len(made)
+    return content
 
 
 def _spec(preset: Preset) -> Spec:
@@ -76,13 +105,13 @@ def _write(image: Image, preset: Preset, made: Made, *, source_etag: str) -> Non
         "height": made.height,
         "source_etag": source_etag,
         "preset_version": preset.version,
+        "created_at": timezone.now(),
     }
-    rendition, replaced = _save(image, preset, values)
+    rendition, leftover = _save(image, preset, values)
+    if leftover:
+        removal.discard_or_log(leftover=leftover)
     if rendition is None:
-        s3.delete_object(bucket.name, key)
         raise AwsNotFound(image.key)
-    if replaced and replaced != key:
-        s3.delete_object(bucket.name, replaced)
     if preset.slug in SHOWN:
         previews.remember(rendition, made.body)
 
@@ -105,11 +134,16 @@ def _put(bucket: str, key: str, made: Made, *, immutable: bool) -> str:
         return held.etag
 
 
-def _save(image: Image, preset: Preset, values: dict[str, object]) -> tuple[Rendition | None, str]:
-    """The saved row and the key that it had before; no row when the image was removed meanwhile."""
+def _save(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[Rendition | None, Leftover | None]:
+    """The saved row, and the object that is superfluous now: the replaced one or, without the image, our own."""
+    place = {"bucket": values["bucket"], "key": values["key"]}
     with transaction.atomic():
         if not Image.objects.select_for_update().filter(pk=image.pk).exists():
-            return None, ""
-        before = Rendition.objects.filter(image=image, preset=preset).values_list("key", flat=True).first()
+            # Another image may have this thumbnail key by now: ours lies there instead of its own, so that is stale.
+            Rendition.objects.filter(**place).exclude(etag=values["etag"]).update(source_etag="")
+            return None, Leftover.objects.create(**place)
+        before = Rendition.objects.filter(image=image, preset=preset).select_related("bucket").first()
         rendition, _created = Rendition.objects.update_or_create(image=image, preset=preset, defaults=values)
-    return rendition, before or ""
+        if before is None or (before.bucket, before.key) == (rendition.bucket, rendition.key):
+            return rendition, None
+        return rendition, Leftover.objects.create(bucket=before.bucket, key=before.key)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from media_catalog.exceptions import (
@@ -18,12 +19,15 @@ from media_catalog.exceptions import (
     DetectionRefused,
     ImageRefused,
     MeterUnavailable,
+    ObjectUnreachable,
     QuotaRefused,
     QuotaShort,
     Shortfall,
 )
 from media_catalog.models import Period, RequestClass
 from media_catalog.quota.periods import day_of, next_start
+
+from . import readable
 
 
 def sentence(error: BackofficeError) -> str:
@@ -45,8 +49,11 @@ _SENTENCES: dict[type[BackofficeError], Callable[[], str]] = {
     AwsConflict: lambda: _("An object with this key exists already."),
     AwsThrottled: lambda: _("AWS asked to slow down. Try again in a moment."),
     AwsUnavailable: lambda: _("AWS could not be reached or did not answer in time. Try again in a moment."),
-    DetectionRefused: lambda: _(
-        "Rekognition cannot read this image. It takes JPEG and PNG of 80 × 80 pixels or more, up to 15 MB."
+    ObjectUnreachable: lambda: _(
+        "Rekognition could not get the object from S3: it is gone, in another region, or access is denied."
+    ),
+    DetectionRefused: lambda: (
+        _("Rekognition cannot read this image. It takes %(readable)s.") % {"readable": readable_by_rekognition()}
     ),
     AwsError: lambda: _("AWS answered with an error. The log has the details."),
 }
@@ -73,6 +80,15 @@ def accepted_formats(formats: tuple[str, ...]) -> str:
     return ", ".join("WebP" if name == "WEBP" else name for name in formats)
 
 
+def readable_by_rekognition() -> str:
+    """“JPEG and PNG of 80 × 80 pixels or more, up to 15 MB”, to go into a sentence."""
+    return _("%(formats)s of %(side)d × %(side)d pixels or more, up to %(megabytes)d MB") % {
+        "formats": get_text_list([accepted_formats((name,)) for name in readable.FORMATS], _("and")),
+        "side": readable.MIN_SIDE,
+        "megabytes": readable.MAX_BYTES // 1024**2,
+    }
+
+
 def _image_refused(error: ImageRefused) -> str:
     facts = {name: _fact(name, value) for name, value in error.facts.items()}
     texts = {
@@ -87,6 +103,14 @@ def _image_refused(error: ImageRefused) -> str:
         return _("This is not an accepted image, it looks like %(looks_like)s.") % facts
     if error.reason == "too_many_bytes":
         facts |= {name: filesizeformat(str(error.facts[name])) for name in ("size", "limit")}
+    if error.facts.get("preset"):
+        return (
+            _(
+                "Preset “%(preset)s” would make %(width)s × %(height)s pixels of this image; at most %(limit)s are"
+                " allowed. Change the preset."
+            )
+            % facts
+        )
     return texts[error.reason] % facts
 
 

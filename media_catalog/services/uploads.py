@@ -3,24 +3,28 @@
 import hashlib
 import io
 import logging
+import time
 from datetime import timedelta
 from typing import BinaryIO
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from media_catalog.aws import s3
-from media_catalog.exceptions import AwsConflict, BackofficeError, ImageRefused
+from media_catalog.exceptions import AwsConflict, AwsUnavailable, ImageRefused
 from media_catalog.imaging.probe import Probe, extension, probe
 from media_catalog.models import Bucket, Image, Upload
+from media_catalog.quota import meter
 
 from . import arrivals, keys
 from .limits import image_limits
 
 logger = logging.getLogger(__name__)
 CHUNK_BYTES = 1024 * 1024
+LONGEST_WAIT = timedelta(days=1)  # between two tries of the sweep
 
 
 def store(*, file: BinaryIO, name: str, caption: str, bucket: Bucket, user: User | None, folder: str = "") -> Image:
@@ -32,115 +36,150 @@ def store(*, file: BinaryIO, name: str, caption: str, bucket: Bucket, user: User
     cannot be undone at once is settled by `settle_stale`, which finds the key in the upload's row.
     """
     found = probe(file, limits=image_limits())
-    sha256 = _sha256(file)
-    draft = Upload(bucket=bucket, name=name[-255:], caption=caption, sha256=sha256.hex(), user=user)
+    draft = Upload(
+        bucket=bucket, name=name.replace("\x00", "")[-255:], caption=caption, sha256=_sha256(file), user=user
+    )
     key_name = keys.clean_name(name, extension=extension(found.format))
     prefix = keys.clean_folder(folder)
     for key in keys.candidates(f"{prefix}/{key_name}" if prefix else key_name):
         upload = _take_key(draft, key)
-        if upload and (image := _write(upload, file, sha256, found)):
+        if upload and (image := _write(upload, file, found)):
             return image
     raise AwsConflict(name)
 
 
-def settle_stale() -> int:
-    """Settle uploads whose process died or could not undo: returns how many were. One GET or DELETE each.
+def settle_stale() -> list[int]:
+    """Settle uploads whose process died or could not undo; returns the ids of the images that became known by it.
 
     An object whose upload nobody heard of again is catalogued; one whose upload was reported as failed is deleted.
+    Objects of others, known by their SHA-256, are not touched. One HEAD each, and a GET or DELETE of what is ours. An
+    upload that cannot be settled is tried again after UPLOAD_STALE_SECONDS, then twice that, up to a day.
     """
-    before = timezone.now() - timedelta(seconds=settings.UPLOAD_STALE_SECONDS)
-    stale = Upload.objects.filter(status=Upload.Status.CREATED, created_at__lt=before).select_related("bucket", "user")
-    return sum(_settle(upload) for upload in stale)
-
-
-def _write(upload: Upload, file: BinaryIO, sha256: bytes, found: Probe) -> Image | None:
-    """The catalogued image, or None when S3 holds another object under the key."""
-    file.seek(0)
-    try:
-        etag = s3.put_object(upload.bucket.name, upload.key, file, content_type=found.content_type, sha256=sha256)
-        return arrivals.record(upload=upload, etag=etag, size=file.seek(0, io.SEEK_END), probe=found).image
-    except AwsConflict:
-        return _adopt_own(upload, sha256, found)
-    except (BackofficeError, DatabaseError) as error:
-        _undo(upload, error)
-        raise
-
-
-def _adopt_own(upload: Upload, sha256: bytes, found: Probe) -> Image | None:
-    """After a lost answer the retry of our own PUT meets the object of the first: the same bytes are ours."""
-    try:
-        held = s3.head_object(upload.bucket.name, upload.key)
-    except BackofficeError as error:
-        _undo(upload, error)
-        raise
-    if held and held.sha256 == sha256:
-        return arrivals.record(upload=upload, etag=held.etag, size=held.size, probe=found).image
-    _close(upload, "key taken at S3")
-    return None
+    until = time.monotonic() + settings.JOB_CHUNK_SECONDS  # the schedule's task has the time limit of a chunk
+    new = []
+    for upload in Upload.objects.due(timezone.now()).select_related("bucket", "user").order_by("pk"):
+        if time.monotonic() > until:
+            break
+        try:
+            if _claim(upload) and (image := _settle(upload)):
+                new.append(image.pk)
+        except Exception:  # whatever it is, the others have their turn
+            logger.exception("upload %s not settled yet", upload.uuid)
+    return new
 
 
 def _take_key(draft: Upload, key: str) -> Upload | None:
-    """Save the upload under this key, or None when it is taken. Unique constraints decide between racing uploads."""
-    if Image.objects.filter(bucket=draft.bucket, key=key).exists():
-        return None
+    """Save the upload under this key, or None when it is taken. Unique constraints decide between racing uploads.
+
+    The catalogue is asked after the save: from then on nobody else can complete an upload under the key.
+    """
     upload = Upload(
         bucket=draft.bucket, key=key, name=draft.name, caption=draft.caption, sha256=draft.sha256, user=draft.user
     )
     try:
         with transaction.atomic():
             upload.save()
+            if _is_catalogued(upload):
+                transaction.set_rollback(True)
+                return None
     except IntegrityError:
         return None
     return upload
 
 
-def _undo(upload: Upload, error: Exception) -> None:
-    """Remove what may have been written. What fails here stays open for `settle_stale`."""
+def _write(upload: Upload, file: BinaryIO, found: Probe) -> Image | None:
+    """The catalogued image, or None when S3 holds another object under the key."""
+    with meter.tally() as counted:
+        try:
+            held = _put(upload, file, found)
+            if held:
+                return arrivals.record(upload=upload, etag=held.etag, size=held.size, probe=found).image
+        except Exception as error:
+            _undo(upload, error, sent=bool(counted))
+            raise
+    _close(upload, "key taken at S3")
+    return None
+
+
+def _put(upload: Upload, file: BinaryIO, found: Probe) -> s3.ObjectInfo | None:
+    """The object as S3 holds it, or None when the key is another's there.
+
+    After a lost answer the retry of our own PUT meets the object of the first: the same bytes are ours.
+    """
+    sha256 = bytes.fromhex(upload.sha256)
     try:
-        Upload.objects.filter(pk=upload.pk).update(error=str(error))
+        etag = s3.put_object(upload.bucket.name, upload.key, file, content_type=found.content_type, sha256=sha256)
+    except AwsConflict:
+        return _own_object(upload)
+    return s3.ObjectInfo(etag=etag, size=file.seek(0, io.SEEK_END), content_type=found.content_type, sha256=sha256)
+
+
+def _undo(upload: Upload, error: Exception, *, sent: bool) -> None:
+    """Remove what was written, if anything was sent. What is not certain stays open for `settle_stale`."""
+    try:
+        if sent:
+            Upload.objects.filter(pk=upload.pk).update(error=repr(error))
+            if isinstance(error, AwsUnavailable):
+                return  # a PUT without an answer may still take effect: too early to look
+            _remove_own(upload)
+        _close(upload, repr(error))
+    except Exception:  # the caller is about to raise the error that matters
+        logger.exception("upload %s left for the sweep", upload.uuid)
+
+
+def _claim(upload: Upload) -> bool:
+    """Set the next try before this one, so that neither a second sweep nor a crash repeats it too soon."""
+    now = timezone.now()
+    wait = min(settings.UPLOAD_STALE_SECONDS * 2**upload.tries, LONGEST_WAIT.total_seconds())
+    due = Upload.objects.due(now).filter(pk=upload.pk)
+    return bool(due.update(tries=F("tries") + 1, next_try_at=now + timedelta(seconds=wait)))
+
+
+def _settle(upload: Upload) -> Image | None:
+    """The image, when it is new to the catalogue."""
+    error = upload.error
+    if not error:
+        try:
+            return _finish(upload)
+        except (ImageRefused, AwsConflict) as refused:
+            error = repr(refused)
+    _remove_own(upload)
+    _close(upload, error)
+    return None
+
+
+def _finish(upload: Upload) -> Image | None:
+    content = s3.get_object(upload.bucket.name, upload.key) if _own_object(upload) else None
+    if content is None or _sha256(io.BytesIO(content.body)) != upload.sha256:
+        _close(upload, "never arrived")
+        return None
+    found = probe(io.BytesIO(content.body), limits=image_limits())
+    arrival = arrivals.record(upload=upload, etag=content.etag, size=content.size, probe=found)
+    return arrival.image if arrival.new else None
+
+
+def _remove_own(upload: Upload) -> None:
+    if _own_object(upload) and not _is_catalogued(upload):
         s3.delete_object(upload.bucket.name, upload.key)
-        _close(upload, str(error))
-    except (BackofficeError, DatabaseError):
-        logger.warning("upload %s left for the sweep", upload.uuid, exc_info=True)
+
+
+def _own_object(upload: Upload) -> s3.ObjectInfo | None:
+    """What S3 holds under the key if it is ours, which has the SHA-256 that our PUT always leaves. One HEAD."""
+    held = s3.head_object(upload.bucket.name, upload.key)
+    return held if held and held.sha256 == bytes.fromhex(upload.sha256) else None
+
+
+def _is_catalogued(upload: Upload) -> bool:
+    return Image.objects.filter(bucket=upload.bucket, key=upload.key).exists()
 
 
 def _close(upload: Upload, error: str) -> None:
     Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.FAILED, error=error)
 
 
-def _settle(upload: Upload) -> bool:
-    try:
-        if upload.error:
-            _remove(upload, upload.error)
-        else:
-            _finish(upload)
-    except BackofficeError:
-        logger.warning("upload %s not settled yet", upload.uuid, exc_info=True)
-        return False
-    return True
-
-
-def _finish(upload: Upload) -> None:
-    content = s3.get_object(upload.bucket.name, upload.key)
-    if content is None:
-        _close(upload, "never arrived")
-        return
-    try:
-        found = probe(io.BytesIO(content.body), limits=image_limits())
-    except ImageRefused as error:
-        _remove(upload, str(error))
-        return
-    arrivals.record(upload=upload, etag=content.etag, size=content.size, probe=found)
-
-
-def _remove(upload: Upload, error: str) -> None:
-    s3.delete_object(upload.bucket.name, upload.key)
-    _close(upload, error)
-
-
-def _sha256(file: BinaryIO) -> bytes:
+def _sha256(file: BinaryIO) -> str:
     file.seek(0)
     digest = hashlib.sha256()
     while chunk := file.read(CHUNK_BYTES):
         digest.update(chunk)
-    return digest.digest()
+    return digest.hexdigest()

@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.test import Client
 
+from media_catalog.admin import bulk
 from media_catalog.models import Image, Job, RequestClass, RequestCounter, RequestLimit
 from media_catalog.services import renditions
 from tests.pictures import encoded, one_face, picture
@@ -21,6 +22,13 @@ ACTIONS = {
 def _post(client, action, images, query="", **fields):
     data = {"action": action, "_selected_action": [image.pk for image in images], "select_across": "0", **fields}
     return client.post(f"{LIST}{query}", data)
+
+
+def _confirm(client, action, images, query="", **fields):
+    """The button of the page that the same selection and options show now."""
+    page = _post(client, action, images, query, **fields)
+    shown = {name: page.context[name] for name in ("selection", "counted_options")}
+    return _post(client, action, images, query, **fields, **shown, confirm="1")
 
 
 def _cost(response) -> dict[str, tuple[int, int]]:
@@ -48,13 +56,14 @@ def test_confirming_starts_a_job_of_what_was_confirmed(admin_client, store, work
     chosen = images[:2]
     estimate = _post(admin_client, action, chosen).context["cost"].requests
 
-    response = _post(admin_client, action, chosen, confirm="1", count="2")
+    response = _confirm(admin_client, action, chosen)
 
     job = Job.objects.get()
     assert response.url == f"/admin/media_catalog/job/{job.pk}/change/"
     assert (job.kind, job.requested_by, job.scope) == (kind, admin_user, "2 images")
     assert set(job.items.values_list("image", flat=True)) == {image.pk for image in chosen}
-    assert LogEntry.objects.filter(user=admin_user, object_id=str(chosen[0].pk)).count() == 1
+    entry = LogEntry.objects.get(user=admin_user, object_id=str(chosen[0].pk))
+    assert entry.change_message.endswith(f" requested (job #{job.pk})")
     work()
     used: dict[str, int] = {}
     for requests in job.items.values_list("requests", flat=True):
@@ -69,7 +78,8 @@ def test_removal_takes_everything_after_its_own_confirmation(admin_client, store
     assert "7 objects are deleted" in page.content.decode()
     assert Image.objects.exists()
 
-    _post(admin_client, "remove", [image], confirm="1", count="1")
+    _confirm(admin_client, "remove", [image])
+    assert LogEntry.objects.get().action_flag == CHANGE, "nothing has been deleted yet"
     work()
 
     assert not Image.objects.exists()
@@ -81,35 +91,47 @@ def test_select_all_means_all_that_the_filter_shows(admin_client, store, origina
 
     page = _post(admin_client, "remove", shown, query="?format=PNG", select_across="1")
     assert page.context["count"] == 1
-    _post(admin_client, "remove", shown, query="?format=PNG", select_across="1", confirm="1", count="1")
+    _confirm(admin_client, "remove", shown, query="?format=PNG", select_across="1")
 
     job = Job.objects.get()
     assert job.scope == "1 image: all with type: PNG"
     assert [item.target for item in job.items.all()] == [f"{originals.name}/b.png"]
 
 
-def test_a_selection_that_changed_is_shown_again(admin_client, store):
-    image = store()
+def test_images_that_were_not_shown_are_shown_first(admin_client, store):
+    """As many as before, but others: one has gone, and another has come under the same filter."""
+    shown = [store(encoded(picture(), "PNG"), name="a.png")]
+    fields = {"query": "?format=PNG", "select_across": "1"}
+    selection = _post(admin_client, "remove", shown, **fields).context["selection"]
+    Image.objects.all().delete()
+    store(encoded(picture(), "PNG"), name="b.png")
 
-    response = _post(admin_client, "remove", [image], confirm="1", count="5")
+    response = _post(admin_client, "remove", shown, **fields, selection=selection, confirm="1")
 
     assert "selection has changed" in response.content.decode()
+    assert not Job.objects.exists()
+    assert response.context["selection"] != selection
+
+
+def test_a_confirmation_without_its_page_is_shown_first(admin_client, store):
+    _post(admin_client, "remove", [store()], confirm="1")
     assert not Job.objects.exists()
 
 
 def test_options_that_were_not_counted_are_shown_first(admin_client, store, work):
     image = store(one_face())
-    _post(admin_client, "detect_faces", [image], confirm="1", count="1")
+    _confirm(admin_client, "detect_faces", [image])
     work()
 
     first = _post(admin_client, "detect_faces", [image])
     assert _cost(first) == {}
-    unseen = _post(admin_client, "detect_faces", [image], confirm="1", count="1", again="1")
+    selection = first.context["selection"]
+    unseen = _post(admin_client, "detect_faces", [image], confirm="1", selection=selection, again="1")
     assert "The options change the numbers" in unseen.content.decode()
     assert _cost(unseen)["Rekognition images"][0] == 1
     assert Job.objects.count() == 1
 
-    _post(admin_client, "detect_faces", [image], confirm="1", count="1", again="1", counted_options="again")
+    _confirm(admin_client, "detect_faces", [image], again="1")
     assert Job.objects.first().options == {"again": True}
 
 
@@ -133,7 +155,16 @@ def test_what_would_be_refused_is_said_before(admin_client, store):
 def test_unreadable_and_unchanged_images_are_said(admin_client, store):
     response = _post(admin_client, "detect_faces", [store(encoded(picture(), "WEBP"))])
 
-    assert "1 image cannot be read by Rekognition" in response.content.decode()
+    takes = "it takes JPEG and PNG of 80 × 80 pixels or more, up to 15 MB"
+    assert f"1 image cannot be read by Rekognition ({takes})" in response.content.decode()
+
+
+def test_one_refusal_is_said_in_the_singular(admin_client, store):
+    RequestLimit.objects.filter(request_class=RequestClass.REKOGNITION_IMAGE).update(limit=0)
+
+    said = " ".join(_post(admin_client, "detect_faces", [store()]).content.decode().split())
+
+    assert "1 of 1 request (Rekognition images) would be refused by quota. Left this month: 0." in said
 
 
 @pytest.mark.parametrize(("action", "permission"), ACTIONS.items())
@@ -141,12 +172,12 @@ def test_actions_need_their_permission_on_the_page_and_by_hand(client, store, st
     image = store()
     client.force_login(staff_with("view_image"))
     assert f'value="{action}"' not in client.get(LIST).content.decode()
-    _post(client, action, [image], confirm="1", count="1")
+    _post(client, action, [image], confirm="1", selection=bulk.digest([image.pk]))
     assert not Job.objects.exists()
 
     client.force_login(staff_with("view_image", permission))
     assert f'value="{action}"' in client.get(LIST).content.decode()
-    _post(client, action, [image], confirm="1", count="1")
+    _post(client, action, [image], confirm="1", selection=bulk.digest([image.pk]))
     assert Job.objects.count() == 1
 
 
@@ -167,8 +198,9 @@ def test_an_id_that_no_longer_exists_is_left_out(admin_client, store):
 
 
 def test_get_starts_nothing(admin_client, store):
-    store()
-    admin_client.get(f"{LIST}?action=remove&_selected_action=1&confirm=1&count=1", follow=True)
+    image = store()
+    selection = bulk.digest([image.pk])
+    admin_client.get(f"{LIST}?action=remove&_selected_action={image.pk}&confirm=1&selection={selection}", follow=True)
     assert not Job.objects.exists()
 
 
@@ -176,13 +208,16 @@ def test_the_post_needs_a_csrf_token(store, admin_user):
     image = store()
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin_user)
-    assert _post(client, "remove", [image], confirm="1", count="1").status_code == 403
+    answer = _post(client, "remove", [image], confirm="1", selection=bulk.digest([image.pk]))
+    assert answer.status_code == 403
+    assert not Job.objects.exists()
 
 
 def test_the_page_carries_the_selection(admin_client, store):
     images = [store(name=f"{number}.jpg") for number in range(2)]
-    page = _post(admin_client, "make_renditions", images).content.decode()
+    response = _post(admin_client, "make_renditions", images)
+    page = response.content.decode()
 
     carried = re.findall(r'name="_selected_action" value="(\d+)"', page)
     assert sorted(map(int, carried)) == [image.pk for image in images]
-    assert 'name="count" value="2"' in page
+    assert re.findall(r'name="selection" value="([0-9a-f]{64})"', page) == [response.context["selection"]]

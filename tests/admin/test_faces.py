@@ -6,6 +6,8 @@ import io
 import pytest
 from botocore.stub import Stubber
 from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from media_catalog.admin.faces import SafeText
 from media_catalog.aws.client import client as aws_client
@@ -103,6 +105,24 @@ def test_filters_are_respected(admin_client, documented, store):
     assert [row["image key"] for row in _rows(admin_client.get(f"{EXPORT}?q=other"))] == ["other.jpg"]
 
 
+@pytest.mark.parametrize("query", ["foo=1", "analysis__analysed_at__gte=x"])
+def test_the_export_answers_odd_parameters_as_the_list_does(admin_client, documented, query):
+    assert admin_client.get(f"{LIST}?{query}").url == f"{LIST}?e=1"
+    assert admin_client.get(f"{EXPORT}?{query}").url == f"{LIST}?e=1"
+    assert LogEntry.objects.count() == 0
+
+
+@pytest.mark.parametrize("url", [LIST, EXPORT])
+def test_what_is_not_shown_is_not_loaded(admin_client, documented, url):
+    """The answer as received is kilobytes for each face of its image."""
+    with CaptureQueriesContext(connection) as queries:
+        assert admin_client.get(url).status_code == 200
+
+    loaded = [query["sql"] for query in queries if '"media_catalog_face"."confidence"' in query["sql"]]
+    assert len(loaded) == 1
+    assert not [sql for query in queries if "raw_response" in (sql := query["sql"]) or '"attributes"' in sql]
+
+
 def test_the_export_has_its_own_permission_and_leaves_a_trace(client, documented, staff_with):
     viewer, exporter = staff_with("view_face"), staff_with("view_face", "export_face")
     client.force_login(viewer)
@@ -113,7 +133,7 @@ def test_the_export_has_its_own_permission_and_leaves_a_trace(client, documented
     client.force_login(exporter)
     assert "export/" in client.get(LIST).content.decode()
     assert len(_rows(client.get(EXPORT))) == 1
-    assert LogEntry.objects.get(user=exporter).change_message == "Exported 1 faces."
+    assert LogEntry.objects.get(user=exporter).change_message == "Exported 1 face."
 
 
 def test_the_list_costs_few_queries(admin_client, store, django_assert_max_num_queries):

@@ -4,12 +4,14 @@ import html
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from media_catalog import jobs
 from media_catalog.aws import s3
-from media_catalog.exceptions import AwsUnavailable
-from media_catalog.models import Analysis, Face, Image, RequestUsage
+from media_catalog.exceptions import AwsUnavailable, DetectionRefused
+from media_catalog.models import Analysis, Face, Image, Preset, RequestUsage
 from media_catalog.services import detection, renditions
 from tests.pictures import encoded, one_face, picture
 
@@ -110,6 +112,14 @@ class TestList:
         store()
         assert admin_client.get(f"{LIST}?{query}", follow=True).status_code == 200
 
+    def test_the_answers_of_the_detector_are_not_loaded(self, admin_client, store):
+        detection.detect(image=store(one_face()))
+
+        with CaptureQueriesContext(connection) as queries:
+            assert "1 face" in _text(admin_client.get(LIST))
+
+        assert not [query["sql"] for query in queries if "raw_response" in query["sql"]]
+
     def test_an_empty_list_says_how_to_begin(self, admin_client, originals):
         response = admin_client.get(LIST)
 
@@ -121,11 +131,17 @@ class TestList:
 
     def test_caption_and_key_are_escaped(self, admin_client, store):
         image = store()
-        Image.objects.filter(pk=image.pk).update(caption='"><script>x</script>', name="<b>")
         renditions.make(image=image)
+        nasty = {field: f'"><script>{field}</script>' for field in ("key", "name", "caption")}
+        Image.objects.filter(pk=image.pk).update(**nasty)
 
-        assert "<script>x" not in admin_client.get(LIST).content.decode()
-        assert "<script>x" not in admin_client.get(_change(image)).content.decode()
+        listed, changed = (admin_client.get(url).content.decode() for url in (LIST, _change(image)))
+
+        for page in (listed, changed):
+            assert not re.search("<script>(key|name|caption)", page)
+        assert "<script>key" in html.unescape(listed)
+        assert "<script>caption" in html.unescape(listed)
+        assert all(text in html.unescape(changed) for text in nasty.values())
 
 
 class TestChangePage:
@@ -147,6 +163,33 @@ class TestChangePage:
         assert "does not report age" in words
         assert image.sha256 in words
         assert "dlib HOG" in words
+
+    def test_renditions_are_current_stale_or_missing(self, admin_client, store):
+        image = store()
+        renditions.make(image=image)
+        Preset.objects.filter(slug="low").update(version=2)
+        image.renditions.filter(preset__slug="medium").delete()
+        image.renditions.filter(preset__slug="high").update(source_etag="older")
+
+        rows = admin_client.get(_change(image)).context["renditions"]
+
+        state = {row["preset"].slug: (row["rendition"] is not None, row["current"]) for row in rows}
+        assert state == {
+            "low": (True, False),
+            "medium": (False, False),
+            "high": (True, False),
+            **dict.fromkeys(["thumbnail", "preview", "very-high"], (True, True)),
+        }
+
+    def test_a_failure_that_no_detector_saw_is_signed_by_none(self, admin_client, store):
+        image = store(encoded(picture(), "WEBP"))
+        with pytest.raises(DetectionRefused):
+            detection.detect(image=image)
+
+        words = _text(admin_client.get(_change(image)))
+
+        assert "Failed: Rekognition cannot read this image." in words
+        assert "DetectFaces" not in words
 
     def test_ages_are_shown_when_reported(self, admin_client, store):
         image = store(one_face())
@@ -216,10 +259,12 @@ class TestPreview:
 
         assert response.status_code == 200
         assert response["Content-Type"] == "image/jpeg"
-        assert response["Cache-Control"].startswith("private")
+        assert response["Cache-Control"] == "private, max-age=86400"
         assert response["X-Content-Type-Options"] == "nosniff"
         again = admin_client.get(self._url(image), headers={"if-none-match": response["ETag"]})
         assert (again.status_code, again.content) == (304, b"")
+        for header in ("ETag", "Cache-Control"):
+            assert again[header] == response[header]
 
     def test_not_for_strangers(self, client, store, staff_with):
         image = store()
@@ -238,7 +283,9 @@ class TestPreview:
         renditions.make(image=image)
         high = image.renditions.get(preset__slug="high")
         s3.delete_object(high.bucket.name, high.key)
-        assert admin_client.get(self._url(image, "high")).status_code == 404
+        gone = admin_client.get(self._url(image, "high"))
+        assert gone.status_code == 404
+        assert "no-store" in gone["Cache-Control"]
 
         def away(*args):
             raise AwsUnavailable("x")
@@ -246,6 +293,7 @@ class TestPreview:
         monkeypatch.setattr(s3, "get_object", away)
         response = admin_client.get(self._url(image, "high"))
         assert response.status_code == 503
+        assert "no-store" in response["Cache-Control"]
         assert "could not be reached" in response.content.decode()
 
 

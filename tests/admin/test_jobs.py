@@ -69,7 +69,7 @@ def test_a_large_job_is_paged_with_few_queries(admin_client, admin_user, db, dja
 def test_the_list_shows_result_and_failures(admin_client, job, work):
     work()
     page = admin_client.get(LIST).content.decode()
-    assert "3 of 3, 1 failed" in page
+    assert "3 of 3 processed, 1 failed" in page
     assert "Make renditions" in page
 
 

@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from django.test import Client
 
-from media_catalog.models import Bucket, Job, Preset, RequestClass, RequestCounter, RequestLimit
+from media_catalog.exceptions import QuotaRefused
+from media_catalog.models import Bucket, Job, Preset, RequestClass, RequestLimit
 from media_catalog.quota.meter import spend
 
 PAGES = [
@@ -37,6 +39,56 @@ def test_every_page_is_strict(admin_client, originals, path):
     assert "<style" not in page
 
 
+@pytest.mark.database
+@pytest.mark.parametrize(
+    "query",
+    [
+        "image/?format=%00",
+        "image/?state=%00",
+        "image/?state=faces%00",
+        "image/?q=%00",
+        "image/?key=%00",
+        "image/?created_at__gte=%00",
+        "image/?o=%00",
+        "image/?p=%00",
+        "image/?%00=1",
+        "job/?kind=%00",
+        "job/?state__exact=%00",
+        "job/?state__exact=finished%00",
+        "bucket/?role__exact=%00",
+        "bucket/?role__in=%00,%00",
+        "preset/?mode__exact=%00",
+        "requestlimit/?source=%00",
+        "face/?confidence=%00",
+        "face/?detector=%00",
+        "face/export/?confidence=%00",
+        "face/export/?q=%00",
+        "face/export/?id=%00",
+    ],
+)
+def test_nul_in_the_address_is_no_error(admin_client, query):
+    """PostgreSQL refuses it in a text."""
+    assert admin_client.get(f"/admin/media_catalog/{query}", follow=True).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "words"), [("/nowhere/", "There is nothing at this address."), ("/admin/auth/user/", "may not do this")]
+)
+def test_refusals_are_pages_with_a_way_back(client, staff_with, path, words):
+    client.force_login(staff_with("view_image"))
+    page = client.get(path).content.decode()
+    assert words in page
+    assert '<a href="/admin/" class="bo-button">Overview</a>' in page
+
+
+def test_an_expired_form_is_a_page_with_a_way_back(admin_user):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(admin_user)
+    page = client.post("/admin/media_catalog/bucket/sync/").content.decode()
+    assert "The form has expired" in page
+    assert '<a href="/admin/" class="bo-button">Overview</a>' in page
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_no_page_is_for_strangers(client, db, path):
     assert client.get(f"/admin/{path}").url.startswith("/admin/login/")
@@ -47,9 +99,6 @@ def test_the_start_page_leads_to_the_admin(client):
 
 
 class TestQuotaSummary:
-    def _entries(self, client):
-        return {entry.request_class: entry for entry in client.get("/admin/").context["classes"]}
-
     def test_used_limit_left_and_reset_in_words(self, admin_client, db):
         RequestLimit.objects.filter(request_class=RequestClass.S3_TIER1).update(limit=10)
         for _time in range(8):
@@ -142,17 +191,32 @@ class TestPresets:
 class TestLimits:
     def test_a_changed_limit_holds_at_once_and_leaves_history(self, admin_client, db):
         row = RequestLimit.objects.get(request_class=RequestClass.S3_TIER1)
-        RequestCounter.objects.create(request_class=RequestClass.S3_TIER1, month="2026-01-01", used=5)
+        spend("s3", "PutObject")
 
         admin_client.post(
             f"/admin/media_catalog/requestlimit/{row.pk}/change/",
-            {"limit": "7", "source": "set by hand", "source_date": "2026-11-20"},
+            {"limit": "2", "source": "set by hand", "source_date": "2026-11-20"},
         )
 
         row.refresh_from_db()
-        assert (row.limit, row.source) == (7, "set by hand")
+        assert (row.limit, row.source) == (2, "set by hand")
+        spend("s3", "PutObject")
+        with pytest.raises(QuotaRefused):
+            spend("s3", "PutObject")
         history = admin_client.get(f"/admin/media_catalog/requestlimit/{row.pk}/history/").content.decode()
         assert "Changed" in history
+
+    def test_what_is_free_has_no_limit(self, admin_client, db):
+        """One on DELETE would block removals."""
+        add = "/admin/media_catalog/requestlimit/add/"
+        assert 'value="free"' not in admin_client.get(add).content.decode()
+        fields = {"limit": "1", "source": "x", "source_date": "2026-11-20"}
+
+        RequestLimit.objects.filter(request_class=RequestClass.S3_TIER1).delete()
+        admin_client.post(add, {"request_class": "free", **fields})
+        assert not RequestLimit.objects.filter(request_class=RequestClass.FREE).exists()
+        admin_client.post(add, {"request_class": "s3_tier1", **fields})
+        assert RequestLimit.objects.get(request_class=RequestClass.S3_TIER1).limit == 1
 
     def test_negative_is_refused(self, admin_client, db):
         row = RequestLimit.objects.first()

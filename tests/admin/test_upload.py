@@ -2,11 +2,15 @@
 
 import pytest
 from django.contrib.admin.models import ADDITION, LogEntry
+from django.db import InterfaceError, OperationalError
 from django.urls import reverse
 
+from media_catalog import jobs
 from media_catalog.aws import s3
-from media_catalog.exceptions import AwsDenied, AwsUnavailable
+from media_catalog.aws.client import forget_clients
 from media_catalog.models import Image, Job, RequestClass, RequestCounter, RequestLimit
+from media_catalog.services import arrivals
+from tests.aws.faults import Answer, s3_error, serving
 from tests.pictures import bomb, encoded, jpeg, picture, upload_file
 
 URL = "/admin/media_catalog/image/add/"
@@ -118,18 +122,32 @@ def test_without_a_bucket_the_page_says_what_to_do(admin_client, db):
     assert "create_buckets" in admin_client.get(URL).content.decode()
 
 
+NOT_TRIED = "This file was not tried."
+
+
 @pytest.mark.parametrize(
-    ("error", "said"), [(AwsUnavailable("x"), "could not be reached"), (AwsDenied("secret-key"), "denied access")]
+    ("answers", "said"),
+    [
+        ([s3_error(500, "InternalError")] * 3, "could not be reached"),
+        ([s3_error(403, "AccessDenied"), Answer(status=404)], "denied access"),
+    ],
 )
-def test_aws_faults_are_said_for_the_file(admin_client, originals, monkeypatch, error, said):
-    def failing(*args, **kwargs):
-        raise error
+def test_an_s3_that_fails_is_tried_with_one_file_only(admin_client, originals, settings, answers, said):
+    with serving() as server:
+        server.script.extend(answers)
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        response = _post(admin_client, originals, *(upload_file(jpeg(), name) for name in ("a.jpg", "b.jpg", "c.jpg")))
 
-    monkeypatch.setattr(s3, "put_object", failing)
-    response = _post(admin_client, originals, upload_file(jpeg()))
-
-    assert said in _messages(response)[0]
-    assert "secret-key" not in response.content.decode()
+    first, second, third = _messages(response)
+    assert "a.jpg" in first
+    assert NOT_TRIED not in first
+    for name, message in [("b.jpg", second), ("c.jpg", third)]:
+        assert name in message
+        assert NOT_TRIED in message
+    assert all(said in message for message in (first, second, third))
+    assert "by script" not in response.content.decode()
+    assert {request.path for request in server.log} == {f"/{originals.name}/a.jpg"}
     assert not Image.objects.exists()
 
 
@@ -137,12 +155,72 @@ def test_the_limit_reached_refuses_the_rest(admin_client, originals):
     spent = RequestCounter.objects.get(request_class=RequestClass.S3_TIER1).used
     RequestLimit.objects.filter(request_class=RequestClass.S3_TIER1).update(limit=spent + 1)
 
-    response = _post(admin_client, originals, upload_file(jpeg(), "a.jpg"), upload_file(jpeg(), "b.jpg"))
+    response = _post(admin_client, originals, *(upload_file(jpeg(), name) for name in ("a.jpg", "b.jpg", "c.jpg")))
 
-    refused, stored = _messages(response)
+    refused, not_tried, stored = _messages(response)
     assert "Refused by quota" in refused
+    assert NOT_TRIED not in refused
+    assert "Refused by quota" in not_tried
+    assert NOT_TRIED in not_tried
     assert stored == "1 image uploaded."
     assert Image.objects.get().key == "a.jpg"
+
+
+@pytest.mark.parametrize("error", [OperationalError("disk full"), InterfaceError("gone"), MemoryError()])
+def test_a_failing_server_is_said_for_the_file_and_the_others_go_on(admin_client, originals, monkeypatch, error):
+    def failing(*, upload, **kwargs):
+        if upload.name == "b.jpg":
+            raise error
+        return record(upload=upload, **kwargs)
+
+    record = arrivals.record
+    monkeypatch.setattr(arrivals, "record", failing)
+    response = _post(admin_client, originals, *(upload_file(jpeg(), name) for name in ("a.jpg", "b.jpg", "c.jpg")))
+
+    refused, stored = _messages(response)
+    assert "b.jpg" in refused
+    assert "could not be stored" in refused
+    assert stored == "2 images uploaded."
+    assert set(Image.objects.values_list("key", flat=True)) == {"a.jpg", "c.jpg"}
+    assert set(LogEntry.objects.values_list("object_repr", flat=True)) == {"a.jpg", "c.jpg"}
+    assert s3.head_object(originals.name, "b.jpg") is None
+
+
+def test_renditions_that_cannot_be_started_do_not_lose_the_report(admin_client, originals, monkeypatch):
+    def failing(**kwargs):
+        raise OperationalError("disk full")
+
+    monkeypatch.setattr(jobs, "start", failing)
+    response = _post(admin_client, originals, upload_file(jpeg()), make_renditions="on")
+
+    warned, stored = _messages(response)
+    assert "are stored, but" in warned
+    assert stored == "1 image uploaded."
+    assert LogEntry.objects.get().object_repr == "photo.jpg"
+
+
+def test_renditions_are_offered_and_made_only_with_their_permission(client, originals, staff_with):
+    client.force_login(staff_with("add_image", "view_image"))
+    assert "make_renditions" not in client.get(URL).context["form"].fields
+    assert _messages(_post(client, originals, upload_file(jpeg()), make_renditions="on")) == ["1 image uploaded."]
+    assert not Job.objects.exists()
+
+    client.force_login(staff_with("add_image", "view_image", "make_renditions_image"))
+    assert "make_renditions" in client.get(URL).context["form"].fields
+    _post(client, originals, upload_file(jpeg()), make_renditions="on")
+    assert Job.objects.get().kind == "make_renditions"
+
+
+def test_who_may_only_add_stays_on_the_page(client, originals, staff_with):
+    client.force_login(staff_with("add_image"))
+    images = reverse("admin:media_catalog_image_changelist")
+    assert f'href="{images}"' not in client.get(URL).content.decode()
+
+    response = _post(client, originals, upload_file(jpeg()))
+
+    assert response.redirect_chain == [(URL, 302)]
+    assert response.status_code == 200
+    assert _messages(response) == ["1 image uploaded."]
 
 
 def test_the_permission_is_needed(client, originals, staff_with):

@@ -1,8 +1,12 @@
 """Each fault of AWS and of the network reaches the caller as one of our exceptions."""
 
+from pathlib import Path
+
+import botocore.exceptions
 import pytest
 
 from media_catalog.aws import rekognition, s3
+from media_catalog.aws.client import call
 from media_catalog.exceptions import (
     AwsConflict,
     AwsDenied,
@@ -11,6 +15,7 @@ from media_catalog.exceptions import (
     AwsThrottled,
     AwsUnavailable,
     DetectionRefused,
+    ObjectUnreachable,
 )
 from tests.quota.ledger import used
 
@@ -72,7 +77,7 @@ def test_of_s3_without_a_body(status: int, expected: type[AwsError], attempts: i
     [
         (400, "InvalidImageFormatException", DetectionRefused, 1),
         (400, "ImageTooLargeException", DetectionRefused, 1),
-        (400, "InvalidS3ObjectException", DetectionRefused, 1),
+        (400, "InvalidS3ObjectException", ObjectUnreachable, 1),
         (400, "InvalidParameterException", DetectionRefused, 1),
         (400, "AccessDeniedException", AwsDenied, 1),
         (400, "UnrecognizedClientException", AwsDenied, 1),
@@ -116,6 +121,44 @@ def test_of_credentials_that_are_missing(missing: str, faults: FaultServer, monk
 
     assert not faults.log
     assert used() == {}
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        "credential_process = false",
+        "sso_start_url = https://sso.invalid/start\nsso_region = us-east-1\nsso_account_id = 1\nsso_role_name = r",
+    ],
+)
+def test_of_credentials_that_cannot_be_had(
+    profile: str, faults: FaultServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A helper that fails; a login that was never made. Trying again in a moment would not help."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    (tmp_path / "config").write_text(f"[default]\n{profile}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+    with pytest.raises(AwsDenied):
+        put()
+
+    assert not faults.log
+    assert used() == {}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        botocore.exceptions.UnauthorizedSSOTokenError(),
+        botocore.exceptions.TokenRetrievalError(provider="sso", error_msg="expired"),
+        botocore.exceptions.LoginRefreshRequired(),
+        botocore.exceptions.NoAuthTokenError(),
+    ],
+)
+def test_of_logins_that_have_expired(error: botocore.exceptions.BotoCoreError) -> None:
+    """What botocore raises once AWS's sign-in service, which is not stood in for here, has refused."""
+    with pytest.raises(AwsDenied), call():
+        raise error
 
 
 def test_what_is_not_there_is_an_answer(faults: FaultServer) -> None:

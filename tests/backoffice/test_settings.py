@@ -17,10 +17,10 @@ PRODUCTION = {
 }
 
 
-def _start(**environment: str) -> subprocess.CompletedProcess[str]:
-    path = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "backoffice.settings.production"}
+def _manage(*arguments: str, settings: str = "production", **environment: str) -> subprocess.CompletedProcess[str]:
+    path = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": f"backoffice.settings.{settings}"}
     return subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
         env=path | environment,
         capture_output=True,
@@ -28,6 +28,10 @@ def _start(**environment: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+def _start(**environment: str) -> subprocess.CompletedProcess[str]:
+    return _manage("check", **environment)
 
 
 def test_production_starts_with_its_values():
@@ -41,6 +45,22 @@ def test_production_names_the_missing_value(name):
 
     assert done.returncode != 0
     assert name in done.stderr.splitlines()[-1]
+
+
+def test_production_trusts_forms_from_its_own_hosts():
+    hosts = {"ALLOWED_HOSTS": "backoffice.example,.media.example,*"}
+    command = "from django.conf import settings; print(settings.CSRF_TRUSTED_ORIGINS)"
+
+    done = _manage("shell", "-v0", "-c", command, **(PRODUCTION | hosts))
+
+    assert done.stdout.strip() == "['https://backoffice.example', 'https://*.media.example']", done.stderr
+
+
+def test_development_makes_its_data_directory(tmp_path):
+    data = tmp_path / "not" / "yet"
+    done = _manage("check", settings="development", DATA_DIR=str(data))
+    assert done.returncode == 0, done.stderr
+    assert data.is_dir()
 
 
 @pytest.mark.parametrize(

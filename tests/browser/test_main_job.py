@@ -8,7 +8,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from localcloud.samples import Face, encode, scene
-from tests.stack import PASSWORD, USERNAME, Stack
+from tests.stack import Stack
+
+from .conftest import log_in
+
+# All that needs the live product runs in one process: two stacks at once would be too much for two cores.
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live"), pytest.mark.usefixtures("main_job")]
 
 JOB_MILLISECONDS = 30_000
 PORTRAIT = encode(scene(1200, 900, [Face(420, 400, 220), Face(850, 430, 200)]))
@@ -16,13 +21,20 @@ EMPTY = encode(scene(900, 600))
 
 
 @pytest.fixture(scope="module")
-def uploaded(stack: Stack, url: str, browser: Browser) -> None:
-    """Two pictures, through the upload page."""
-    page = browser.new_page(base_url=url)
-    page.goto("/admin/")
-    page.get_by_label("Username").fill(USERNAME)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+def main_job(url: str, browser: Browser) -> None:
+    """Two pictures through the upload page, then both jobs: image 2 and job 2 are the last."""
+    page = browser.new_page(base_url=url, viewport={"width": 1440, "height": 900})
+    log_in(page)
+    _upload(page)
+    _run_on_all(page, "Make renditions…", "Make renditions")
+    expect(page.get_by_text("6 renditions made.")).to_have_count(2)
+    _run_on_all(page, "Detect faces…", "Detect faces")
+    expect(page.get_by_text("2 faces found.")).to_be_visible()
+    expect(page.get_by_text("No faces found.")).to_be_visible()
+    page.close()
+
+
+def _upload(page: Page) -> None:
     page.get_by_role("link", name="Images", exact=True).first.click()
     page.get_by_role("link", name="Upload images").first.click()
     page.locator("input[type=file]").set_input_files(
@@ -36,7 +48,6 @@ def uploaded(stack: Stack, url: str, browser: Browser) -> None:
     page.get_by_label("Make renditions now").uncheck()
     page.get_by_role("button", name="Upload").click()
     expect(page.get_by_text("2 images uploaded.")).to_be_visible()
-    page.close()
 
 
 def _run_on_all(page: Page, action: str, button: str) -> None:
@@ -50,13 +61,7 @@ def _run_on_all(page: Page, action: str, button: str) -> None:
     expect(page.get_by_text("2 of 2 processed")).to_be_visible()
 
 
-@pytest.mark.usefixtures("uploaded")
 def test_the_main_job(page: Page, stack: Stack) -> None:
-    _run_on_all(page, "Make renditions…", "Make renditions")
-    _run_on_all(page, "Detect faces…", "Detect faces")
-    expect(page.get_by_text("2 faces found.")).to_be_visible()
-    expect(page.get_by_text("No faces found.")).to_be_visible()
-
     page.goto("/admin/media_catalog/image/")
     expect(page.locator("img.bo-thumb")).to_have_count(2)
     page.get_by_role("link", name="empty-room.jpg").last.click()
@@ -112,10 +117,12 @@ PAGES = [
     "media_catalog/image/",
     "media_catalog/image/?state=faces",
     "media_catalog/image/1/change/",
+    "media_catalog/image/2/change/",
     "media_catalog/image/1/history/",
     "media_catalog/image/add/",
     "media_catalog/job/",
     "media_catalog/job/1/change/",
+    "media_catalog/job/2/change/?state=done",
     "media_catalog/bucket/",
     "media_catalog/bucket/1/change/",
     "media_catalog/face/",
@@ -129,23 +136,87 @@ PAGES = [
 ]
 
 
-@pytest.mark.usefixtures("uploaded")
 @pytest.mark.parametrize("width", [390, 1440])
-def test_no_page_scrolls_sideways_or_violates_the_policy(page: Page, width: int) -> None:
+def test_no_page_scrolls_sideways_or_violates_the_policy(page: Page, url: str, width: int) -> None:
     """Violations are console errors, which the `page` fixture refuses."""
     page.set_viewport_size({"width": width, "height": 844})
     wide = {}
     for path in PAGES:
         answer = page.goto(f"/admin/{path}")
         assert answer is not None
-        assert answer.status == 200, path
+        assert (answer.status, page.url) == (200, f"{url}/admin/{path}")
         taken = page.evaluate("document.scrollingElement.scrollWidth")
         if taken > width:
             wide[path] = taken
     assert wide == {}
 
 
-@pytest.mark.usefixtures("uploaded")
+def test_previews_are_taken_from_the_browser_s_cache(page: Page) -> None:
+    """Not a byte comes again, not even a 304."""
+    for _load in range(2):
+        page.goto("/admin/media_catalog/image/")
+        expect(page.locator("img.bo-thumb")).to_have_count(2)
+        page.wait_for_load_state("networkidle")
+    transferred = page.evaluate(
+        "performance.getEntriesByType('resource').filter(({name}) => name.includes('/preview/'))"
+        ".map(({transferSize, decodedBodySize}) => [transferSize, decodedBodySize > 0])"
+    )
+    assert transferred == [[0, True]] * 2
+
+
+@pytest.fixture
+def endless_job(stack: Stack) -> int:
+    """A job whose one item runs, as far as its row says, for the next hour."""
+    return int(
+        stack.manage(
+            "shell",
+            "--no-imports",
+            "-c",
+            "from datetime import timedelta; from django.utils import timezone; from media_catalog.models import Job;"
+            "job = Job.objects.create(kind='sync_buckets', state='running');"
+            "job.items.create(target='x', state='running', lease_until=timezone.now() + timedelta(hours=1));"
+            "print(job.pk)",
+        )
+    )
+
+
+def test_the_job_page_stops_after_logout_and_says_so(page: Page, endless_job: int) -> None:
+    page.goto(f"/admin/media_catalog/job/{endless_job}/change/")
+    expect(page.get_by_text("0 of 1 processed")).to_be_visible()
+    page.context.clear_cookies()
+    expect(page.get_by_text("You are logged out")).to_be_visible()
+    _no_more_requests(page)
+
+
+def test_the_job_page_stops_when_the_job_is_gone_and_says_so(page: Page, stack: Stack, endless_job: int) -> None:
+    other = page.context.new_page()  # the browser reports the 404 as an error, which `page` refuses
+    other.goto(f"/admin/media_catalog/job/{endless_job}/change/")
+    stack.manage(
+        "shell",
+        "--no-imports",
+        "-c",
+        f"from media_catalog.models import Job; Job.objects.get(pk={endless_job}).delete()",
+    )
+    expect(other.get_by_text("it is gone")).to_be_visible()
+    _no_more_requests(other)
+
+
+def test_the_job_page_tries_again_after_a_lost_connection(page: Page, endless_job: int) -> None:
+    other = page.context.new_page()
+    other.goto(f"/admin/media_catalog/job/{endless_job}/change/")
+    other.route("**/progress/**", lambda route: route.abort())
+    expect(other.get_by_text("Connection lost, trying again.")).to_be_visible()
+    other.unroute("**/progress/**")
+    expect(other.get_by_text("Connection lost, trying again.")).not_to_be_visible(timeout=15_000)
+
+
+def _no_more_requests(page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(6_000)  # longer than the pause after an error
+    assert asked == []
+
+
 def test_the_confirmation_at_390_px(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto("/admin/media_catalog/image/")

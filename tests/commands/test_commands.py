@@ -1,7 +1,6 @@
 """The management commands, as an operator runs them."""
 
 import secrets
-import signal
 import socket
 import urllib.error
 import urllib.request
@@ -15,7 +14,8 @@ from localcloud.samples import sample_pictures
 from media_catalog.aws import s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.models import Bucket, Image, Job, RequestUsage
-from tests.stack import is_alive, process_tree, running_stack, wait_for
+from media_catalog.services import removal
+from tests.quota.ledger import set_limit
 
 
 @pytest.fixture
@@ -65,6 +65,28 @@ class TestCreateBuckets:
 
         assert _may_post(named, origin="https://backoffice.example")
 
+    def test_a_host_with_a_leading_dot_stands_for_the_domain_and_what_is_below_it(self, named):
+        named.ALLOWED_HOSTS = [".backoffice.example"]
+        call_command("create_buckets")
+
+        assert _may_post(named, origin="https://backoffice.example")
+        assert _may_post(named, origin="https://media.backoffice.example")
+        assert not _may_post(named, origin="https://elsewhere.example")
+
+    def test_renditions_of_other_originals_are_refused_before_any_request(self, named, cloud):
+        call_command("create_buckets", "--origin=http://127.0.0.1:8000")
+        before = named.BUCKET_ORIGINALS
+        named.BUCKET_ORIGINALS = f"{before}-new"
+        mark = cloud.access_log.mark()
+
+        with pytest.raises(CommandError) as refusal:
+            call_command("create_buckets", "--origin=http://127.0.0.1:8000")
+
+        assert f"“{named.BUCKET_RENDITIONS}” already holds the renditions of “{before}”" in str(refusal.value)
+        assert "Set BUCKET_RENDITIONS" in str(refusal.value)
+        assert not cloud.access_log.operations(mark)
+        assert Bucket.objects.count() == 3
+
     def test_without_an_origin_it_says_what_is_missing(self, named):
         named.ALLOWED_HOSTS = ["*"]
         with pytest.raises(CommandError, match="--origin"):
@@ -93,6 +115,60 @@ class TestDemo:
         assert User.objects.count() == 1
         assert Image.objects.count() == len(sample_pictures())
 
+    def test_a_second_start_makes_no_request(self, named, cloud):
+        call_command("demo")
+        mark = cloud.access_log.mark()
+        set_limit("s3_tier1", 0)
+
+        call_command("demo")
+
+        assert not cloud.access_log.operations(mark)
+
+    def test_a_limit_that_is_reached_is_said_and_keeps_nobody_from_raising_it(self, named, capsys):
+        set_limit("s3_tier1", 0)
+        call_command("demo")
+        said = capsys.readouterr()
+        assert "Refused by quota" in said.err
+        assert "Ready" in said.out
+        assert User.objects.get().is_superuser
+
+        set_limit("s3_tier1", 2_000)
+        call_command("demo")
+
+        assert Image.objects.count() == len(sample_pictures())
+
+    def test_a_first_start_cut_off_is_completed_by_the_next(self, named, capsys):
+        set_limit("s3_tier1", 6)  # three buckets, their CORS and two of the pictures
+        call_command("demo")
+        assert "Refused by quota" in capsys.readouterr().err
+        assert Image.objects.count() == 2
+        assert not Job.objects.exists()
+
+        set_limit("s3_tier1", 2_000)
+        call_command("demo")
+        call_command("demo")
+
+        assert sorted(Image.objects.values_list("name", flat=True)) == sorted(dict(sample_pictures()))
+        assert Job.objects.get().items.count() == len(sample_pictures())
+
+    def test_samples_that_staff_removed_stay_away(self, named):
+        call_command("demo")
+        for image in Image.objects.all()[:3]:
+            removal.remove(image=image)
+
+        call_command("demo")
+
+        assert Image.objects.count() == len(sample_pictures()) - 3
+
+    def test_a_setting_that_cannot_be_is_said_and_the_site_starts(self, named, capsys):
+        call_command("demo")
+        named.BUCKET_ORIGINALS += "-new"
+        call_command("demo")
+
+        said = capsys.readouterr()
+        assert "already holds the renditions" in said.err
+        assert said.out.count("Ready") == 2
+
     def test_on_aws_it_makes_a_superuser_and_nothing_else(self, named, cloud):
         named.AWS_ENDPOINT_URL = ""
         mark = cloud.access_log.mark()
@@ -114,19 +190,3 @@ class TestDemo:
 def test_schedules_are_installed_and_said(db, capsys):
     call_command("sync_schedules")
     assert capsys.readouterr().out == f"{Schedule.objects.count()} schedules installed.\n"
-
-
-@pytest.mark.live
-@pytest.mark.xdist_group("live")
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_worker_stops_with_all_its_processes(tmp_path, how):
-    with running_stack(tmp_path) as stack:
-        worker = stack.start_worker()
-        # The command, the cluster's head, its sentinel, pusher, monitor and two workers.
-        wait_for(lambda: len(process_tree(worker.pid)) >= 7, 20)
-        processes = process_tree(worker.pid)
-
-        worker.send_signal(how)
-
-        assert worker.wait(10) == 0, stack.log("worker")
-        wait_for(lambda: not any(is_alive(pid) for pid in processes), 5)

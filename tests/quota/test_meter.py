@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 
 import pytest
@@ -182,6 +183,19 @@ class TestLimit:
         assert used() == {"s3_tier1": 200}
         assert attributed() == {"s3_tier1": 200}
 
+    @pytest.mark.django_db(transaction=True)
+    def test_refuses_nobody_below_it_when_eight_begin_the_month_at_once(self) -> None:
+        set_limit("s3_tier1", 2_000)
+        # Before each round the counter's row is gone, as on the first of a month.
+        start = threading.Barrier(8, action=lambda: RequestCounter.objects.all().delete())
+
+        with ThreadPoolExecutor(8) as pool:
+            granted = [one.result() for one in [pool.submit(_begin_months, start, 40) for _thread in range(8)]]
+
+        assert granted == [40] * 8
+        assert used() == {"s3_tier1": 8}
+        assert attributed() == {"s3_tier1": 320}
+
 
 class TestUsage:
     def test_says_who_spent_on_what(self) -> None:
@@ -284,3 +298,15 @@ def test_periods_end_at_midnight_utc(now: str, next_day: date, next_month: date)
 def _spend_and_disconnect() -> None:
     spend("s3:PutObject")
     connection.close()
+
+
+def _begin_months(start: threading.Barrier, months: int) -> int:
+    """How many of the months' first requests were granted."""
+    granted = 0
+    for _month in range(months):
+        start.wait(30)
+        with suppress(QuotaRefused):
+            spend("s3:PutObject")
+            granted += 1
+    connection.close()
+    return granted

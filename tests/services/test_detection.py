@@ -7,7 +7,7 @@ from botocore.stub import Stubber
 
 from media_catalog.aws import s3
 from media_catalog.aws.client import client
-from media_catalog.exceptions import AwsDenied, AwsThrottled, DetectionRefused, QuotaRefused
+from media_catalog.exceptions import AwsDenied, AwsThrottled, DetectionRefused, ObjectUnreachable, QuotaRefused
 from media_catalog.models import Analysis, RequestClass, RequestLimit
 from media_catalog.services import detection
 from tests.pictures import encoded, jpeg, one_face, picture
@@ -56,7 +56,8 @@ def test_what_rekognition_cannot_read_fails_without_a_request(store, cloud, body
     assert not cloud.access_log.operations(mark)
     analysis = Analysis.objects.get()
     assert analysis.state == Analysis.State.FAILED
-    assert "JPEG and PNG" in analysis.reason
+    assert "JPEG and PNG of 80 × 80 pixels or more, up to 15 MB" in analysis.reason
+    assert analysis.detector == "", "nobody has seen it"
 
 
 def test_what_rekognition_refuses_is_said(store, originals):
@@ -67,6 +68,18 @@ def test_what_rekognition_refuses_is_said(store, originals):
         detection.detect(image=image)
 
     assert Analysis.objects.get().reason.startswith("Rekognition cannot read this image.")
+
+
+def test_an_object_that_rekognition_cannot_get_is_not_called_unreadable(store, originals):
+    image = store(one_face())
+    s3.delete_object(originals.name, image.key)
+
+    with pytest.raises(ObjectUnreachable):
+        detection.detect(image=image)
+
+    reason = Analysis.objects.get().reason
+    assert reason.startswith("Rekognition could not get the object from S3")
+    assert "JPEG" not in reason
 
 
 def test_a_failure_does_not_hide_a_current_answer(store):
@@ -98,13 +111,3 @@ def test_a_refusal_by_quota_is_no_failed_analysis(store):
         detection.detect(image=image)
 
     assert not Analysis.objects.exists()
-
-
-def test_the_outlook_sorts_a_selection(store):
-    seen, fresh = store(one_face()), store(jpeg())
-    webp = store(encoded(picture(), "WEBP"))
-    detection.detect(image=seen)
-    ids = [seen.pk, fresh.pk, webp.pk]
-
-    assert detection.outlook(ids) == detection.Outlook(to_analyse=1, unchanged=1, unreadable=1)
-    assert detection.outlook(ids, again=True) == detection.Outlook(to_analyse=2, unchanged=0, unreadable=1)

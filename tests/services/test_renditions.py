@@ -4,13 +4,19 @@ import io
 from collections import Counter
 
 import pytest
+from django.core.cache.backends.base import BaseCache
 from PIL import Image as Picture
 
-from media_catalog.aws import s3
+from media_catalog.aws import deadline, s3
 from media_catalog.exceptions import AwsNotFound, AwsUnavailable, ImageRefused
-from media_catalog.models import Image, Preset, Rendition
+from media_catalog.models import Bucket, Image, Leftover, Preset, Rendition
 from media_catalog.services import previews, removal, renditions
+from media_catalog.services.selection import candidates
 from tests.pictures import encoded, jpeg, picture
+
+
+def _killed(*args, **kwargs):
+    raise SystemExit
 
 
 def test_six_renditions_cost_one_get_and_six_puts(store, cloud):
@@ -59,7 +65,7 @@ def test_only_what_is_missing_is_made(store, cloud):
     renditions.make(image=image)
     image.renditions.filter(preset__slug__in=["low", "high"]).delete()
 
-    assert renditions.missing_counts([image.pk]) == [2]
+    assert candidates([image.pk])[0].missing == 2
     assert renditions.make(image=image) == 2
 
 
@@ -81,7 +87,7 @@ def test_inactive_presets_are_left_out(store):
     Preset.objects.exclude(slug="thumbnail").update(active=False)
     image = store()
 
-    assert renditions.missing_counts([image.pk]) == [1]
+    assert candidates([image.pk])[0].missing == 1
     assert renditions.make(image=image) == 1
 
 
@@ -89,11 +95,7 @@ def test_a_run_cut_off_between_object_and_row_is_completed(store, monkeypatch, c
     """The next run meets the objects of the first: immutable keys are not written twice."""
     image = store()
     save = renditions._save
-
-    def killed(*args, **kwargs):
-        raise SystemExit
-
-    monkeypatch.setattr(renditions, "_save", killed)
+    monkeypatch.setattr(renditions, "_save", _killed)
     with pytest.raises(SystemExit):
         renditions.make(image=image)
     monkeypatch.setattr(renditions, "_save", save)
@@ -108,25 +110,115 @@ def test_a_run_cut_off_between_object_and_row_is_completed(store, monkeypatch, c
     assert image.renditions.count() == 6
 
 
-def test_an_image_removed_meanwhile_leaves_no_orphan(store, originals, monkeypatch):
-    image = store()
-    put = s3.put_object
-    removed = []
+class TestAnImageRemovedMeanwhile:
+    @pytest.fixture
+    def at_put(self, monkeypatch):
+        """`at_put(act)`: call `act` once, right after the next object was written."""
 
-    def put_then_removed(*args, **kwargs):
-        etag = put(*args, **kwargs)
-        if not removed:
-            removed.append(True)
-            removal.remove(image=Image.objects.get(pk=image.pk))
-        return etag
+        def _at_put(act):
+            put, todo = s3.put_object, [act]
 
-    monkeypatch.setattr(s3, "put_object", put_then_removed)
-    with pytest.raises(AwsNotFound):
+            def put_then_act(*args, **kwargs):
+                etag = put(*args, **kwargs)
+                if todo:
+                    todo.pop()()
+                return etag
+
+            monkeypatch.setattr(s3, "put_object", put_then_act)
+
+        return _at_put
+
+    def test_leaves_no_orphan(self, store, originals, at_put):
+        image = store()
+        at_put(lambda: removal.remove(image=Image.objects.get(pk=image.pk)))
+
+        with pytest.raises(AwsNotFound):
+            renditions.make(image=image)
+
+        assert not any(model.objects.exists() for model in (Image, Rendition, Leftover))
+        assert s3.head_object(f"{originals.name}-resized", image.key) is None
+
+    def test_a_crash_before_the_delete_leaves_a_trace(self, store, originals, at_put, monkeypatch):
+        Preset.objects.exclude(slug="low").update(active=False)
+        image = store()
+        at_put(lambda: removal.remove(image=Image.objects.get(pk=image.pk)))
+        monkeypatch.setattr(removal, "discard", _killed)
+        with pytest.raises(SystemExit):
+            renditions.make(image=image)
+
+        leftover = Leftover.objects.get()
+        assert leftover.key.startswith("low/")
+        assert s3.head_object(leftover.bucket.name, leftover.key) is not None
+
+    def test_does_not_take_the_thumbnail_of_a_new_image_of_that_name(self, store, monkeypatch):
+        """Our late write put the old pixels under its key, so the new image's thumbnail is due again."""
+        Preset.objects.exclude(slug=Preset.THUMBNAIL).update(active=False)
+        old = store(jpeg(640, 480))
+        put, todo = s3.put_object, [True]
+
+        def late_put(*args, **kwargs):
+            if todo:
+                todo.clear()
+                removal.remove(image=Image.objects.get(pk=old.pk))
+                renditions.make(image=store(jpeg(300, 300)))
+            return put(*args, **kwargs)
+
+        monkeypatch.setattr(s3, "put_object", late_put)
+        with pytest.raises(AwsNotFound):
+            renditions.make(image=old)
+
+        new = Image.objects.get()
+        assert (new.key, new.width) == (old.key, 300)
+        assert not Leftover.objects.exists()
+        assert renditions.make(image=new) == 1
+        rendition = new.renditions.select_related("bucket").get()
+        assert s3.head_object(rendition.bucket.name, rendition.key).etag == rendition.etag
+
+
+class TestAReplacedObject:
+    @pytest.fixture
+    def changed(self, store):
+        """An image whose rendition "low" is due again, under another key."""
+        image = store()
         renditions.make(image=image)
+        Preset.objects.filter(slug="low").update(width=60, version=2)
+        return image
 
-    assert not Image.objects.exists()
-    assert not Rendition.objects.exists()
-    assert s3.head_object(f"{originals.name}-resized", image.key) is None
+    def test_that_cannot_be_deleted_is_left_to_the_sweep(self, changed, monkeypatch, caplog):
+        old = changed.renditions.get(preset__slug="low")
+
+        def away(*args):
+            raise AwsUnavailable("no answer")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(s3, "delete_object", away)
+            assert renditions.make(image=changed) == 1
+
+        leftover = Leftover.objects.get()
+        assert (leftover.bucket, leftover.key) == (old.bucket, old.key)
+        assert old.key in caplog.text
+
+    def test_is_known_after_a_crash(self, changed, monkeypatch):
+        old = changed.renditions.get(preset__slug="low").key
+        monkeypatch.setattr(s3, "delete_object", _killed)
+        with pytest.raises(SystemExit):
+            renditions.make(image=changed)
+
+        assert Leftover.objects.get().key == old
+
+    def test_goes_also_from_a_bucket_that_is_paired_no_longer(self, store, originals):
+        image = store()
+        renditions.make(image=image)
+        thumbnail = image.renditions.get(preset__slug="thumbnail")
+        other = Bucket.objects.create(name=f"{originals.name}-2", role=Bucket.Role.RENDITIONS, region="us-east-1")
+        s3.create_bucket(other.name, region="us-east-1")
+        Bucket.objects.filter(pk=originals.pk).update(renditions_bucket=other)
+        Preset.objects.filter(slug="thumbnail").update(version=2)
+
+        renditions.make(image=Image.objects.get())
+
+        assert s3.head_object(other.name, image.key) is not None
+        assert s3.head_object(thumbnail.bucket.name, image.key) is None
 
 
 def test_an_object_gone_or_damaged_at_s3_is_said(store, originals):
@@ -141,12 +233,103 @@ def test_an_object_gone_or_damaged_at_s3_is_said(store, originals):
     assert not Rendition.objects.exists()
 
 
+def test_an_object_that_grew_at_s3_is_not_read(store, originals, settings, monkeypatch):
+    settings.IMAGE_MAX_BYTES = 100_000
+    image = store(jpeg())
+    monkeypatch.setattr(deadline, "read_all", lambda body: pytest.fail("it was read"))
+    s3.put_object(originals.name, image.key, bytes(100_001), content_type="image/jpeg", overwrite=True)
+
+    with pytest.raises(ImageRefused) as refused:
+        renditions.make(image=image)
+
+    assert refused.value.reason == "too_many_bytes"
+    assert refused.value.facts == {"size": 100_001, "limit": 100_000}
+
+
+class TestAPresetThatIsTooLarge:
+    @pytest.fixture
+    def _huge(self, db):
+        """Saved when the limit was higher."""
+        box = {"width": 10_000, "height": 10_000, "mode": "fill", "allow_upscale": True}
+        Preset.objects.create(slug="huge", name="Huge", **box)
+
+    @pytest.mark.usefixtures("_huge")
+    def test_is_named_after_the_others_were_made(self, store, settings):
+        image = store()
+
+        with pytest.raises(ImageRefused) as refused:
+            renditions.make(image=image)
+
+        assert refused.value.facts == {
+            "preset": "Huge",
+            "width": 10_000,
+            "height": 10_000,
+            "limit": settings.IMAGE_MAX_PIXELS,
+        }
+        assert image.renditions.count() == 6
+
+    @pytest.mark.usefixtures("_huge")
+    def test_costs_no_request_when_nothing_else_is_due(self, store, cloud):
+        image = store()
+        with pytest.raises(ImageRefused):
+            renditions.make(image=image)
+        mark = cloud.access_log.mark()
+
+        with pytest.raises(ImageRefused):
+            renditions.make(image=image)
+        assert not cloud.access_log.operations(mark)
+
+    def test_depends_on_the_picture(self, store):
+        """Without upscaling a large box makes nothing large out of a small picture."""
+        Preset.objects.create(slug="wide", name="Wide", width=10_000, mode="fit")
+
+        assert renditions.make(image=store()) == 7
+
+
 def test_transparency_stays_in_png(store, originals):
     image = store(encoded(picture(400, 300, "RGBA"), "PNG"), name="logo.png")
     renditions.make(image=image)
 
     thumbnail = image.renditions.get(preset__slug="thumbnail")
     assert thumbnail.content_type == "image/png"
+
+
+class AwayCache(BaseCache):
+    """A cache whose server does not answer."""
+
+    def __init__(self, location, params):
+        super().__init__(params)
+
+    def get(self, *args, **kwargs):
+        raise ConnectionError("no cache")
+
+    set = delete = get
+
+
+class TestWithTheCacheAway:
+    @pytest.fixture(autouse=True)
+    def _away(self, settings):
+        settings.CACHES = {"default": {"BACKEND": f"{__name__}.AwayCache"}}
+
+    def test_renditions_are_made(self, store, caplog):
+        assert renditions.make(image=store()) == 6
+        warnings = [record for record in caplog.records if record.name == previews.__name__]
+        assert [record.levelname for record in warnings] == ["WARNING"] * 2
+
+    def test_previews_cost_one_get_each(self, store, cloud):
+        image = store()
+        renditions.make(image=image)
+        preview = image.renditions.select_related("bucket").get(preset__slug="preview")
+        mark = cloud.access_log.mark()
+
+        assert previews.fetch(preview)
+        assert cloud.access_log.operations(mark) == Counter(GetObject=1)
+
+    def test_images_are_removed(self, store):
+        image = store()
+        renditions.make(image=image)
+
+        assert removal.remove(image=image) == 7
 
 
 class TestPreviews:
@@ -181,7 +364,7 @@ class TestPreviews:
         renditions.make(image=image)
         high = image.renditions.select_related("bucket").get(preset__slug="high")
 
-        def away(*args):
+        def away(*args, **kwargs):
             raise AwsUnavailable("no answer")
 
         monkeypatch.setattr(s3, "get_object", away)

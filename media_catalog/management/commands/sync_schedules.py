@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.utils.translation import ngettext
 
 from media_catalog.jobs import schedules
 
@@ -13,4 +14,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         schedules.install()
         if options["verbosity"]:
-            self.stdout.write(f"{len(schedules.EVERY_MINUTE)} schedules installed.")
+            count = len(schedules.EVERY_MINUTE)
+            text = ngettext("%(count)d schedule installed.", "%(count)d schedules installed.", count)
+            self.stdout.write(text % {"count": count})

@@ -1,4 +1,5 @@
 // Follows a job: asks for its figures until it is finished, and writes them where they stand on the page.
+// Stops as well, and says why, when it is answered that there is nothing to follow any more.
 
 const PAUSE = 1000;
 const PAUSE_AFTER_ERROR = 5000; // milliseconds
@@ -9,25 +10,30 @@ const part = (name) => document.querySelector(`[data-job="${name}"]`);
 if (job.dataset.state !== "finished") setTimeout(poll, PAUSE);
 
 async function poll() {
-  let finished = false;
-  let pause = PAUSE;
   try {
-    const now = await fetchProgress();
-    show(now);
-    finished = now.finished;
-    say(part("lost"), "");
+    const answer = await fetchProgress();
+    const end = endOf(answer);
+    const now = end ? null : await answer.json();
+    if (now) show(now);
+    say(part("lost"), end ? part("lost").dataset[end] : "");
+    if (now && !now.finished) setTimeout(poll, PAUSE);
   } catch {
-    say(part("lost"), part("lost").dataset.text);
-    pause = PAUSE_AFTER_ERROR;
+    say(part("lost"), part("lost").dataset.away);
+    setTimeout(poll, PAUSE_AFTER_ERROR);
   }
-  if (!finished) setTimeout(poll, pause);
 }
 
-async function fetchProgress() {
+function fetchProgress() {
   // The page's own query string, so that the items answered are those of the page shown.
-  const answer = await fetch(job.dataset.progressUrl + location.search, { headers: { Accept: "application/json" } });
+  const url = job.dataset.progressUrl + location.search;
+  return fetch(url, { headers: { Accept: "application/json" }, redirect: "manual" });
+}
+
+function endOf(answer) {
+  if (answer.type === "opaqueredirect") return "login"; // nothing else is redirected
+  if ([403, 404].includes(answer.status)) return "gone";
   if (!answer.ok) throw new Error(answer.statusText);
-  return answer.json();
+  return "";
 }
 
 function show(now) {

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("media_catalog", "0002_defaults")]
+    dependencies = [("media_catalog", "0005_job_holders")]
     operations = [
         migrations.RemoveConstraint("requestcounter", "request_counter_month"),
         migrations.RenameField("requestcounter", "month", "starts"),

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('media_catalog', '0003_quota'),
+        ('media_catalog', '0006_quota'),
     ]
 
     operations = [

@@ -1,0 +1,47 @@
+"""The limit as a member of staff meets it: page, worker and server agree to the request."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pictures import jpeg
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+
+
+def test_a_limit_for_three_more_lets_exactly_three_through(page: Page, stack: Stack) -> None:
+    _upload(page, 10)
+    _limit_rekognition(page, 3)
+    mark = stack.cloud.access_log.mark()
+
+    page.goto("/admin/media_catalog/image/")
+    page.get_by_label("Select all objects on this page for an action").check()
+    page.locator("select[name=action]").select_option(label="Detect faces…")
+    page.get_by_role("button", name="Go").click()
+    expect(page.get_by_role("alert")).to_contain_text("7 of 10 requests (Rekognition images) would be refused by quota")
+    page.get_by_role("button", name="Detect faces").click()
+
+    expect(page.locator("[data-job=summary]")).to_have_text("10 of 10 processed, 7 failed", timeout=30_000)
+    expect(page.get_by_text("Refused by quota: the monthly limit of “Rekognition images” is reached.")).to_have_count(7)
+    assert stack.cloud.access_log.operations(mark) == {"DetectFaces": 3}
+    page.goto("/admin/")
+    expect(page.get_by_text("Limit reached: further requests are refused")).to_be_visible()
+
+
+def _upload(page: Page, count: int) -> None:
+    page.goto("/admin/media_catalog/image/add/")
+    page.locator("input[type=file]").set_input_files(
+        [{"name": f"{number}.jpg", "mimeType": "image/jpeg", "buffer": jpeg()} for number in range(count)]
+    )
+    page.get_by_label("Make renditions now").uncheck()
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_text(f"{count} images uploaded.")).to_be_visible()
+
+
+def _limit_rekognition(page: Page, limit: int) -> None:
+    """Nothing has been used on this stack, so the limit is what may still be sent."""
+    page.goto("/admin/media_catalog/requestlimit/")
+    page.get_by_role("link", name="Rekognition images").click()
+    page.get_by_label("Limit per month").fill(str(limit))
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was changed successfully")).to_be_visible()

@@ -1,0 +1,49 @@
+"""What an estimate is told of a selection, and what it makes of it."""
+
+from media_catalog.models import Image, Preset
+from media_catalog.quota.estimate import estimate
+from media_catalog.services import detection, renditions
+from media_catalog.services.selection import candidates
+from tests.pictures import encoded, jpeg, one_face, picture
+
+
+def test_detection_sorts_a_selection(store):
+    seen, fresh, webp = store(one_face()), store(jpeg()), store(encoded(picture(), "WEBP"))
+    detection.detect(image=seen)
+    selection = candidates([seen.pk, fresh.pk, webp.pk, 999_999])
+
+    found = estimate("detect_faces", selection, {})
+    assert (found.requests, found.skipped) == ({"rekognition_image": 1}, {"analysed": 1, "unreadable": 1})
+    again = estimate("detect_faces", selection, {"again": True})
+    assert (again.requests, again.skipped) == ({"rekognition_image": 2}, {"unreadable": 1})
+
+
+def test_renditions_count_what_is_missing_and_replaced(store):
+    done, fresh = store(), store()
+    renditions.make(image=done)
+    Preset.objects.filter(slug__in=["low", "thumbnail"]).update(version=2)
+
+    found = estimate("make_renditions", candidates([done.pk, fresh.pk]), {})
+
+    assert found.requests == {"s3_tier2": 2, "s3_tier1": 2 + 6, "free": 1}
+    assert found.bytes == done.size + fresh.size
+    assert found.price({"s3_tier1": 0.01, "s3_tier2": 0.001, "free": 0}) == 0.082
+    assert found.fitting({"s3_tier1": 7}) == 1
+    assert found.fitting({"s3_tier1": 1}) == 0
+    assert found.fitting({}) == 2
+
+
+def test_ten_thousand_images_cost_few_queries(originals, django_assert_max_num_queries):
+    Image.objects.bulk_create(
+        (
+            Image(bucket=originals, key=f"{number}.jpg", etag="e", size=1, width=100, height=100, format="JPEG")
+            for number in range(10_000)
+        ),
+        batch_size=1000,
+    )
+    ids = list(Image.objects.values_list("pk", flat=True))
+
+    with django_assert_max_num_queries(10):
+        found = estimate("make_renditions", candidates(ids), {})
+
+    assert found.requests == {"s3_tier2": 10_000, "s3_tier1": 60_000}
