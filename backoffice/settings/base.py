@@ -145,6 +145,7 @@ REQUEST_PRICES = {
     "free": 0.0,
 }
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="backoffice@localhost")
+EMAIL_TIMEOUT = 5  # seconds: an alert must not hold up the request that causes it
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 

@@ -144,11 +144,11 @@ class Leasing:
             raise _refused(entry, short, now)
 
     def _take(self, books: Books, line: ReservedUnits | None, request_class: str, day: date) -> UnitBlock:
-        want = min(settings.QUOTA_BLOCK_SIZE, 2 ** self._taken[request_class])
-        if line is not None:
-            block = ledger.take_reserved(books, line, day, want=want, process=self._process)
+        if line is not None:  # the work's own units: nobody else waits for them
+            block = ledger.take_reserved(books, line, day, want=settings.QUOTA_BLOCK_SIZE, process=self._process)
             if block is not None:
                 return block
+        want = min(settings.QUOTA_BLOCK_SIZE, 2 ** self._taken[request_class])
         bulk = bool(current().job_kind)
         return ledger.take_block(books, request_class, day, want=want, bulk=bulk, process=self._process)
 

@@ -33,6 +33,7 @@ CLASSES: Mapping[tuple[str, str], Classified] = {
     ("s3", "CreateBucket"): _TIER1,
     ("s3", "PutBucketCors"): _TIER1,
     ("s3", "ListBuckets"): _TIER1,
+    ("s3", "ListObjectsV2"): _TIER1,
     ("s3", "CreateMultipartUpload"): _TIER1,
     ("s3", "UploadPart"): _TIER1,
     ("s3", "CompleteMultipartUpload"): _TIER1,

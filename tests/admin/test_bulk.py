@@ -7,7 +7,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.test import Client
 
 from media_catalog.admin import bulk
-from media_catalog.models import Image, Job, RequestClass, RequestCounter, RequestLimit
+from media_catalog.models import BlockedRequest, Image, Job, RequestClass, RequestCounter, RequestLimit
 from media_catalog.services import renditions
 from tests.pictures import encoded, one_face, picture
 
@@ -32,14 +32,14 @@ def _confirm(client, action, images, query="", **fields):
 
 
 def _cost(response) -> dict[str, tuple[int, int]]:
-    return {line.label: (line.requests, line.left) for line in response.context["lines"]}
+    return {line.limit.label: (line.requests, line.limit.left) for line in response.context["lines"]}
 
 
 def test_the_confirmation_names_count_requests_and_what_is_left(admin_client, store):
     images = [store(name=f"{number}.jpg") for number in range(3)]
     renditions.make(image=images[0])
     RequestLimit.objects.filter(request_class=RequestClass.S3_TIER1).update(limit=500)
-    used = RequestCounter.objects.get(request_class=RequestClass.S3_TIER1).used
+    used = RequestCounter.objects.get(request_class=RequestClass.S3_TIER1, period="month").used
 
     response = _post(admin_client, "make_renditions", images)
 
@@ -143,13 +143,56 @@ def test_cancel_leads_back_to_where_one_came_from(admin_client, store):
     assert 'name="from_image"' in admin_client.get(change).content.decode()
 
 
-def test_what_would_be_refused_is_said_before(admin_client, store):
-    images = [store(name=f"{number}.jpg") for number in range(3)]
-    RequestLimit.objects.filter(request_class=RequestClass.REKOGNITION_IMAGE).update(limit=1)
+class TestDoesNotFit:
+    @pytest.fixture
+    def images(self, store):
+        RequestLimit.objects.filter(request_class=RequestClass.REKOGNITION_IMAGE).update(limit=1)
+        return [store(one_face(), name=f"{number}.jpg") for number in range(3)]
 
-    response = _post(admin_client, "detect_faces", images)
+    def test_the_page_says_the_numbers_and_offers_to_park(self, admin_client, images):
+        page = _post(admin_client, "detect_faces", images)
 
-    assert [line.short for line in response.context["short"]] == [2]
+        said = " ".join(page.content.decode().split())
+        assert "Rekognition images: 3 needed, 1 of 1 left this month" in said
+        assert "1 can run now; the other 2 would be parked" in said
+        assert "Run 1 now, park the rest until" in said
+        assert 'name="confirm"' not in said
+
+    def test_a_hand_made_confirmation_is_refused_with_a_trace(self, admin_client, admin_user, images):
+        response = _post(admin_client, "detect_faces", images, confirm="1", selection=bulk.digest(_ids(images)))
+
+        assert "This does not fit into the quota" in response.content.decode()
+        assert not Job.objects.exists()
+        refused = BlockedRequest.objects.get()
+        assert (refused.username, refused.operation, refused.needed, refused.left) == (
+            admin_user.username,
+            "detect_faces",
+            3,
+            1,
+        )
+
+    def test_what_fits_runs_and_the_rest_is_parked(self, admin_client, images, work, cloud):
+        mark = cloud.access_log.mark()
+
+        _post(admin_client, "detect_faces", images, park="1", selection=bulk.digest(_ids(images)))
+        work()
+
+        job = Job.objects.get()
+        assert sorted(job.items.values_list("state", flat=True)) == ["done", "parked", "parked"]
+        assert dict(cloud.access_log.operations(mark)) == {"DetectFaces": 1}
+        page = admin_client.get(f"/admin/media_catalog/job/{job.pk}/change/").content.decode()
+        assert "Parked until" in page
+
+    def test_before_and_after_are_shown_when_it_fits(self, admin_client, images):
+        RequestLimit.objects.filter(request_class=RequestClass.REKOGNITION_IMAGE).update(limit=1000)
+
+        said = " ".join(_post(admin_client, "detect_faces", images).content.decode().split())
+        assert "1,000 of 1,000 left before, 997 after" in said
+        assert "$0.0030" in said
+
+
+def _ids(images) -> list[int]:
+    return sorted(image.pk for image in images)
 
 
 def test_unreadable_and_unchanged_images_are_said(admin_client, store):
@@ -157,14 +200,6 @@ def test_unreadable_and_unchanged_images_are_said(admin_client, store):
 
     takes = "it takes JPEG and PNG of 80 × 80 pixels or more, up to 15 MB"
     assert f"1 image cannot be read by Rekognition ({takes})" in response.content.decode()
-
-
-def test_one_refusal_is_said_in_the_singular(admin_client, store):
-    RequestLimit.objects.filter(request_class=RequestClass.REKOGNITION_IMAGE).update(limit=0)
-
-    said = " ".join(_post(admin_client, "detect_faces", [store()]).content.decode().split())
-
-    assert "1 of 1 request (Rekognition images) would be refused by quota. Left this month: 0." in said
 
 
 @pytest.mark.parametrize(("action", "permission"), ACTIONS.items())

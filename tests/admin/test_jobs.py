@@ -29,7 +29,7 @@ def test_progress_before_and_after(admin_client, job, work):
     assert (before["percent"], before["finished"], before["counts"]["queued"]) == (0, False, 3)
     now = after.json()
     assert (now["percent"], now["finished"], now["state"]) == (100, True, "finished")
-    assert now["counts"] == {"queued": 0, "running": 0, "done": 2, "skipped": 0, "failed": 1}
+    assert now["counts"] == {"queued": 0, "running": 0, "done": 2, "skipped": 0, "failed": 1, "parked": 0}
     assert [item["message"] for item in now["items"]] == [
         "6 renditions made.",
         "This is not an image.",

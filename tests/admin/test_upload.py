@@ -152,7 +152,7 @@ def test_an_s3_that_fails_is_tried_with_one_file_only(admin_client, originals, s
 
 
 def test_the_limit_reached_refuses_the_rest(admin_client, originals):
-    spent = RequestCounter.objects.get(request_class=RequestClass.S3_TIER1).used
+    spent = RequestCounter.objects.get(request_class=RequestClass.S3_TIER1, period="month").used
     RequestLimit.objects.filter(request_class=RequestClass.S3_TIER1).update(limit=spent + 1)
 
     response = _post(admin_client, originals, *(upload_file(jpeg(), name) for name in ("a.jpg", "b.jpg", "c.jpg")))

@@ -18,14 +18,15 @@ def test_a_limit_for_three_more_lets_exactly_three_through(page: Page, stack: St
     page.get_by_label("Select all objects on this page for an action").check()
     page.locator("select[name=action]").select_option(label="Detect faces…")
     page.get_by_role("button", name="Go").click()
-    expect(page.get_by_role("alert")).to_contain_text("7 of 10 requests (Rekognition images) would be refused by quota")
-    page.get_by_role("button", name="Detect faces").click()
+    expect(page.get_by_role("alert")).to_contain_text("Rekognition images: 10 needed, 3 of 3 left this month")
+    page.get_by_role("button", name="Run 3 now, park the rest").click()
 
-    expect(page.locator("[data-job=summary]")).to_have_text("10 of 10 processed, 7 failed", timeout=30_000)
-    expect(page.get_by_text("Refused by quota: the monthly limit of “Rekognition images” is reached.")).to_have_count(7)
+    expect(page.locator("[data-job=state]")).to_have_text("Parked", timeout=30_000)
+    expect(page.locator("[data-job=summary]")).to_have_text("3 of 10 processed")
+    expect(page.locator("[data-count=parked]")).to_have_text("7")
     assert stack.cloud.access_log.operations(mark) == {"DetectFaces": 3}
     page.goto("/admin/")
-    expect(page.get_by_text("Limit reached: further requests are refused")).to_be_visible()
+    expect(page.get_by_text("Limit reached: Rekognition images.")).to_be_visible()
 
 
 def _upload(page: Page, count: int) -> None:
@@ -42,6 +43,7 @@ def _limit_rekognition(page: Page, limit: int) -> None:
     """Nothing has been used on this stack, so the limit is what may still be sent."""
     page.goto("/admin/media_catalog/requestlimit/")
     page.get_by_role("link", name="Rekognition images").click()
-    page.get_by_label("Limit per month").fill(str(limit))
+    page.get_by_label("Limit", exact=False).first.fill(str(limit))
+    page.get_by_label("Reason").fill("Test of the limit")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("was changed successfully")).to_be_visible()

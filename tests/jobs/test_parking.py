@@ -1,5 +1,6 @@
 """A job that does not fit into a limit: refused with the numbers, or run as far as it fits and parked."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from media_catalog import jobs
 from media_catalog.aws import s3
 from media_catalog.exceptions import QuotaShort
 from media_catalog.jobs import schedules
-from media_catalog.models import Image, Job, Preset, RequestClass, RequestCounter, RequestLimit, Reservation
+from media_catalog.models import Image, Job, Preset, RequestCounter, RequestLimit, Reservation
 from media_catalog.services import detection, renditions
 from tests.pictures import one_face
 
@@ -169,27 +170,53 @@ def test_reservations_of_waiting_jobs_are_renewed_and_those_of_nobody_end(faces,
     assert _held("rekognition_image") == 0
 
 
-@pytest.mark.parametrize("kind", ["make_renditions", "detect_faces", "remove_images"])
-def test_estimate_is_what_is_measured(faces, work, cloud, admin_user, kind):
-    """Over a selection of every sort: complete, partly made, stale, analysed, unreadable."""
-    renditions.make(image=faces[0])
-    renditions.make(image=faces[1])
-    for rendition in faces[1].renditions.filter(preset__slug__in=["medium", "high"]):
+def _complete(image: Image) -> None:
+    renditions.make(image=image)
+
+
+def _partly_made(image: Image) -> None:
+    renditions.make(image=image)
+    for rendition in image.renditions.filter(preset__slug__in=["medium", "high"]):
         s3.delete_object(rendition.bucket.name, rendition.key)
         rendition.delete()
-    Preset.objects.filter(slug="low").update(version=2, width=60)
-    renditions.make(image=faces[2])
-    detection.detect(image=faces[3])
-    Image.objects.filter(pk=faces[4].pk).update(format="WEBP")
+
+
+def _analysed(image: Image) -> None:
+    detection.detect(image=image)
+
+
+def _unreadable(image: Image) -> None:
+    Image.objects.filter(pk=image.pk).update(size=16 * 1024 * 1024)
+
+
+def _new(image: Image) -> None:
+    """As it was uploaded."""
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", ["make_renditions", "detect_faces", "remove_images"])
+def test_estimate_is_what_is_measured(faces, work, cloud, admin_user, kind, seed):
+    """Over random selections of images of every sort, some made before a preset was changed."""
+    chance = random.Random(seed)
+    for number, image in enumerate(faces):
+        chance.choice([_complete, _partly_made, _analysed, _unreadable, _new])(image)
+        if number == 5:
+            Preset.objects.filter(slug__in=["low", "thumbnail"]).update(version=2, quality=70)
+    selected = chance.sample(faces, chance.randint(3, 10))
     mark = cloud.access_log.mark()
 
-    job = jobs.start(kind=kind, user=admin_user, images=[image.pk for image in faces])
+    job = jobs.start(
+        kind=kind,
+        user=admin_user,
+        images=[image.pk for image in selected],
+        options={"again": chance.random() < 0.5},
+    )
     work()
 
     measured: dict[str, int] = {}
     for requests in job.items.values_list("requests", flat=True):
         measured = {name: measured.get(name, 0) + requests.get(name, 0) for name in measured | requests}
-    estimated = {name: count for name, count in job.estimate.items() if count}
-    assert measured == estimated
+    assert measured == {name: count for name, count in job.estimate.items() if count}
     assert sum(measured.values()) == sum(cloud.access_log.operations(mark).values())
-    assert all(count >= 0 for count in (_held(RequestClass.S3_TIER1), _held(RequestClass.S3_TIER2)))
+    for row in RequestCounter.objects.all():
+        assert (row.leased, row.reserved) == (0, 0)

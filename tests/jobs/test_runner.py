@@ -13,7 +13,7 @@ from media_catalog.aws.client import forget_clients
 from media_catalog.jobs import enqueue, runner, schedules
 from media_catalog.jobs.kinds import KINDS
 from media_catalog.jobs.progress import progress
-from media_catalog.models import Image, Job, JobItem, RequestClass, RequestCounter, RequestLimit, RequestUsage
+from media_catalog.models import Image, Job, JobItem, RequestUsage
 from tests.pictures import one_face
 
 
@@ -109,23 +109,6 @@ def test_removal_takes_the_image_and_keeps_the_item(store, work, admin_user):
 
     assert not Image.objects.exists()
     assert _states(job) == [("done", "")]
-
-
-def test_the_limit_reached_in_the_middle_refuses_the_rest(store, work, cloud, admin_user):
-    """Limit at used + 3, ten images: three requests arrive, seven items say why not."""
-    images = [store(one_face(), name=f"{number}.jpg") for number in range(10)]
-    RequestCounter.objects.create(
-        request_class=RequestClass.REKOGNITION_IMAGE, month=timezone.now().date().replace(day=1), used=5
-    )
-    RequestLimit.objects.filter(request_class=RequestClass.REKOGNITION_IMAGE).update(limit=8)
-    mark = cloud.access_log.mark()
-    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in images])
-
-    work()
-
-    assert dict(cloud.access_log.operations(mark)) == {"DetectFaces": 3}
-    assert _states(job) == [("done", "")] * 3 + [("failed", "quota")] * 7
-    assert all(item.message.startswith("Refused by quota") for item in job.items.filter(code="quota"))
 
 
 def test_an_unchanged_image_is_not_analysed_twice_unless_asked(store, work, cloud, admin_user):

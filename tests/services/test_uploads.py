@@ -43,7 +43,7 @@ def _body(bucket, key) -> bytes | None:
 
 
 def _no_more(request_class, *, but=0):
-    spent = RequestCounter.objects.get(request_class=request_class).used
+    spent = RequestCounter.objects.get(period="month", request_class=request_class).used
     RequestLimit.objects.filter(request_class=request_class).update(limit=spent + but)
 
 
