@@ -18,6 +18,7 @@ PAGES = {
     "faces": "/admin/media_catalog/face/",
     "buckets": "/admin/media_catalog/bucket/",
     "presets": "/admin/media_catalog/preset/",
+    "quota": "/admin/media_catalog/requestusage/",
 }
 LOOKS = [("light", 1440, 900), ("dark", 1440, 900), ("light", 390, 844)]
 

@@ -32,8 +32,8 @@ class RequestLimit(models.Model):
         FREE_TIER_API = "free_tier_api", _("AWS Free Tier API")
         SERVICE_QUOTAS = "service_quotas", _("Service Quotas")
 
-    request_class = models.CharField(_("request class"), max_length=20, choices=RequestClass.choices)
-    period = models.CharField(_("period"), max_length=5, choices=Period.choices, default=Period.MONTH)
+    request_class = models.CharField(_("request class"), max_length=20, choices=RequestClass)
+    period = models.CharField(_("period"), max_length=5, choices=Period, default=Period.MONTH)
     limit = models.PositiveBigIntegerField(_("limit"))
     headroom = models.PositiveBigIntegerField(
         _("headroom"),
@@ -86,8 +86,8 @@ class RequestCounter(models.Model):
     yet handed out. `written_off`: the part of `used` that a dead process held, so whether it was sent is not known.
     """
 
-    request_class = models.CharField(max_length=20, choices=RequestClass.choices)
-    period = models.CharField(max_length=5, choices=Period.choices)
+    request_class = models.CharField(max_length=20, choices=RequestClass)
+    period = models.CharField(max_length=5, choices=Period)
     starts = models.DateField(help_text=_("The first day of the period, UTC."))
     used = models.PositiveBigIntegerField(default=0)
     leased = models.PositiveBigIntegerField(default=0)
@@ -135,7 +135,7 @@ class ReservedUnits(models.Model):
     """
 
     reservation = models.ForeignKey(Reservation, models.CASCADE, related_name="lines")
-    request_class = models.CharField(max_length=20, choices=RequestClass.choices)
+    request_class = models.CharField(max_length=20, choices=RequestClass)
     units = models.PositiveBigIntegerField()
     spent = models.PositiveBigIntegerField(default=0)
     leased = models.PositiveBigIntegerField(default=0)
@@ -153,7 +153,7 @@ class UnitBlock(models.Model):
     """Units in the hands of one process. A row whose lease has run out belonged to a process that died."""
 
     process = models.CharField(max_length=100)
-    request_class = models.CharField(max_length=20, choices=RequestClass.choices)
+    request_class = models.CharField(max_length=20, choices=RequestClass)
     reserved_units = models.ForeignKey(ReservedUnits, models.SET_NULL, null=True, related_name="blocks")
     units = models.PositiveIntegerField()
     day = models.DateField()

@@ -30,16 +30,13 @@ LEVELS = {
 }
 
 
-@register.inclusion_tag("admin/media_catalog/quota_summary.html", takes_context=True)
-def quota_summary(context: template.RequestContext) -> dict[str, Any]:
-    """This month's requests for each class, with the level in words."""
-    user = context["request"].user
+@register.inclusion_tag("admin/media_catalog/quota_summary.html")
+def quota_summary() -> dict[str, Any]:
+    """The requests of each class that has a limit or was used, with the level in words."""
     classes = summary.summaries()
     return {
         "classes": [(entry, LEVELS[entry.level]) for entry in classes if entry.limit is not None or entry.used],
         "resets": classes[0].resets,
-        "may_see_limits": user.has_perm("media_catalog.view_requestlimit")
-        or user.has_perm("media_catalog.change_requestlimit"),
     }
 
 

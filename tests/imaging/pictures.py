@@ -96,7 +96,7 @@ def photo(width: int, height: int) -> Image.Image:
             for top in range(0, height, tile.height):
                 layer.paste(tile, (left, top))
         whole = Image.blend(whole, layer, 0.35)
-    grain = random.Random(1).randbytes(width * height)  # noqa: S311 - the same at every call
+    grain = random.Random(1).randbytes(width * height)
     for step in (1, 2):
         noise = Image.frombytes("L", (width, height), grain).crop((0, 0, width // step, height // step))
         whole = Image.blend(whole, noise.resize((width, height), Image.Resampling.BICUBIC).convert("RGB"), 0.06)

@@ -81,7 +81,7 @@ def test_damaged_files_end_in_renditions_or_a_refusal() -> None:
     assert [outcome(body) for body in files] == ["made"] * len(files)
 
     # A fixed seed: the same files at every run, whatever the order of the tests.
-    chance = random.Random(20_261_120)  # noqa: S311
+    chance = random.Random(20_261_120)
     outcomes = [outcome(mutated(files[index % len(files)], chance)) for index in range(MUTATIONS)]
 
     assert set(outcomes) <= {"made", *ImageRefused.REASONS}

@@ -26,7 +26,7 @@ SMALLEST = 1 / 32
 
 @pytest.mark.parametrize("orientation", [None, 1, 2, 3, 4, 5, 6, 7, 8])
 def test_finds_every_drawn_face_whichever_way_the_file_is_turned(orientation: int | None) -> None:
-    dice = random.Random(orientation or 0)  # noqa: S311
+    dice = random.Random(orientation or 0)
     size = dice.choice([(960, 640), (640, 960)])
     faces = _crowd(dice, size)
     found = _boxes(detect_faces(encode(scene(*size, faces, _wall(dice)), orientation=orientation)), size)

@@ -137,6 +137,6 @@ def _post(cloud: RunningCloud, browser: urllib3.PoolManager, body: bytes, *, sig
 
 def _png(size: int) -> bytes:
     """A readable picture of exactly so many bytes: noise fills a PNG, and readers ignore what follows its end."""
-    noise = random.Random(0).randbytes(1000 * 1000)  # noqa: S311
+    noise = random.Random(0).randbytes(1000 * 1000)
     data = encode(Image.frombytes("L", (1000, 1000), noise), format="PNG")
     return data + bytes(size - len(data))

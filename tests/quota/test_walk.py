@@ -27,7 +27,7 @@ class Walk:
     """Does random things to the quota, and checks the invariants after each."""
 
     def __init__(self, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.random = random.Random(seed)  # noqa: S311  # not for secrets
+        self.random = random.Random(seed)  # not for secrets
         self.now = datetime(2026, 11, 29, 20, tzinfo=UTC)
         monkeypatch.setattr(timezone, "now", lambda: self.now)
         RequestLimit.objects.all().delete()
