@@ -50,7 +50,8 @@ check: lint test test-postgres ## what CI runs
 soak: $(STAMP) ## long and destructive tests
 	$(BIN)/pytest -m soak
 
-bench: $(STAMP) ## how fast the quota's meter counts, on SQLite and on a PostgreSQL server (QUOTA_BENCH_POSTGRES)
+bench: $(STAMP) ## the quota: estimates of 10,000 images; how fast the meter counts on SQLite and PostgreSQL (QUOTA_BENCH_POSTGRES)
+	$(BIN)/python bench/estimate.py
 	$(BIN)/python bench/quota.py
 
 lock: $(STAMP) ## requirements/*.txt from pyproject.toml, hashed, for Python 3.11 and later on any platform

@@ -17,7 +17,7 @@ from media_catalog.models import Bucket
 from media_catalog.services.sentences import sentence
 
 from .base import ReadOnlyAdmin
-from .history import staff
+from .history import refused_by_quota, staff
 
 
 @admin.register(Bucket)
@@ -53,6 +53,7 @@ class BucketAdmin(ReadOnlyAdmin):
         try:
             job = jobs.start(kind="sync_buckets", user=staff(request), scope=_("All buckets of the account"))
         except QuotaShort as short:
+            refused_by_quota(short, "sync_buckets")
             messages.error(request, sentence(short))
             return redirect(reverse("admin:media_catalog_bucket_changelist"))
         messages.success(request, _("Synchronising buckets with S3: one LIST request for each 1,000 buckets."))

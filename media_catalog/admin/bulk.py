@@ -15,7 +15,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -24,14 +23,13 @@ from media_catalog import jobs
 from media_catalog.exceptions import QuotaShort
 from media_catalog.models import Image, RequestClass
 from media_catalog.quota import estimate as estimates
-from media_catalog.quota import reservations, usage
-from media_catalog.quota.attribution import current
+from media_catalog.quota import reservations
 from media_catalog.quota.estimate import Estimate, estimate
 from media_catalog.quota.summary import LimitSummary, summaries
 from media_catalog.services.selection import candidates
 from media_catalog.services.sentences import readable_by_rekognition, sentence, shortfall
 
-from .history import log, staff
+from .history import log, refused_by_quota, staff
 from .pictures import thumbnail
 
 STRIP = 8  # pictures shown of the selection
@@ -104,7 +102,7 @@ def _start(
             message = _("%(action)s requested (job %(job)s)") % {"action": action.title, "job": job}
             log(request, Image.objects.filter(pk__in=ids), CHANGE, message)
     except QuotaShort as short:
-        usage.record_refusal(list(short.shortfalls), operation=action.kind, who=current(), at=timezone.now())
+        refused_by_quota(short, action.kind)
         messages.error(request, sentence(short))
         return None
     return HttpResponseRedirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
@@ -146,7 +144,8 @@ def _context(
         "count": len(ids),
         "selection": digest(ids),
         "notes": list(_notes(action, cost)),
-        "nothing_to_do": not any(cost.requests.values()) and estimates.UNREADABLE not in cost.skipped,
+        "nothing_to_do": not any(cost.requests.values())
+        and not {estimates.UNREADABLE, estimates.TOO_LARGE} & cost.skipped.keys(),
         "options": [(name, label, options[name]) for name, label in action.options.items()],
         "strip": [thumbnail(image) for image in shown],
         "more": max(0, len(ids) - STRIP),
@@ -170,7 +169,7 @@ def _cost_context(cost: Estimate) -> dict[str, Any]:
         "short": [shortfall(entry) for entry in short],
         "fitting": fitting,
         "parked": len(cost.costs) - fitting,
-        "parked_until": reservations.reset(short) if short else None,
+        "parked_until": reservations.reset(short).date() if short else None,
         "skipped": sum(cost.skipped.values()),
     }
 
@@ -197,6 +196,13 @@ _SKIPPED: dict[str, Callable[[int], str]] = {
     estimates.ANALYSED: lambda count: ngettext(
         "%(count)d image was analysed already and has not changed: it is skipped.",
         "%(count)d images were analysed already and have not changed: they are skipped.",
+        count,
+    ),
+    estimates.TOO_LARGE: lambda count: ngettext(
+        "%(count)d image is too large for Rekognition (it takes %(readable)s): it will be marked as failed without a"
+        " request.",
+        "%(count)d images are too large for Rekognition (it takes %(readable)s): they will be marked as failed without"
+        " a request.",
         count,
     ),
     estimates.UNREADABLE: lambda count: ngettext(

@@ -6,6 +6,11 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils import timezone
+
+from media_catalog.exceptions import QuotaShort
+from media_catalog.quota import usage
+from media_catalog.quota.attribution import current
 
 
 def staff(request: HttpRequest) -> User:
@@ -17,3 +22,8 @@ def staff(request: HttpRequest) -> User:
 def log(request: HttpRequest, rows: Iterable[Model], flag: int, message: str) -> None:
     """One entry for each row, in one query."""
     LogEntry.objects.log_actions(staff(request).pk, list(rows), flag, change_message=message, single_object=False)
+
+
+def refused_by_quota(short: QuotaShort, operation: str) -> None:
+    """A job that was asked for and does not fit: for the quota panel and the audit."""
+    usage.record_refusal(list(short.shortfalls), operation=operation, who=current(), at=timezone.now())

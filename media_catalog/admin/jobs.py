@@ -88,8 +88,8 @@ class JobAdmin(ReadOnlyAdmin):
             "title": f"{KINDS[job.kind].label} {job}",
             "subtitle": None,
             "estimate": _classes(job.estimate),
-            **_items_context(request, job),
         }
+        context |= _items_context(request, job, context["progress"])
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def progress(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -100,14 +100,14 @@ class JobAdmin(ReadOnlyAdmin):
         return JsonResponse(
             {
                 "state": job.state,
-                "finished": job.state == Job.State.FINISHED,
+                "finished": job.state in (Job.State.FINISHED, Job.State.PARKED),
                 "label": job.get_state_display(),
                 "percent": now.percent,
                 "counts": {state: getattr(now, state) for state in JobItem.State.values},
                 "summary": context["summary"],
                 "started": _moment(job.started_at),
                 "ended": _moment(job.finished_at),
-                "items": [_item_json(item) for item in _items(request, job).object_list],
+                "items": [_item_json(item) for item in _items(request, job, now).object_list],
             },
             headers={"Cache-Control": "no-store"},
         )
@@ -138,19 +138,21 @@ def _summary(*, over: int, total: int, failed: int) -> str:
     )
 
 
-def _items_context(request: HttpRequest, job: Job) -> dict[str, Any]:
+def _items_context(request: HttpRequest, job: Job, now: Progress) -> dict[str, Any]:
     return {
-        "items": _items(request, job),
+        "items": _items(request, job, now),
         "item_state": _item_state(request),
         "item_states": [(state.value, state.label) for state in JobItem.State],
     }
 
 
-def _items(request: HttpRequest, job: Job) -> Any:
+def _items(request: HttpRequest, job: Job, now: Progress) -> Any:
     """The page of items that the query string asks for; what it cannot mean is taken as the first page of all."""
     items = job.items.select_related("image").order_by("pk")
     state = _item_state(request)
-    return Paginator(items.filter(state=state) if state else items, ITEMS_PER_PAGE).get_page(request.GET.get("p"))
+    paginator = Paginator(items.filter(state=state) if state else items, ITEMS_PER_PAGE)
+    paginator.count = getattr(now, state) if state else now.total  # known: no need to count again
+    return paginator.get_page(request.GET.get("p"))
 
 
 def _item_state(request: HttpRequest) -> str:

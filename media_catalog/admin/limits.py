@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -45,6 +45,14 @@ class LimitForm(forms.ModelForm):
         return cleaned
 
 
+def _say_if_full(request: HttpRequest, limit: RequestLimit) -> None:
+    """A figure below what is used is allowed, and holds at once: said, lest it surprise."""
+    for entry in summaries():
+        if (entry.request_class, entry.period) == (limit.request_class, limit.period) and entry.level == "full":
+            said = _("%(used)s requests are used already: further ones are refused until the reset.")
+            messages.warning(request, said % {"used": entry.used})
+
+
 @admin.register(RequestLimit)
 class RequestLimitAdmin(BackofficeAdmin):
     form = LimitForm
@@ -64,20 +72,17 @@ class RequestLimitAdmin(BackofficeAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: RequestLimit | None = None) -> list[str]:
         return ["request_class", "period"] if obj else []
 
+    def has_delete_permission(self, request: HttpRequest, obj: RequestLimit | None = None) -> bool:
+        """A limit is raised with a reason, not removed without one."""
+        return False
+
     def save_model(self, request: HttpRequest, obj: RequestLimit, form: forms.ModelForm, change: bool) -> None:
         before = audit.values(RequestLimit.objects.get(pk=obj.pk)) if change else {}
         super().save_model(request, obj, form, change)
         audit.limit_changed(
             obj, before=before, username=staff(request).get_username(), reason=form.cleaned_data["reason"]
         )
-        for entry in summaries():
-            if (entry.request_class, entry.period) == (obj.request_class, obj.period) and entry.level == "full":
-                self.message_user(
-                    request,
-                    _("%(used)s requests are used already: further ones are refused until the reset.")
-                    % {"used": entry.used},
-                    "warning",
-                )
+        _say_if_full(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RequestLimit]:
         in_force = LimitOverride.objects.filter(expires_at__gt=timezone.now())
@@ -127,6 +132,7 @@ class LimitOverrideAdmin(BackofficeAdmin):
             username=staff(request).get_username(),
         )
         obj.pk = made.pk
+        _say_if_full(request, obj.request_limit)
 
     @admin.action(description=gettext_lazy("End now"), permissions=["end"])
     def end_now(self, request: HttpRequest, overrides: Any) -> None:

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog import jobs
-from media_catalog.exceptions import AwsDenied, AwsUnavailable, BackofficeError, QuotaRefused, QuotaShort
+from media_catalog.exceptions import AwsDenied, AwsUnavailable, BackofficeError, QuotaRefused
 from media_catalog.imaging.probe import content_type
 from media_catalog.models import Bucket, Image
 from media_catalog.services import uploads
@@ -183,12 +183,8 @@ def _report(
 
 
 def _start_renditions(request: HttpRequest, stored: list[Image], scope: str) -> str:
-    """Start the job and return a link to it."""
+    """Start the job, as far as the quota allows now, and return a link to it."""
     ids = [image.pk for image in stored]
-    try:
-        job = jobs.start(kind="make_renditions", user=staff(request), images=ids, scope=scope)
-    except QuotaShort as short:
-        messages.warning(request, sentence(short))
-        return ""
+    job = jobs.start(kind="make_renditions", user=staff(request), images=ids, scope=scope, park=True)
     url = reverse("admin:media_catalog_job_change", args=[job.pk])
     return format_html('<a href="{}">{}</a>', url, _("Follow the making of renditions"))

@@ -58,11 +58,17 @@ def start(
 def resume(job: Job) -> int:
     """Start those parked items of a job that fit now; the rest is parked again. Returns how many start."""
     with transaction.atomic():
+        held = Job.objects.select_for_update().filter(pk=job.pk, state=Job.State.PARKED)
+        if not held.exists():
+            return 0
         parked = job.items.filter(state=JobItem.State.PARKED)
         ids = [pk for pk in parked.values_list("image", flat=True) if pk]
         cost = estimate(job.kind, candidates(ids), job.options)
-        parked.update(state=JobItem.State.QUEUED)
-        Job.objects.filter(pk=job.pk).update(state=Job.State.QUEUED, parked_until=None)
+        short = reservations.missing(cost.requests, bulk=True)
+        if short and not cost.fitting(reservations.left(short)):
+            return 0
+        parked.update(state=JobItem.State.QUEUED, code="", message="", dispatched_at=None)
+        held.update(state=Job.State.QUEUED, parked_until=None)
         _begin(job, cost, park=True)
         started = job.items.filter(state=JobItem.State.QUEUED).count()
         _dispatch_on_commit(job)
@@ -105,11 +111,13 @@ def _begin(job: Job, cost: Estimate, *, park: bool) -> None:
 
 def _park(job: Job, short: QuotaShort, *, running: Sequence[int]) -> None:
     waiting = job.items.filter(state=JobItem.State.QUEUED).exclude(image__in=running)
-    waiting.update(state=JobItem.State.PARKED)
+    waiting.update(state=JobItem.State.PARKED, dispatched_at=None)
     Job.objects.filter(pk=job.pk).update(parked_until=reservations.reset(short.shortfalls))
 
 
 def _reserve(job: Job, requests: Mapping[str, int]) -> None:
+    if not any(requests.values()):
+        return
     reservation = reservations.reserve(
         kind=Reservation.Kind.JOB, units=requests, seconds=settings.QUOTA_RESERVATION_SECONDS, bulk=True
     )

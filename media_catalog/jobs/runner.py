@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from media_catalog.aws.deadline import deadline
-from media_catalog.exceptions import BackofficeError
+from media_catalog.exceptions import BackofficeError, QuotaRefused
 from media_catalog.models import Image, Job, JobItem
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
@@ -67,14 +67,16 @@ def finish_if_done(job_id: int) -> None:
     """
     if JobItem.objects.open().filter(job=job_id).exists():
         return
-    job = Job.objects.get(pk=job_id)
-    if job.reservation_id:
-        reservations.close(job.reservation_id)
-    parked = job.items.filter(state=JobItem.State.PARKED).exists()
-    state = Job.State.PARKED if parked else Job.State.FINISHED
-    Job.objects.filter(pk=job_id).exclude(state=Job.State.FINISHED).update(
-        state=state, finished_at=None if parked else timezone.now()
-    )
+    with transaction.atomic():
+        # Under the lock that `resume` takes too: the job may have gone on since the look above.
+        job = Job.objects.select_for_update().get(pk=job_id)
+        if job.state not in (Job.State.QUEUED, Job.State.RUNNING) or job.items.open().exists():
+            return
+        if job.reservation_id:
+            reservations.close(job.reservation_id)
+        parked = job.items.filter(state=JobItem.State.PARKED).exists()
+        state = Job.State.PARKED if parked else Job.State.FINISHED
+        Job.objects.filter(pk=job_id).update(state=state, finished_at=None if parked else timezone.now())
 
 
 def _run_items(job: Job, item_ids: Sequence[int]) -> None:
@@ -145,6 +147,8 @@ def _outcome(job: Job, item: JobItem) -> Outcome:
         return _gone(job.kind)
     try:
         return kind.run(image, job.options)
+    except QuotaRefused as error:
+        return _refused(job, error)
     except BackofficeError as error:
         logger.warning("item %s of job %s failed: %s", item.pk, job.pk, error)
         return Outcome(state=JobItem.State.FAILED, code=error.code, message=sentence(error))
@@ -155,6 +159,14 @@ def _outcome(job: Job, item: JobItem) -> Outcome:
             code="internal",
             message=_("An internal error. The log has the details."),
         )
+
+
+def _refused(job: Job, error: QuotaRefused) -> Outcome:
+    """The item waits: until another worker gives back what it holds, the limit is raised, or the period ends."""
+    if not KINDS[job.kind].takes_images:
+        return Outcome(state=JobItem.State.FAILED, code=error.code, message=sentence(error))
+    Job.objects.filter(pk=job.pk).update(parked_until=reservations.reset([error.shortfall]))
+    return Outcome(state=JobItem.State.PARKED, code=error.code, message=sentence(error))
 
 
 def _gone(kind: str) -> Outcome:

@@ -3,7 +3,6 @@
 import logging
 
 from django.conf import settings
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_q.models import Schedule
 
@@ -42,9 +41,20 @@ def keep_quota() -> tuple[int, int]:
 
 
 def start_parked() -> int:
-    """Start what was parked until now, as far as it fits; returns how many jobs went on."""
-    due = Job.objects.filter(state=Job.State.PARKED, parked_until__lte=timezone.now()).order_by("pk")
-    return sum(bool(resume(job)) for job in due)
+    """Go on with parked jobs as far as it fits now; returns how many went on.
+
+    All are tried, not only those whose time has come: a limit may have been raised, or units given back.
+    """
+    return sum(bool(_resume(job)) for job in Job.objects.filter(state=Job.State.PARKED).order_by("pk"))
+
+
+def _resume(job: Job) -> int:
+    """One bad job must not keep those behind it."""
+    try:
+        return resume(job)
+    except Exception:
+        logger.exception("job %s stays parked", job)
+        return 0
 
 
 def settle_uploads() -> int:

@@ -1,6 +1,13 @@
 from django.db import migrations, models
 
 
+def tell_sources(apps, schema_editor):
+    """What staff have set is theirs; and a limit on what is free would only stand in the way of removals."""
+    limits = apps.get_model("media_catalog", "RequestLimit").objects
+    limits.exclude(source_note__startswith="AWS Free Tier, twelve-month figures").update(source="hand")
+    limits.filter(request_class="free").delete()
+
+
 class Migration(migrations.Migration):
     dependencies = [("media_catalog", "0005_job_holders")]
     operations = [
@@ -17,4 +24,5 @@ class Migration(migrations.Migration):
             preserve_default=False,
         ),
         migrations.RemoveConstraint("requestusage", "request_usage_rollup"),
+        migrations.RunPython(tell_sources, migrations.RunPython.noop),
     ]

@@ -50,7 +50,7 @@ class RequestUsage(models.Model):
 
 
 class BlockedRequest(models.Model):
-    """A request, or a reservation of several, that a limit refused. Nothing was sent. Append-only."""
+    """A request, or a reservation of several, that a limit refused. Nothing was sent."""
 
     at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
     request_class = models.CharField(_("request class"), max_length=20, choices=RequestClass.choices)

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from django.db import transaction
 from django.db.models import F, Q
 
-from media_catalog.models import Period, RequestCounter, ReservedUnits
+from media_catalog.models import Period, RequestCounter, Reservation, ReservedUnits
 
 from .limits import LimitInForce, in_force
 from .periods import starts
@@ -31,11 +31,20 @@ class Books:
         self._counters: dict[CounterKey, RequestCounter] = {}
         self._changes: dict[int, Counter[str]] = {}
         self._lines: dict[int, ReservedUnits] = {}
+        self._open: set[int] = set()
 
     def lines(self, condition: Q) -> list[ReservedUnits]:
         """Reserved units, locked. All that a transaction needs must be asked for at once, before any counter."""
-        rows = ReservedUnits.objects.select_for_update(of=("self",)).select_related("reservation")
-        return [self._lines.setdefault(line.pk, line) for line in rows.filter(condition).order_by("pk")]
+        rows = ReservedUnits.objects.select_for_update().filter(condition).order_by("pk")
+        lines = [self._lines.setdefault(line.pk, line) for line in rows]
+        # Asked for only now: `close` locks the lines first, so a reservation that is open under our lock stays open.
+        open_ones = Reservation.objects.filter(pk__in={line.reservation_id for line in lines}, closed_at=None)
+        self._open |= set(open_ones.values_list("pk", flat=True))
+        return lines
+
+    def is_open(self, line: ReservedUnits) -> bool:
+        """Whether the reservation of locked units is open."""
+        return line.reservation_id in self._open
 
     def line(self, key: int | None) -> ReservedUnits | None:
         """One of the locked reserved units."""

@@ -12,7 +12,8 @@ class Candidate:
     """What an estimate must know of a selected image.
 
     `bytes` of the original; `missing` renditions that would be made, of which `replaced` leave an old object to be
-    deleted; `held` ones that exist; `readable` by Rekognition; `analysed` and unchanged since.
+    deleted; `held` ones that exist; `readable` by Rekognition or
+    `too_large` for it; `analysed` and unchanged since.
     """
 
     pk: int
@@ -21,6 +22,7 @@ class Candidate:
     replaced: int = 0
     held: int = 0
     readable: bool = True
+    too_large: bool = False
     analysed: bool = False
 
 
@@ -53,7 +55,7 @@ class Estimate:
 
     @property
     def skipped(self) -> dict[str, int]:
-        """How many images are skipped, by reason (CURRENT, ANALYSED, UNREADABLE)."""
+        """How many images are skipped, by reason (CURRENT, ANALYSED, UNREADABLE, TOO_LARGE)."""
         return dict(Counter(cost.skipped for _pk, cost in self.costs if cost.skipped))
 
     def price(self, prices: Mapping[str, float]) -> float:
@@ -70,7 +72,7 @@ class Estimate:
         return len(self.costs)
 
 
-CURRENT, ANALYSED, UNREADABLE = "current", "analysed", "unreadable"
+CURRENT, ANALYSED, UNREADABLE, TOO_LARGE = "current", "analysed", "unreadable", "too large"
 
 
 def estimate(kind: str, selection: Iterable[Candidate], options: Mapping[str, bool]) -> Estimate:
@@ -91,6 +93,8 @@ def _make_renditions(image: Candidate, options: Mapping[str, bool]) -> Cost:
 
 def _detect_faces(image: Candidate, options: Mapping[str, bool]) -> Cost:
     """By S3 reference: Rekognition reads the object, at no request of ours."""
+    if image.too_large:
+        return Cost(skipped=TOO_LARGE)
     if not image.readable:
         return Cost(skipped=UNREADABLE)
     if image.analysed and not options.get("again"):

@@ -43,6 +43,22 @@ class Short(Exception):
         self.shortfalls = shortfalls
 
 
+def reached(shortfalls: Iterable[Shortfall], day: date) -> list[Crossing]:
+    """Limits that refuse because all is used, also where no request crossed them: they were lowered, or are 0."""
+    return [
+        Crossing(
+            request_class=short.request_class,
+            period=short.period,
+            starts=starts(short.period, day),
+            level="limit",
+            used=short.limit,
+            limit=short.limit,
+        )
+        for short in shortfalls
+        if not short.left
+    ]
+
+
 def count_one(books: Books, request_class: str, day: date, *, bulk: bool) -> list[Crossing]:
     """Count one request as used. Raises Short."""
     rows = books.counters([request_class], day)
@@ -96,8 +112,11 @@ def lock(
     if taking and reservation:
         condition |= Q(reservation=reservation, request_class=taking[0])
     lines = books.lines(condition)
-    books.lock([*((block.request_class, block.day) for block in blocks), *([taking] if taking else [])])
     mine = [line for line in lines if taking and line.reservation_id == reservation and line.request_class == taking[0]]
+    wanted = [(block.request_class, block.day) for block in blocks]
+    # The line's own day too: in a new period its rest moves over, and locks come in one order only when asked at once.
+    wanted += [(line.request_class, line.day) for line in mine]
+    books.lock([*wanted, *([taking] if taking else [])])
     return mine[0] if mine else None
 
 
@@ -106,7 +125,7 @@ def settle_block(books: Books, block: UnitBlock, *, spent: int) -> list[Crossing
     line = books.line(block.reserved_units_id)
     rows = books.counters([block.request_class], block.day)
     rest = block.units - spent
-    goes_back = line is not None and line.day == block.day and line.reservation.closed_at is None
+    goes_back = line is not None and line.day == block.day and books.is_open(line)
     books.change(rows, leased=-block.units, reserved=rest if goes_back else 0)
     if line is not None:
         line.leased -= block.units
@@ -154,7 +173,7 @@ def close(books: Books, reservation_id: int) -> bool:
 
 def shortfalls(units: Mapping[str, int], day: date, *, now: datetime, bulk: bool) -> list[Shortfall]:
     """What would stand in the way of reserving these units, without reserving them."""
-    wanted = {cls: count for cls, count in units.items() if count}
+    wanted = {cls: count for cls, count in units.items() if count and cls != RequestClass.FREE}
     rows = RequestCounter.objects.filter(
         starts__in={starts(period, day) for period in Period}, request_class__in=wanted
     )

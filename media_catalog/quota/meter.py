@@ -31,6 +31,7 @@ from .periods import day_of
 from .request_classes import classify
 
 logger = logging.getLogger(__name__)
+RESERVED_START = 8  # units of a reservation's first block: about what one image takes
 _tally: ContextVar[Counter[str] | None] = ContextVar("tally", default=None)
 _leasing: ContextVar["Leasing | None"] = ContextVar("leasing", default=None)
 
@@ -144,11 +145,13 @@ class Leasing:
             raise _refused(entry, short, now)
 
     def _take(self, books: Books, line: ReservedUnits | None, request_class: str, day: date) -> UnitBlock:
-        if line is not None:  # the work's own units: nobody else waits for them
-            block = ledger.take_reserved(books, line, day, want=settings.QUOTA_BLOCK_SIZE, process=self._process)
+        want = min(settings.QUOTA_BLOCK_SIZE, 2 ** self._taken[request_class])
+        if line is not None:
+            # The job's own units, so a larger start; other workers of the job wait for the rest.
+            mine = min(settings.QUOTA_BLOCK_SIZE, RESERVED_START * want)
+            block = ledger.take_reserved(books, line, day, want=mine, process=self._process)
             if block is not None:
                 return block
-        want = min(settings.QUOTA_BLOCK_SIZE, 2 ** self._taken[request_class])
         bulk = bool(current().job_kind)
         return ledger.take_block(books, request_class, day, want=want, bulk=bulk, process=self._process)
 
@@ -184,8 +187,9 @@ def _spend_alone(entry: usage.Entry, now: datetime) -> None:
 
 
 def _refused(entry: usage.Entry, short: ledger.Short, now: datetime) -> QuotaRefused:
-    """The refusal, noted. Several limits may be in the way: the first is named."""
+    """The refusal, noted and announced. Several limits may be in the way: the first is named."""
     usage.record_refusal(short.shortfalls, operation=entry.operation, who=entry.who, at=now)
+    alerts.announce(ledger.reached(short.shortfalls, entry.day))
     return QuotaRefused(short.shortfalls[0])
 
 

@@ -74,7 +74,7 @@ def days(rows: QuerySet[RequestUsage]) -> list[Day]:
     today = day_of(timezone.now())
     first = today - timedelta(days=CHART_DAYS - 1)
     grouped = (
-        rows.filter(day__gte=first)
+        rows.filter(day__gte=first, day__lte=today)
         .exclude(request_class=RequestClass.FREE)
         .order_by()
         .values_list("day", "request_class")

@@ -11,6 +11,7 @@ from .limits import LimitInForce, in_force
 from .periods import day_of, next_start, reset_moment, starts
 
 UNUSED = RequestCounter()
+PACE_FROM = 1 / 31  # share of a period from which a pace means something: a day of a month
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,19 +59,19 @@ class LimitSummary:
         """`none` (no limit), `ok`, `watch` or `full`."""
         if self.limit is None:
             return "none"
-        if self.used >= self.limit:
+        if not self.left:
             return "full"
         return "watch" if self.used * 100 >= self.limit * self.warn_percent else "ok"
 
     @property
-    def forecast(self) -> int:
-        """Requests by the end of the period at the pace so far."""
-        return round(self.used / self.elapsed) if self.elapsed else self.used
+    def forecast(self) -> int | None:
+        """Requests by the end of the period at the pace so far; None while too little of it is over to tell."""
+        return round(self.used / self.elapsed) if self.elapsed >= PACE_FROM else None
 
     @property
     def runs_out(self) -> date | None:
         """The day on which the limit is reached at the pace so far; None when it lasts."""
-        if self.limit is None or self.period == Period.DAY or self.forecast <= self.limit or not self.used:
+        if self.limit is None or self.period == Period.DAY or self.forecast is None or self.forecast <= self.limit:
             return None
         first = starts(self.period, self.resets - timedelta(days=1))
         days = (self.resets - first).days * self.elapsed

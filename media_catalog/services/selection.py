@@ -8,6 +8,7 @@ from media_catalog.models import Analysis, Image, Preset
 from media_catalog.quota.estimate import Candidate
 
 from . import detection
+from .readable import MAX_BYTES
 
 _ACTIVE = Q(renditions__preset__active=True)
 _CURRENT = Q(renditions__source_etag=F("etag"), renditions__preset_version=F("renditions__preset__version"))
@@ -26,10 +27,11 @@ def candidates(images: Sequence[int]) -> list[Candidate]:
             current=Count("renditions", filter=_ACTIVE & _CURRENT),
             replaced=Count("renditions", filter=_ACTIVE & _NEW_KEY & ~_CURRENT),
             readable=ExpressionWrapper(detection.READABLE_Q, output_field=BooleanField()),
+            too_large=ExpressionWrapper(Q(size__gt=MAX_BYTES), output_field=BooleanField()),
             analysed=ExpressionWrapper(analysed, output_field=BooleanField()),
         )
         .order_by("pk")
-        .values_list("pk", "size", "held", "current", "replaced", "readable", "analysed")
+        .values_list("pk", "size", "held", "current", "replaced", "readable", "too_large", "analysed")
     )
     return [
         Candidate(
@@ -39,7 +41,8 @@ def candidates(images: Sequence[int]) -> list[Candidate]:
             replaced=replaced,
             held=held,
             readable=readable,
+            too_large=too_large,
             analysed=bool(done),
         )
-        for pk, size, held, current, replaced, readable, done in rows
+        for pk, size, held, current, replaced, readable, too_large, done in rows
     ]

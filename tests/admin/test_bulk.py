@@ -183,6 +183,11 @@ class TestDoesNotFit:
         page = admin_client.get(f"/admin/media_catalog/job/{job.pk}/change/").content.decode()
         assert "Parked until" in page
 
+    def test_too_large_for_rekognition_is_its_own_reason(self, admin_client, images):
+        Image.objects.filter(pk=images[0].pk).update(size=16 * 1024 * 1024)
+
+        assert "1 image is too large for Rekognition" in _post(admin_client, "detect_faces", images).content.decode()
+
     def test_before_and_after_are_shown_when_it_fits(self, admin_client, images):
         RequestLimit.objects.filter(request_class=RequestClass.REKOGNITION_IMAGE).update(limit=1000)
 

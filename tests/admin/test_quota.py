@@ -168,6 +168,10 @@ class TestLimits:
         assert "free of charge" in _text(admin_client.post(f"{LIMITS}add/", data))
         assert not RequestLimit.objects.filter(request_class="free").exists()
 
+    def test_it_is_not_removed_without_a_reason(self, admin_client, tier1):
+        assert admin_client.post(f"{LIMITS}{tier1.pk}/delete/", {"post": "yes"}).status_code == 403
+        assert RequestLimit.objects.filter(pk=tier1.pk).exists()
+
     def test_it_needs_its_own_permission(self, client, staff_with, tier1):
         client.force_login(staff_with("view_requestlimit"))
         assert self._change(client, tier1, limit=1).status_code == 403

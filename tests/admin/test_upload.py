@@ -231,5 +231,16 @@ def test_the_permission_is_needed(client, originals, staff_with):
     assert not Image.objects.exists()
 
 
+def test_renditions_that_do_not_fit_are_parked(admin_client, originals):
+    spent = RequestCounter.objects.get(request_class=RequestClass.S3_TIER1, period="month").used
+    RequestLimit.objects.filter(request_class=RequestClass.S3_TIER1).update(limit=spent + 1 + 6)
+
+    _post(admin_client, originals, *(upload_file(jpeg(), name) for name in ("a.jpg",)), make_renditions="on")
+    _post(admin_client, originals, *(upload_file(jpeg(), name) for name in ("b.jpg",)), make_renditions="on")
+
+    assert Image.objects.count() == 1
+    assert Job.objects.get().state == "queued"
+
+
 def test_strangers_are_sent_to_the_login_page(client, originals):
     assert client.post(URL).url.startswith("/admin/login/")

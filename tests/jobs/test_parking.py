@@ -11,6 +11,8 @@ from media_catalog.aws import s3
 from media_catalog.exceptions import QuotaShort
 from media_catalog.jobs import schedules
 from media_catalog.models import Image, Job, Preset, RequestCounter, RequestLimit, Reservation
+from media_catalog.quota import meter
+from media_catalog.quota.attribution import attribute
 from media_catalog.services import detection, renditions
 from tests.pictures import one_face
 
@@ -150,10 +152,60 @@ def test_a_limit_lowered_in_the_middle_blocks_at_once(faces, work, cloud, admin_
     work()
 
     assert dict(cloud.access_log.operations(mark)) == {"DetectFaces": 3}
-    refused = job.items.filter(state="failed", code="quota")
+    refused = job.items.filter(state="parked", code="quota")
     assert refused.count() == 7
     assert all(item.message.startswith("Refused by quota") for item in refused)
     assert _held("rekognition_image") == 0
+    job.refresh_from_db()
+    assert job.state == Job.State.PARKED
+
+
+def test_a_raised_limit_lets_parked_items_go_on_before_the_reset(faces, work, admin_user):
+    _limit("rekognition_image", 3)
+    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces], park=True)
+    work()
+    assert schedules.start_parked() == 0
+
+    _limit("rekognition_image", 10)
+    assert schedules.start_parked() == 1
+    assert schedules.start_parked() == 0
+    work()
+
+    job.refresh_from_db()
+    assert job.state == Job.State.FINISHED
+    assert _counter("rekognition_image").used == 10
+    assert _held("rekognition_image") == 0
+
+
+def test_units_in_another_worker_s_hands_park_an_item_and_come_back(faces, work, admin_user):
+    """An exactly fitting job loses no item to a fellow worker's unspent block."""
+    _limit("rekognition_image", 10)
+    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces])
+    job.refresh_from_db()
+    with meter.leasing(job.reservation_id), attribute(job_kind="detect_faces"):
+        meter.spend("rekognition", "DetectFaces")
+        faces[0].delete()
+        work()
+    assert job.items.filter(state="parked").exists()
+
+    schedules.start_parked()
+    work()
+
+    assert sorted(set(job.items.values_list("state", flat=True))) == ["done", "skipped"]
+    assert _counter("rekognition_image").used == 10
+    assert _held("rekognition_image") == 0
+
+
+def test_one_bad_parked_job_does_not_keep_the_others(faces, admin_user):
+    _limit("rekognition_image", 0)
+    ids = [image.pk for image in faces]
+    bad, good = (jobs.start(kind="detect_faces", user=admin_user, images=ids, park=True) for _job in range(2))
+    Job.objects.filter(pk=bad.pk).update(kind="no-such-kind")
+    _limit("rekognition_image", 10)
+
+    assert schedules.start_parked() == 1
+    good.refresh_from_db()
+    assert good.state == Job.State.QUEUED
 
 
 def test_reservations_of_waiting_jobs_are_renewed_and_those_of_nobody_end(faces, admin_user):

@@ -1,4 +1,4 @@
-// Follows a job: asks for its figures until it is finished, and writes them where they stand on the page.
+// Follows a job: asks for its figures until it is finished or parked, and writes them where they stand on the page.
 // Stops as well, and says why, when it is answered that there is nothing to follow any more.
 
 const PAUSE = 1000;
@@ -7,7 +7,7 @@ const PAUSE_AFTER_ERROR = 5000; // milliseconds
 const job = document.getElementById("job");
 const part = (name) => document.querySelector(`[data-job="${name}"]`);
 
-if (job.dataset.state !== "finished") setTimeout(poll, PAUSE);
+if (!["finished", "parked"].includes(job.dataset.state)) setTimeout(poll, PAUSE);
 
 async function poll() {
   try {
