@@ -15,6 +15,7 @@ from media_catalog.services import removal, uploads
 from .enqueue import resume, start
 
 logger = logging.getLogger(__name__)
+HOUSEKEEPING = "housekeeping"  # a kind of work, not of job: like jobs it leaves the headroom of limits alone
 EVERY_MINUTE = {
     "quota": "media_catalog.jobs.schedules.keep_quota",
     "parked": "media_catalog.jobs.schedules.start_parked",
@@ -62,7 +63,7 @@ def settle_uploads() -> int:
 
     They are new to the catalogue, so one job makes their renditions.
     """
-    with attribute(action="settle uploads"):
+    with attribute(action="settle uploads", job_kind=HOUSEKEEPING):
         found = uploads.settle_stale()
     if found:
         start(kind="make_renditions", user=None, images=found, scope=_("Recovered uploads"), park=True)
@@ -71,5 +72,5 @@ def settle_uploads() -> int:
 
 def delete_leftovers() -> int:
     """Delete objects that nobody needs and that could not be deleted at once; returns how many are settled."""
-    with attribute(action="delete leftovers"), deadline(settings.JOB_CHUNK_SECONDS):
+    with attribute(action="delete leftovers", job_kind=HOUSEKEEPING), deadline(settings.JOB_CHUNK_SECONDS):
         return removal.sweep()
