@@ -9,11 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from media_catalog.exceptions import QuotaShort
+from media_catalog.exceptions import QuotaRefused, QuotaShort
 from media_catalog.models import Image, Job, JobItem, Reservation
 from media_catalog.quota import reservations
 from media_catalog.quota.estimate import Estimate, estimate
 from media_catalog.services.selection import candidates
+from media_catalog.services.sentences import sentence
 
 from .kinds import KINDS
 
@@ -111,7 +112,8 @@ def _begin(job: Job, cost: Estimate, *, park: bool) -> None:
 
 def _park(job: Job, short: QuotaShort, *, running: Sequence[int]) -> None:
     waiting = job.items.filter(state=JobItem.State.QUEUED).exclude(image__in=running)
-    waiting.update(state=JobItem.State.PARKED, dispatched_at=None)
+    said = sentence(QuotaRefused(short.shortfalls[0]))
+    waiting.update(state=JobItem.State.PARKED, dispatched_at=None, code=QuotaRefused.code, message=said)
     Job.objects.filter(pk=job.pk).update(parked_until=reservations.reset(short.shortfalls))
 
 
