@@ -1,6 +1,5 @@
 """Uploads: what is stored, under which key, and that nothing stays half-stored."""
 
-import base64
 import hashlib
 import io
 import threading
@@ -12,53 +11,12 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from media_catalog.aws import s3
-from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsConflict, AwsDenied, AwsThrottled, AwsUnavailable, ImageRefused, QuotaRefused
-from media_catalog.jobs import schedules
-from media_catalog.models import Image, Job, RequestClass, RequestCounter, RequestLimit, Upload
+from media_catalog.models import Image, RequestClass, Upload
 from media_catalog.services import arrivals, uploads
-from tests.aws.faults import Answer, s3_error, serving
+from tests.aws.faults import Answer, s3_error
 from tests.pictures import encoded, jpeg, picture
-
-BODY = jpeg()
-
-
-@pytest.fixture
-def s3_says(originals, settings):
-    """A server in the place of S3 that answers by script."""
-    with serving() as server:
-        settings.AWS_ENDPOINT_URL = server.url
-        forget_clients()
-        yield server
-
-
-def _held(body: bytes) -> dict[str, str]:
-    """Headers of an answer to HEAD."""
-    return {"ETag": '"0"', "x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(body).digest()).decode()}
-
-
-def _body(bucket, key) -> bytes | None:
-    content = s3.get_object(bucket.name, key)
-    return content.body if content else None
-
-
-def _no_more(request_class, *, but=0):
-    spent = RequestCounter.objects.get(period="month", request_class=request_class).used
-    RequestLimit.objects.filter(request_class=request_class).update(limit=spent + but)
-
-
-def _put(bucket, key, body, *, checksum=True):
-    sha256 = hashlib.sha256(body).digest() if checksum else None
-    s3.put_object(bucket.name, key, body, content_type="image/jpeg", sha256=sha256)
-
-
-def _stale(bucket, key, body, **fields) -> Upload:
-    """An upload of an hour ago, of this body; with None of one that did not reach S3."""
-    if body is not None:
-        _put(bucket, key, body)
-    sha256 = hashlib.sha256(BODY if body is None else body).hexdigest()
-    before = timezone.now() - timedelta(hours=1)
-    return Upload.objects.create(bucket=bucket, key=key, name=key, sha256=sha256, created_at=before, **fields)
+from tests.services.objects import BODY, body_of, held_headers, no_more
 
 
 def test_an_upload_is_one_put_and_one_row(store, cloud, originals):
@@ -197,7 +155,7 @@ def test_a_failing_database_leaves_the_object_of_another(store, originals, monke
     with pytest.raises(OperationalError):
         store()
 
-    assert _body(originals, "photo.jpg") == b"another's"
+    assert body_of(originals, "photo.jpg") == b"another's"
 
 
 def test_a_row_of_another_object_under_the_key_is_no_success(store, originals, monkeypatch):
@@ -211,7 +169,7 @@ def test_a_row_of_another_object_under_the_key_is_no_success(store, originals, m
         store()
 
     assert Image.objects.get().etag == "another"
-    assert _body(originals, "photo.jpg") is not None  # the row says that it is there
+    assert body_of(originals, "photo.jpg") is not None  # the row says that it is there
     assert Upload.objects.get().status == Upload.Status.FAILED
 
 
@@ -220,14 +178,14 @@ class TestFaultOfThePut:
 
     def test_refused_by_quota_asks_for_nothing(self, store, originals, cloud):
         s3.put_object(originals.name, "photo.jpg", BODY, content_type="image/jpeg")
-        _no_more(RequestClass.S3_TIER1)
+        no_more(RequestClass.S3_TIER1)
         mark = cloud.access_log.mark()
 
         with pytest.raises(QuotaRefused):
             store(BODY)
 
         assert not cloud.access_log.operations(mark)
-        assert _body(originals, "photo.jpg") == BODY
+        assert body_of(originals, "photo.jpg") == BODY
         assert Upload.objects.get().status == Upload.Status.FAILED
 
     @pytest.mark.parametrize(
@@ -237,8 +195,8 @@ class TestFaultOfThePut:
     @pytest.mark.parametrize(
         ("held", "asked", "status"),
         [
-            (Answer(headers=_held(BODY)), ["HEAD", "DELETE"], Upload.Status.FAILED),
-            (Answer(headers=_held(b"another's")), ["HEAD"], Upload.Status.FAILED),
+            (Answer(headers=held_headers(BODY)), ["HEAD", "DELETE"], Upload.Status.FAILED),
+            (Answer(headers=held_headers(b"another's")), ["HEAD"], Upload.Status.FAILED),
             (Answer(headers={"ETag": '"0"'}), ["HEAD"], Upload.Status.FAILED),
             (Answer(status=404), ["HEAD"], Upload.Status.FAILED),
             (Answer(status=403), ["HEAD"], Upload.Status.CREATED),
@@ -267,8 +225,8 @@ class TestFaultOfThePut:
         assert not Image.objects.exists()
 
     def test_the_retry_refused_by_quota_leaves_the_first_to_be_looked_at(self, store, s3_says):
-        _no_more(RequestClass.S3_TIER1, but=1)
-        s3_says.script.extend([s3_error(500, "InternalError"), Answer(headers=_held(BODY)), Answer(status=204)])
+        no_more(RequestClass.S3_TIER1, but=1)
+        s3_says.script.extend([s3_error(500, "InternalError"), Answer(headers=held_headers(BODY)), Answer(status=204)])
 
         with pytest.raises(QuotaRefused):
             store(BODY)
@@ -287,11 +245,11 @@ def test_what_cannot_be_undone_at_once_is_undone_by_the_sweep(store, originals, 
     monkeypatch.setattr(s3, "put_object", answer_lost)
     with pytest.raises(AwsUnavailable):
         store()
-    assert _body(originals, "photo.jpg") is not None
+    assert body_of(originals, "photo.jpg") is not None
     Upload.objects.update(created_at=timezone.now() - timedelta(hours=1))
 
     assert uploads.settle_stale() == []
-    assert _body(originals, "photo.jpg") is None
+    assert body_of(originals, "photo.jpg") is None
     assert Upload.objects.get().status == Upload.Status.FAILED
     assert not Image.objects.exists()
 
@@ -341,113 +299,5 @@ def test_two_that_race_for_one_key_are_both_stored(store, originals):
     expected = {key for name in names for key in (name, name.replace(".", "-2."))}
     assert {*first, *second} == expected
     assert set(Image.objects.values_list("key", flat=True)) == expected
-    assert all(_body(originals, key) == BODY for key in expected)
+    assert all(body_of(originals, key) == BODY for key in expected)
     assert set(Upload.objects.values_list("status", flat=True)) == {Upload.Status.COMPLETED}
-
-
-class TestSweep:
-    def test_catalogues_what_a_dead_process_uploaded(self, originals):
-        late = _stale(originals, "late.jpg", jpeg(50, 40))
-
-        [image] = uploads.settle_stale()
-
-        assert Image.objects.values_list("pk", "key", "width", "height").get() == (image, "late.jpg", 50, 40)
-        late.refresh_from_db()
-        assert late.status == Upload.Status.COMPLETED
-
-    def test_closes_what_never_arrived(self, originals):
-        _stale(originals, "never.jpg", None)
-
-        assert uploads.settle_stale() == []
-        assert not Image.objects.exists()
-        assert Upload.objects.get().status == Upload.Status.FAILED
-
-    @pytest.mark.parametrize(("body", "error"), [(BODY, "reported as failed"), (b"<html>", "")])
-    def test_deletes_ours_when_it_was_reported_as_failed_or_is_no_image(self, originals, body, error):
-        _stale(originals, "bad.jpg", body, error=error)
-
-        assert uploads.settle_stale() == []
-        assert _body(originals, "bad.jpg") is None
-        assert not Image.objects.exists()
-        assert Upload.objects.get().status == Upload.Status.FAILED
-
-    @pytest.mark.parametrize("error", ["reported as failed", ""])
-    @pytest.mark.parametrize("body", [jpeg(50, 40), b"<html>"], ids=["image", "no image"])
-    @pytest.mark.parametrize("checksum", [True, False])
-    def test_leaves_the_object_of_another_alone(self, originals, cloud, body, error, checksum):
-        _stale(originals, "photo.jpg", None, error=error)
-        _put(originals, "photo.jpg", body, checksum=checksum)
-        mark = cloud.access_log.mark()
-
-        assert uploads.settle_stale() == []
-        assert dict(cloud.access_log.operations(mark)) == {"HeadObject": 1}
-        assert _body(originals, "photo.jpg") == body
-        assert not Image.objects.exists()
-        assert Upload.objects.get().status == Upload.Status.FAILED
-
-    @pytest.mark.parametrize("error", ["reported as failed", ""])
-    def test_leaves_what_the_catalogue_knows_alone(self, originals, error):
-        _stale(originals, "photo.jpg", BODY, error=error)
-        Image.objects.create(bucket=originals, key="photo.jpg", etag="another", size=1, width=1, height=1)
-
-        assert uploads.settle_stale() == []
-        assert _body(originals, "photo.jpg") == BODY
-        assert Upload.objects.get().status == Upload.Status.FAILED
-
-    def test_what_is_catalogued_already_is_not_new(self, originals):
-        _stale(originals, "photo.jpg", BODY)
-        etag = s3.head_object(originals.name, "photo.jpg").etag
-        Image.objects.create(bucket=originals, key="photo.jpg", etag=etag, size=1, width=1, height=1)
-
-        assert uploads.settle_stale() == []
-        assert Upload.objects.get().status == Upload.Status.COMPLETED
-
-    def test_leaves_fresh_uploads_alone(self, originals):
-        Upload.objects.create(bucket=originals, key="now.jpg", name="now.jpg")
-
-        assert uploads.settle_stale() == []
-        assert Upload.objects.get().tries == 0
-
-    def test_waits_longer_after_each_try(self, originals, s3_says, settings):
-        settings.UPLOAD_STALE_SECONDS = 900
-        _stale(originals, "photo.jpg", None)
-        waits = []
-        for _try in range(9):
-            s3_says.script.append(Answer(status=403))
-            now = timezone.now()
-            assert uploads.settle_stale() == uploads.settle_stale() == []
-            waits.append(round((Upload.objects.get().next_try_at - now).total_seconds(), -2))
-            Upload.objects.update(next_try_at=now)
-
-        assert waits == [900, 1800, 3600, 7200, 14400, 28800, 57600, 86400, 86400]
-        assert len(s3_says.log) == 9
-
-    def test_one_that_fails_in_any_way_does_not_hold_up_the_others(self, originals):
-        stuck = _stale(originals, "stuck.jpg", BODY)
-        Upload.objects.filter(pk=stuck.pk).update(sha256="not a digest")
-        _stale(originals, "late.jpg", BODY)
-
-        assert len(uploads.settle_stale()) == 1
-        stuck.refresh_from_db()
-        assert stuck.status == Upload.Status.CREATED
-
-    def test_stops_in_time_and_goes_on_at_the_next_run(self, originals, settings):
-        _stale(originals, "late.jpg", BODY)
-        settings.JOB_CHUNK_SECONDS = -1
-        assert uploads.settle_stale() == []
-
-        settings.JOB_CHUNK_SECONDS = 60
-        assert len(uploads.settle_stale()) == 1
-
-    def test_recovered_images_get_their_renditions_by_one_job(self, originals, work):
-        for key in ("a.jpg", "b.jpg"):
-            _stale(originals, key, BODY)
-
-        assert schedules.settle_uploads() == 2
-        assert schedules.settle_uploads() == 0
-
-        job = Job.objects.get()
-        assert (job.kind, job.requested_by, job.scope) == ("make_renditions", None, "Recovered uploads")
-        assert job.estimate == {"s3_tier1": 12, "s3_tier2": 2}
-        work()
-        assert {image.renditions.count() for image in Image.objects.all()} == {6}
