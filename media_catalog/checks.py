@@ -30,6 +30,10 @@ def check_buckets(app_configs: object, **kwargs: Any) -> list[Error]:
     return []
 
 
+# Otherwise django-q2 runs a failed task again without end, keeps what is done, or loses what it prefetched.
+QUEUE_MUST = {"max_attempts": 1, "ack_failures": True, "save_limit": -1}
+
+
 @register(Tags.compatibility)
 def check_queue(app_configs: object, **kwargs: Any) -> list[Error]:
     queue: dict[str, Any] = settings.Q_CLUSTER
@@ -42,4 +46,18 @@ def check_queue(app_configs: object, **kwargs: Any) -> list[Error]:
         errors.append(
             Error("Q_CLUSTER: a chunk must fit into `timeout`, and `timeout` into `retry`.", id="media_catalog.E005")
         )
+    wrong = [f"{name} = {value!r}" for name, value in QUEUE_MUST.items() if queue.get(name) != value]
+    if wrong:
+        errors.append(Error(f"Q_CLUSTER: {', '.join(wrong)} is needed.", id="media_catalog.E006"))
+    if not 0 < queue.get("queue_limit", 0) <= 2 * queue["workers"]:
+        errors.append(
+            Error(
+                "Q_CLUSTER: `queue_limit` must be at most twice the workers: `retry` counts from the prefetch.",
+                id="media_catalog.E007",
+            )
+        )
+    if not settings.DATABASES["default"].get("CONN_MAX_AGE"):
+        errors.append(Error("CONN_MAX_AGE must not be 0: each task would connect anew.", id="media_catalog.E008"))
+    if settings.QUEUE_BROKER not in ("orm", "redis"):
+        errors.append(Error("QUEUE_BROKER must be orm or redis.", id="media_catalog.E009"))
     return errors

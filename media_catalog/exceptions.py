@@ -7,6 +7,7 @@ BackofficeError
 ├── ImageRefused             the file cannot be accepted or processed; final for these bytes
 ├── QuotaRefused             a request limit would be exceeded; nothing was sent
 ├── QuotaShort               a reservation does not fit into the limits; nothing was reserved
+├── TooManyItems             a job may not have so many items; nothing was started
 ├── MeterUnavailable         the request could not be counted, so it was not sent
 └── AwsError
     ├── AwsDenied            credentials or permissions; final until an administrator acts
@@ -79,6 +80,17 @@ class QuotaShort(BackofficeError):
     def __init__(self, shortfalls: Sequence[Shortfall]) -> None:
         super().__init__(", ".join(f"{short.request_class} per {short.period}" for short in shortfalls))
         self.shortfalls = shortfalls
+
+
+class TooManyItems(BackofficeError):
+    """A job was asked for with more items than JOB_MAX_ITEMS."""
+
+    code = "too_many_items"
+
+    def __init__(self, *, count: int, limit: int) -> None:
+        super().__init__(f"{count} of at most {limit}")
+        self.count = count
+        self.limit = limit
 
 
 class MeterUnavailable(BackofficeError):

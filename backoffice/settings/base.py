@@ -106,22 +106,34 @@ def database(default: str | None = None) -> dict[str, Any]:
 # A chunk stops after JOB_CHUNK_SECONDS and one item takes at most JOB_ITEM_SECONDS, so a task ends before
 # `timeout`, which is below `retry`: no task runs twice because it was slow.
 JOB_CHUNK_SIZE = 10
+JOB_CHUNKS = 40  # at most so many tasks for one job at a time; the chunks of a large job are larger
 JOB_CHUNK_SECONDS = 60
 JOB_ITEM_SECONDS = env.int("JOB_ITEM_SECONDS", default=120)  # also the lease of a claimed item
-JOB_ITEM_ATTEMPTS = 3
+JOB_ITEM_ATTEMPTS = 4  # for faults that may pass; waits of about 3, 15 and 75 seconds between them
+JOB_RETRY_SECONDS = env.float("JOB_RETRY_SECONDS", default=3)  # before the second attempt
+JOB_MAX_ITEMS = env.int("JOB_MAX_ITEMS", default=50_000)
+JOB_CONFIRM_ABOVE = env.int("JOB_CONFIRM_ABOVE", default=500)  # from there on the number must be typed to confirm
+JOB_KEEP_DAYS = env.int("JOB_KEEP_DAYS", default=90)  # the items of jobs that are over
+JOB_FINISHED_EMAIL = env.bool("JOB_FINISHED_EMAIL", default=False)  # tell the requester by e-mail as well
+# DetectFaces requests per second, of all workers together. 5 is AWS's default quota in most regions:
+# https://docs.aws.amazon.com/general/latest/gr/rekognition.html; in some it is 50.
+REKOGNITION_PER_SECOND = env.float("REKOGNITION_PER_SECOND", default=5)
 # A stopping worker may finish what it holds for so long; what it does not finish is taken up by the recovery.
 WORKER_STOP_SECONDS = env.int("WORKER_STOP_SECONDS", default=4)
+# The database as broker keeps a task until it is done. Redis is faster, and forgets a task when a worker takes it:
+# one that dies with it is found by the recovery, after `retry`.
+QUEUE_BROKER = env("QUEUE_BROKER", default="orm")
 Q_CLUSTER: dict[str, Any] = {
     "name": "backoffice",
     "label": _("Queue"),
-    "orm": "default",
+    **({"redis": env("REDIS_URL")} if QUEUE_BROKER == "redis" else {"orm": "default"}),
     "workers": env.int("WORKERS", default=2),  # with one, a killed idle worker hangs the cluster
     "timeout": JOB_CHUNK_SECONDS + JOB_ITEM_SECONDS + 30,
     "retry": JOB_CHUNK_SECONDS + JOB_ITEM_SECONDS + 90,
     "max_attempts": 1,
     "ack_failures": True,
     "save_limit": -1,
-    "queue_limit": 4,  # the retry clock starts at prefetch
+    "queue_limit": 2 * env.int("WORKERS", default=2),  # the retry clock starts at prefetch
     "poll": 0.3,
     "catch_up": False,
     "log_level": "WARNING",

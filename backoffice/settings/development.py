@@ -23,3 +23,5 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 20_000},
     },
 }
+
+REKOGNITION_PER_SECOND = env.float("REKOGNITION_PER_SECOND", default=50)  # the local cloud has no quota

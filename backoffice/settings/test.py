@@ -30,7 +30,7 @@ DATABASES = {"default": database(f"sqlite:///{SCRATCH / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": str(SCRATCH / "test.sqlite3")}
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["CONN_MAX_AGE"] = 1  # seconds: the test database is dropped at the end
 INSTALLED_APPS = [*INSTALLED_APPS, "localcloud"]
 CACHES = {
     "default": {
@@ -39,4 +39,5 @@ CACHES = {
     },
 }
 QUOTA_REFUSE_UNKNOWN = True
+REKOGNITION_PER_SECOND = 1000
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

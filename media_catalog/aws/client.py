@@ -32,7 +32,7 @@ from media_catalog.exceptions import (
     DetectionRefused,
     ObjectUnreachable,
 )
-from media_catalog.quota import meter
+from media_catalog.quota import meter, pace
 from media_catalog.quota.attribution import attribute
 
 from . import deadline
@@ -45,6 +45,8 @@ CONNECT_SECONDS = 3
 READ_SECONDS = 15
 ATTEMPTS = 3
 CALL_SECONDS = 45  # a call with all its retries, and the body where there is one
+PACED = frozenset({"rekognition"})  # limited to so many requests per second for the whole account
+PATIENCE_SECONDS = 20  # to wait for the turn; then others should have the worker
 
 _DENIED = {
     "AccessDenied",
@@ -162,8 +164,17 @@ def _make(service: str) -> Any:
 
 def _before_send(event_name: str, **kwargs: object) -> None:
     _event, service, operation = event_name.split(".")
+    if service in PACED:
+        _wait_for_turn(service)
     deadline.check()
     meter.spend(service, operation)
+
+
+def _wait_for_turn(service: str) -> None:
+    try:
+        pace.wait(service, patience=PATIENCE_SECONDS)
+    except pace.TooFarAhead as error:
+        raise AwsThrottled("too many others wait") from error
 
 
 def _translate(error: ClientError) -> AwsError:

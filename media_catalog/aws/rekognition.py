@@ -1,9 +1,15 @@
 """Rekognition in our words."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from media_catalog.exceptions import AwsThrottled
+from media_catalog.quota import pace
+
 from .client import call, client
+
+logger = logging.getLogger(__name__)
 
 DETECTOR = "Amazon Rekognition DetectFaces"
 DETECTOR_HEADER = "x-detector"  # "name/version", sent by a stand-in that is not Rekognition
@@ -38,10 +44,14 @@ def detect_faces(bucket: str, key: str) -> Detection:
 
     Raises DetectionRefused when Rekognition cannot read the image.
     """
-    with call(bucket=bucket):
-        answer = client("rekognition").detect_faces(
-            Image={"S3Object": {"Bucket": bucket, "Name": key}}, Attributes=["ALL"]
-        )
+    try:
+        with call(bucket=bucket):
+            answer = client("rekognition").detect_faces(
+                Image={"S3Object": {"Bucket": bucket, "Name": key}}, Attributes=["ALL"]
+            )
+    except AwsThrottled:
+        logger.warning("Rekognition is asked %s times a second from now on", pace.slow_down("rekognition"))
+        raise
     raw = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
     headers = answer["ResponseMetadata"].get("HTTPHeaders", {})
     name, _slash, version = headers.get(DETECTOR_HEADER, "").rpartition("/")

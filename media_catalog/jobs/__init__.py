@@ -1,5 +1,5 @@
-"""Background jobs. Interfaces call `start`; the rest is the worker's."""
+"""Background jobs. Interfaces call `start` and `retry`, and what control.py has; the rest is the worker's."""
 
-from .enqueue import start
+from .enqueue import retry, start
 
-__all__ = ["start"]
+__all__ = ["retry", "start"]

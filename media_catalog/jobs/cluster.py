@@ -2,6 +2,7 @@
 
 The pipe closes when that command wants to stop and also when it dies, in whatever way. All processes of the cluster
 share it: the runner takes no further items, and each process sees to it that none outlives WORKER_STOP_SECONDS.
+Through a second pipe they say what they are at; see pulse.py.
 """
 
 import os
@@ -19,6 +20,8 @@ from django.conf import settings
 from django_q.cluster import Cluster
 from django_q.signals import post_spawn
 
+from . import pulse
+
 ITEM_SHARE = 0.5  # of WORKER_STOP_SECONDS for a running item to end by itself; the cluster's own end takes about 1.5 s
 
 _lifeline: int | None = None
@@ -29,10 +32,14 @@ class Interrupted(KeyboardInterrupt):
     """Raised in the middle of an item when the time to stop is over. Of this class, so that psycopg cleans up."""
 
 
-def run(lifeline: int) -> None:
-    """Run the cluster until the lifeline (a file descriptor) is cut. SystemExit when the cluster ends before."""
+def run(lifeline: int, pulses: int) -> None:
+    """Run the cluster until the lifeline is cut; `pulses` is where its processes write. Both are file descriptors.
+
+    SystemExit when the cluster ends before.
+    """
     global _lifeline
     _lifeline = lifeline
+    pulse.send_to(pulses)
     post_spawn.connect(_end_in_time)
     cluster = Cluster()
     cluster.start()

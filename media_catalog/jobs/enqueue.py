@@ -6,11 +6,13 @@ from functools import partial
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
-from media_catalog.exceptions import QuotaRefused, QuotaShort
-from media_catalog.models import Image, Job, JobItem, Reservation
+from media_catalog.exceptions import QuotaRefused, QuotaShort, TooManyItems
+from media_catalog.models import Image, Job, JobItem, Reservation, WorkQueue
 from media_catalog.quota import reservations
 from media_catalog.quota.estimate import Estimate, estimate
 from media_catalog.services.selection import candidates
@@ -19,6 +21,7 @@ from media_catalog.services.sentences import sentence
 from .kinds import KINDS
 
 RUN_CHUNK = "media_catalog.jobs.runner.run_chunk"  # stored with queued tasks: a public contract
+INSERT_BATCH = 2000
 
 
 def start(
@@ -29,47 +32,64 @@ def start(
     scope: str = "",
     options: Mapping[str, bool] | None = None,
     park: bool = False,
+    retry_of: Job | None = None,
 ) -> Job:
     """Reserve what a job will cost and start it, with one item for each image (ids), on the caller's commit.
 
     Ids without an image are left out; a kind that takes no images gets a single item. When the limits do not allow
     it: raises QuotaShort and nothing is started, or, with `park`, as many images as fit run now and the rest waits
-    for the reset of the limit in the way.
+    for the reset of the limit in the way. Raises TooManyItems above JOB_MAX_ITEMS.
     """
     options = dict(options or {})
     ids = sorted(set(images))
+    if len(ids) > settings.JOB_MAX_ITEMS:
+        raise TooManyItems(count=len(ids), limit=settings.JOB_MAX_ITEMS)
     with transaction.atomic():
         cost = estimate(kind, candidates(ids), options) if KINDS[kind].takes_images else None
         job = Job.objects.create(
             kind=kind,
             requested_by=user,
+            requester=user.get_username() if user else "",
             scope=scope,
             options=options,
             estimate=cost.requests if cost else KINDS[kind].requests,
+            retry_of=retry_of,
         )
         _write_items(job, [pk for pk, _cost in cost.costs] if cost else None)
-        if cost:
-            _begin(job, cost, park=park)
-        else:
-            _reserve(job, KINDS[kind].requests)
+        _begin(job, cost, park=park)
         _dispatch_on_commit(job)
     return job
 
 
-def resume(job: Job) -> int:
-    """Start those parked items of a job that fit now; the rest is parked again. Returns how many start."""
+def retry(job: Job, *, user: User, park: bool = False) -> Job:
+    """Start a new job with the failed items of one that is over. Raises as `start` does."""
+    failed = failed_images(job)
+    scope = _("Failed items of job %(job)s") % {"job": job}
+    return start(kind=job.kind, user=user, images=failed, scope=scope, options=job.options, park=park, retry_of=job)
+
+
+def failed_images(job: Job) -> list[int]:
+    """The images (ids) of its failed items that are still there."""
+    failed = job.items.filter(state=JobItem.State.FAILED, image__isnull=False)
+    return list(failed.order_by("image").values_list("image", flat=True))
+
+
+def go_on(job: Job) -> int:
+    """Start what fits now of a parked or paused job; the rest is parked. Returns how many items wait for a worker."""
     with transaction.atomic():
-        held = Job.objects.select_for_update().filter(pk=job.pk, state=Job.State.PARKED)
+        held = Job.objects.select_for_update().filter(
+            pk=job.pk, state__in=[Job.State.PARKED, Job.State.PAUSED], cancelled_at=None
+        )
         if not held.exists():
             return 0
-        parked = job.items.filter(state=JobItem.State.PARKED)
-        ids = [pk for pk in parked.values_list("image", flat=True) if pk]
-        cost = estimate(job.kind, candidates(ids), job.options)
-        short = reservations.missing(cost.requests, bulk=True)
-        if short and not cost.fitting(reservations.left(short)):
+        waiting = job.items.filter(state__in=[JobItem.State.PARKED, JobItem.State.QUEUED])
+        cost = _cost_of(job, waiting)
+        if cost and job.state == Job.State.PARKED and not _any_fits(cost):
             return 0
-        parked.update(state=JobItem.State.QUEUED, code="", message="", dispatched_at=None)
-        held.update(state=Job.State.QUEUED, parked_until=None)
+        waiting.filter(state=JobItem.State.PARKED).update(
+            state=JobItem.State.QUEUED, code="", message="", dispatched_at=None
+        )
+        held.update(state=Job.State.RUNNING if job.started_at else Job.State.QUEUED, parked_until=None)
         _begin(job, cost, park=True)
         started = job.items.filter(state=JobItem.State.QUEUED).count()
         _dispatch_on_commit(job)
@@ -77,16 +97,35 @@ def resume(job: Job) -> int:
 
 
 def dispatch(job_id: int) -> int:
-    """Hand the items of a job that wait and are not on their way to the workers, in chunks; returns how many items."""
-    waiting = JobItem.objects.filter(job=job_id, state=JobItem.State.QUEUED, dispatched_at=None)
+    """Hand the items of a job that wait and are not on their way to the workers, in chunks; returns how many items.
+
+    None while the job or the queue is paused.
+    """
     with transaction.atomic():
         # Locked, so that of two who dispatch at the same time the second finds nothing.
-        items = list(waiting.select_for_update().order_by("pk").values_list("pk", flat=True))
-        for chunk in _chunks(items, settings.JOB_CHUNK_SIZE):
+        job = Job.objects.select_for_update().filter(pk=job_id, state__in=Job.ACTIVE)
+        if not job.exists() or WorkQueue.objects.filter(paused_at__isnull=False).exists():
+            return 0
+        now = timezone.now()
+        waiting = JobItem.objects.due(now).filter(job=job_id, dispatched_at=None)
+        items = list(waiting.order_by("pk").values_list("pk", flat=True))
+        for chunk in chunks(items):
             async_task(RUN_CHUNK, job_id, list(chunk))
-            JobItem.objects.filter(pk__in=chunk).update(dispatched_at=timezone.now())
-        Job.objects.filter(pk=job_id).update(heartbeat=timezone.now())
+        waiting.update(dispatched_at=now)
+        job.update(heartbeat=now)
     return len(items)
+
+
+def dispatch_due() -> int:
+    """Dispatch what waits and is not on its way, of all jobs; returns how many items."""
+    due = JobItem.objects.due(timezone.now()).filter(dispatched_at=None)
+    return sum(dispatch(job) for job in due.order_by().values_list("job", flat=True).distinct())
+
+
+def chunks(items: Sequence[int]) -> list[Sequence[int]]:
+    """JOB_CHUNK_SIZE items each, more where that would make more than JOB_CHUNKS tasks."""
+    size = max(settings.JOB_CHUNK_SIZE, -(-len(items) // settings.JOB_CHUNKS))
+    return [items[first : first + size] for first in range(0, len(items), size)]
 
 
 def _write_items(job: Job, ids: Sequence[int] | None) -> None:
@@ -95,11 +134,27 @@ def _write_items(job: Job, ids: Sequence[int] | None) -> None:
         return
     chosen = Image.objects.filter(pk__in=ids).order_by("pk").values_list("pk", "bucket__name", "key")
     items = [JobItem(job=job, image_id=pk, target=f"{bucket}/{key}") for pk, bucket, key in chosen]
-    JobItem.objects.bulk_create(items, batch_size=500)
+    JobItem.objects.bulk_create(items, batch_size=INSERT_BATCH)
 
 
-def _begin(job: Job, cost: Estimate, *, park: bool) -> None:
+def _cost_of(job: Job, items: QuerySet[JobItem]) -> Estimate | None:
+    """None for a kind that takes no images."""
+    if not KINDS[job.kind].takes_images:
+        return None
+    ids = [pk for pk in items.values_list("image", flat=True) if pk]
+    return estimate(job.kind, candidates(ids), job.options)
+
+
+def _any_fits(cost: Estimate) -> bool:
+    short = reservations.missing(cost.requests, bulk=True)
+    return not short or bool(cost.fitting(reservations.left(short)))
+
+
+def _begin(job: Job, cost: Estimate | None, *, park: bool) -> None:
     """Reserve for all items, or with `park` for as many as fit. Raises QuotaShort without `park`."""
+    if cost is None:
+        _reserve(job, KINDS[job.kind].requests)
+        return
     try:
         _reserve(job, cost.requests)
     except QuotaShort as short:
@@ -134,7 +189,3 @@ def _dispatch_on_commit(job: Job) -> None:
     parked = job.items.filter(state=JobItem.State.PARKED).exists()
     state = Job.State.PARKED if parked else Job.State.FINISHED
     Job.objects.filter(pk=job.pk).update(state=state, finished_at=None if parked else timezone.now())
-
-
-def _chunks(items: Sequence[int], size: int) -> Iterable[Sequence[int]]:
-    return (items[start : start + size] for start in range(0, len(items), size))

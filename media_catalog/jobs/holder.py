@@ -18,18 +18,23 @@ def me() -> str:
 def name_of(pid: int) -> str:
     """The name of a process of this host; empty when it has ended or the system does not tell."""
     start = _start_time(pid)
-    return f"{_here()}:{pid}:{start}" if start else ""
+    return f"{here()}:{pid}:{start}" if start else ""
 
 
 def is_alive(name: str) -> bool | None:
     """Whether the process runs; None when it is of another host, so it cannot be known here."""
     host, pid, start = name.rsplit(":", 2)
-    if host != _here():
+    if host != here():
         return None
     return _start_time(int(pid)) == start
 
 
-def _here() -> str:
+def runs(pid: int) -> bool:
+    """Whether a process of this host runs; True where the system does not tell."""
+    return bool(_start_time(pid)) or not PROCESSES.is_dir()
+
+
+def here() -> str:
     try:
         return f"{socket.gethostname()}/{(PROCESSES / 'self/ns/pid').stat().st_ino}"
     except OSError:

@@ -1,6 +1,6 @@
 """The kinds of job: what each does with one item."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -15,23 +15,25 @@ from media_catalog.services import buckets, detection, removal, renditions
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How an item ended, `message` in words for staff."""
+    """How an item ended, `message` in words for staff. QUEUED: it did not, and is tried again after `wait` seconds."""
 
     state: JobItem.State
     message: str
     code: str = ""
+    wait: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """`run` takes the item's image (None for kinds without) and the job's options.
 
-    `requests` is the estimate of a kind that takes no images.
+    Whoever has one of the `permissions` may have it run. `requests` is the estimate of a kind that takes no images.
     """
 
     slug: str
     label: str | Promise
     run: Callable[[Image | None, Mapping[str, Any]], Outcome]
+    permissions: Sequence[str]
     takes_images: bool = True
     requests: Mapping[str, int] = field(default_factory=dict)
 
@@ -81,13 +83,29 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         kind.slug: kind
         for kind in (
-            Kind(slug="make_renditions", label=gettext_lazy("Make renditions"), run=_make_renditions),
-            Kind(slug="detect_faces", label=gettext_lazy("Detect faces"), run=_detect_faces),
-            Kind(slug="remove_images", label=gettext_lazy("Remove images"), run=_remove_images),
+            Kind(
+                slug="make_renditions",
+                label=gettext_lazy("Make renditions"),
+                run=_make_renditions,
+                permissions=["media_catalog.make_renditions_image", "media_catalog.add_image"],  # an upload makes some
+            ),
+            Kind(
+                slug="detect_faces",
+                label=gettext_lazy("Detect faces"),
+                run=_detect_faces,
+                permissions=["media_catalog.detect_faces_image"],
+            ),
+            Kind(
+                slug="remove_images",
+                label=gettext_lazy("Remove images"),
+                run=_remove_images,
+                permissions=["media_catalog.delete_image"],
+            ),
             Kind(
                 slug="sync_buckets",
                 label=gettext_lazy("Synchronise buckets"),
                 run=_sync_buckets,
+                permissions=["media_catalog.sync_bucket"],
                 takes_images=False,
                 requests={RequestClass.S3_TIER1.value: 1},
             ),

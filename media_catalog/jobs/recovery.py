@@ -17,8 +17,8 @@ from django_q.models import OrmQ
 from media_catalog.models import Job, JobItem
 
 from . import holder
-from .enqueue import RUN_CHUNK, dispatch
-from .runner import finish_if_done
+from .ending import finish_if_done
+from .enqueue import RUN_CHUNK, dispatch_due
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +29,12 @@ def take_over() -> int:
     For the start of a worker: its predecessor's chunks would come again only after django-q2's `retry`. If they are
     another living cluster's, they are delivered twice, which is harmless: an item is claimed once.
     """
-    for task in OrmQ.objects.filter(lock__gt=timezone.now()):
-        if task.func() == RUN_CHUNK:
-            OrmQ.objects.filter(pk=task.pk).update(lock=timezone.now())
+    if settings.Q_CLUSTER.get("orm"):
+        for task in OrmQ.objects.filter(lock__gt=timezone.now()):
+            if task.func() == RUN_CHUNK:
+                OrmQ.objects.filter(pk=task.pk).update(lock=timezone.now())
+    elif not get_broker().queue_size():  # Redis forgets a task when it hands it out
+        JobItem.objects.filter(state=JobItem.State.QUEUED, worker="").put_back()
     return recover()
 
 
@@ -41,15 +44,11 @@ def recover() -> int:
     Returns how many items were put back. Items that wait in the queue are left alone, however long.
     """
     put_back = _put_back_orphans() + _put_back_lost()
-    waiting = JobItem.objects.filter(state=JobItem.State.QUEUED, dispatched_at=None)
-    for job in waiting.order_by().values_list("job", flat=True).distinct():
-        logger.warning("job %s: %s items dispatched again", job, dispatch(job))
+    if dispatched := dispatch_due():
+        logger.warning("%s items dispatched again", dispatched)
     items = JobItem.objects.open().filter(job=OuterRef("pk"))
-    for job in (
-        Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])
-        .exclude(Exists(items))
-        .values_list("pk", flat=True)
-    ):
+    unfinished = Job.objects.exclude(state__in=[*Job.OVER, Job.State.PARKED])
+    for job in unfinished.filter(Q(cancelled_at__isnull=False) | ~Exists(items)).values_list("pk", flat=True):
         finish_if_done(job)
     return put_back
 

@@ -4,30 +4,31 @@ django-q2 delivers at least once; the claim makes each item run once at a time, 
 what a killed worker had begun is completed, not repeated. What a stopping worker does not finish is put back.
 """
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from media_catalog.aws.deadline import deadline
-from media_catalog.exceptions import BackofficeError, QuotaRefused
-from media_catalog.models import Image, Job, JobItem
+from media_catalog.models import Job, JobItem
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
-from media_catalog.services.sentences import sentence
 
 from . import cluster, holder
+from .attempts import outcome_of
+from .ending import finish_if_done
 from .enqueue import dispatch
 from .kinds import KINDS, Outcome
 
-logger = logging.getLogger(__name__)
 LEASE_SHARE = 0.8  # of the lease for AWS calls, so that an item ends before somebody else may take it
+BEAT_SECONDS = 1.0  # between two signs of life in the job's row, which all its workers write
+TURN_SECONDS = 1.0  # until an item is looked at again whose image another job is working at
 
 
 def run_chunk(job_id: int, item_ids: Sequence[int]) -> None:
@@ -36,7 +37,7 @@ def run_chunk(job_id: int, item_ids: Sequence[int]) -> None:
     What is left when the worker stops is dispatched by the recovery of the next one.
     """
     job = Job.objects.select_related("requested_by").filter(pk=job_id).first()
-    if job is None:
+    if job is None or not _may_run(job):
         return
     Job.objects.filter(pk=job_id, state=Job.State.QUEUED).update(state=Job.State.RUNNING, started_at=timezone.now())
     if job.reservation_id:
@@ -54,123 +55,100 @@ def run_chunk(job_id: int, item_ids: Sequence[int]) -> None:
 
 
 def claim(item_id: int) -> bool:
-    """Take a queued item for JOB_ITEM_SECONDS; False when somebody else has it or it is over."""
+    """Take a queued item for JOB_ITEM_SECONDS; False when somebody else has it, it is over, or it may not run now."""
     now = timezone.now()
     lease_until = now + timedelta(seconds=settings.JOB_ITEM_SECONDS)
-    return JobItem.objects.claim(item_id, worker=holder.me(), now=now, lease_until=lease_until)
+    try:
+        with transaction.atomic():
+            return JobItem.objects.claim(item_id, worker=holder.me(), now=now, lease_until=lease_until)
+    except IntegrityError:  # another job has the image: this item takes its turn later
+        not_before = now + timedelta(seconds=TURN_SECONDS)
+        JobItem.objects.filter(pk=item_id, state=JobItem.State.QUEUED).update(not_before=not_before)
+        return False
 
 
-def finish_if_done(job_id: int) -> None:
-    """When no item is open: give back the rest of the reservation, and mark the job as finished, or as parked.
-
-    Of several workers at the end, one update counts.
-    """
-    if JobItem.objects.open().filter(job=job_id).exists():
-        return
-    with transaction.atomic():
-        # Under the lock that `resume` takes too: the job may have gone on since the look above.
-        job = Job.objects.select_for_update().get(pk=job_id)
-        if job.state not in (Job.State.QUEUED, Job.State.RUNNING) or job.items.open().exists():
-            return
-        if job.reservation_id:
-            reservations.close(job.reservation_id)
-        parked = job.items.filter(state=JobItem.State.PARKED).exists()
-        state = Job.State.PARKED if parked else Job.State.FINISHED
-        Job.objects.filter(pk=job_id).update(state=state, finished_at=None if parked else timezone.now())
+def _may_run(job: Job) -> bool:
+    """Whether its requester may still have it run; if not, what waits fails with that reason, and the job ends."""
+    user = job.requested_by
+    if not job.requester:  # the product's own
+        return True
+    if user and user.is_active and user.is_staff and any(map(user.has_perm, KINDS[job.kind].permissions)):
+        return True
+    job.items.filter(state=JobItem.State.QUEUED).update(
+        state=JobItem.State.FAILED,
+        code="not_permitted",
+        message=_("The account “%(user)s” may not do this any more.") % {"user": job.requester},
+        finished_at=timezone.now(),
+    )
+    finish_if_done(job.pk)
+    return False
 
 
 def _run_items(job: Job, item_ids: Sequence[int]) -> None:
     until = time.monotonic() + settings.JOB_CHUNK_SECONDS
+    beat = 0.0
     for item_id in item_ids:
         if cluster.stopping() or time.monotonic() > until:
             return
         if claim(item_id):
             _run_item(job, item_id)
+        if time.monotonic() > beat + BEAT_SECONDS:
+            beat = time.monotonic()
+            # Cancelled or paused: no use in asking for each of the others.
+            if not Job.objects.filter(pk=job.pk, state__in=Job.ACTIVE).update(heartbeat=timezone.now()):
+                return
 
 
 def _run_item(job: Job, item_id: int) -> None:
     item = JobItem.objects.get(pk=item_id)
-    username = job.requested_by.get_username() if job.requested_by else ""
     with (
-        attribute(username=username, job_kind=job.kind, job=job.pk, action="job"),
+        attribute(username=job.requester, job_kind=job.kind, job=job.pk, action="job"),
         deadline(settings.JOB_ITEM_SECONDS * LEASE_SHARE),
         meter.tally() as tally,
     ):
         outcome = _outcome_unless_stopped(job, item)
     _settle(item, outcome, tally)
-    Job.objects.filter(pk=job.pk).update(heartbeat=timezone.now())
 
 
 def _settle(item: JobItem, outcome: Outcome | None, spent: Counter[str]) -> None:
-    """Add up what the attempt spent, and write how it ended unless somebody else has taken the item meanwhile.
+    """Write how the attempt ended, and what all have spent, unless somebody else has taken the item meanwhile.
 
     Without an outcome the item is put back and the attempt does not count.
     """
+    end = _end(item, outcome)
+    mine = JobItem.objects.filter(pk=item.pk, state=JobItem.State.RUNNING, attempts=item.attempts, worker=item.worker)
+    if mine.filter(requests=item.requests).update(requests=_added(item.requests, spent), **end):
+        return
     with transaction.atomic():
         row = JobItem.objects.select_for_update().filter(pk=item.pk).first()
-        if row is None:
-            return
-        row.requests = dict(Counter(row.requests) + spent)
-        row.save(update_fields=["requests"])
-        mine = JobItem.objects.filter(
-            pk=item.pk, state=JobItem.State.RUNNING, attempts=item.attempts, worker=item.worker
-        )
-        if outcome is None:
-            mine.update(state=JobItem.State.QUEUED, attempts=item.attempts - 1, lease_until=None)
-        else:
-            mine.update(
-                state=outcome.state,
-                code=outcome.code,
-                message=outcome.message,
-                finished_at=timezone.now(),
-                lease_until=None,
-            )
+        if row is not None:
+            JobItem.objects.filter(pk=item.pk).update(requests=_added(row.requests, spent))
+            mine.update(**end)
+
+
+def _added(requests: dict[str, int], spent: Counter[str]) -> dict[str, int]:
+    return dict(Counter(requests) + spent)
+
+
+def _end(item: JobItem, outcome: Outcome | None) -> dict[str, Any]:
+    """The columns that change."""
+    if outcome is None:
+        return {"state": JobItem.State.QUEUED, "attempts": item.attempts - 1, "lease_until": None}
+    now = timezone.now()
+    said = {"state": outcome.state, "code": outcome.code, "message": outcome.message, "lease_until": None}
+    if outcome.state == JobItem.State.QUEUED:
+        not_before = now + timedelta(seconds=outcome.wait)
+        return {**said, "not_before": not_before, "dispatched_at": None, "worker": ""}
+    return {**said, "not_before": None, "finished_at": now}
 
 
 def _outcome_unless_stopped(job: Job, item: JobItem) -> Outcome | None:
     """None when the worker must stop and the item was cut off, or failed, as S3 may be stopping at the same time."""
     try:
         with cluster.interruptible():
-            outcome = _outcome(job, item)
+            outcome = outcome_of(job, item)
     except cluster.Interrupted:
         connection.close()  # in whatever state it was cut off
         return None
-    return None if outcome.state == JobItem.State.FAILED and cluster.stopping() else outcome
-
-
-def _outcome(job: Job, item: JobItem) -> Outcome:
-    kind = KINDS[job.kind]
-    image = None
-    if kind.takes_images and item.image_id:
-        image = Image.objects.select_related("bucket__renditions_bucket").filter(pk=item.image_id).first()
-    if kind.takes_images and image is None:
-        return _gone(job.kind)
-    try:
-        return kind.run(image, job.options)
-    except QuotaRefused as error:
-        return _refused(job, error)
-    except BackofficeError as error:
-        logger.warning("item %s of job %s failed: %s", item.pk, job.pk, error)
-        return Outcome(state=JobItem.State.FAILED, code=error.code, message=sentence(error))
-    except Exception:  # one bad item must not take the rest of its chunk along
-        logger.exception("item %s of job %s failed", item.pk, job.pk)
-        return Outcome(
-            state=JobItem.State.FAILED,
-            code="internal",
-            message=_("An internal error. The log has the details."),
-        )
-
-
-def _refused(job: Job, error: QuotaRefused) -> Outcome:
-    """The item waits: until another worker gives back what it holds, the limit is raised, or the period ends."""
-    if not KINDS[job.kind].takes_images:
-        return Outcome(state=JobItem.State.FAILED, code=error.code, message=sentence(error))
-    Job.objects.filter(pk=job.pk).update(parked_until=reservations.reset([error.shortfall]))
-    return Outcome(state=JobItem.State.PARKED, code=error.code, message=sentence(error))
-
-
-def _gone(kind: str) -> Outcome:
-    """For a removal that was cut off after its last step, gone means done."""
-    if kind == "remove_images":
-        return Outcome(state=JobItem.State.DONE, message=_("Removed."))
-    return Outcome(state=JobItem.State.SKIPPED, code="gone", message=_("The image was removed meanwhile."))
+    cut_off = outcome.state in (JobItem.State.FAILED, JobItem.State.QUEUED) and cluster.stopping()
+    return None if cut_off else outcome

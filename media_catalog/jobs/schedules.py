@@ -1,63 +1,165 @@
-"""What runs by the clock, as tasks of django-q2: the sweeps of uploads and leftovers."""
+"""What runs by the clock, as tasks of django-q2."""
 
 import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import wraps
+from types import MappingProxyType
+from typing import TypeVar
 
 from django.conf import settings
+from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django_q.models import Schedule
+from django_q.tasks import async_task
 
 from media_catalog.aws.deadline import deadline
-from media_catalog.models import Job
+from media_catalog.models import Job, JobItem, ScheduleRun
 from media_catalog.quota import reservations
 from media_catalog.quota.attribution import attribute
 from media_catalog.services import removal, uploads
 
-from .enqueue import resume, start
+from .enqueue import go_on, start
 
 logger = logging.getLogger(__name__)
 HOUSEKEEPING = "housekeeping"  # a kind of work, not of job: like jobs it leaves the headroom of limits alone
-EVERY_MINUTE = {
-    "quota": "media_catalog.jobs.schedules.keep_quota",
-    "parked": "media_catalog.jobs.schedules.start_parked",
-    "settle uploads": "media_catalog.jobs.schedules.settle_uploads",
-    "delete leftovers": "media_catalog.jobs.schedules.delete_leftovers",
-}
+DELETE_BATCH = 2000
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A schedule as it should be: `func` runs each so many `minutes`."""
+
+    slug: str
+    label: str | Promise
+    func: str
+    minutes: int = 1
+
+
+def _plan(slug: str, label: str | Promise, func: str, *, minutes: int = 1) -> Plan:
+    return Plan(slug=slug, label=label, func=f"{__name__}.{func}", minutes=minutes)
+
+
+PLANS: Mapping[str, Plan] = MappingProxyType(
+    {
+        plan.slug: plan
+        for plan in (
+            _plan("heartbeat", gettext_lazy("Heartbeat: tasks reach the workers"), "beat"),
+            _plan("quota", gettext_lazy("Renew, settle and end reservations"), "keep_quota"),
+            _plan("parked", gettext_lazy("Start parked items that fit now"), "start_parked"),
+            _plan("settle uploads", gettext_lazy("Finish or undo interrupted uploads"), "settle_uploads"),
+            _plan("delete leftovers", gettext_lazy("Delete objects that nobody needs"), "delete_leftovers"),
+            _plan("old items", gettext_lazy("Delete the items of old jobs"), "delete_old_items", minutes=60),
+        )
+    }
+)
 
 
 def install() -> None:
-    """Create the schedules that are missing and remove those that are no more. Idempotent."""
-    Schedule.objects.filter(func__startswith=f"{__name__}.").exclude(func__in=EVERY_MINUTE.values()).delete()
-    for name, func in EVERY_MINUTE.items():
+    """Create the schedules that are missing, mend those that differ and remove those that are no more. Idempotent."""
+    funcs = {plan.func for plan in PLANS.values()}
+    Schedule.objects.filter(func__startswith=f"{__name__}.").exclude(func__in=funcs).delete()
+    ScheduleRun.objects.exclude(slug__in=PLANS).delete()
+    for plan in PLANS.values():
         Schedule.objects.update_or_create(
-            name=name, defaults={"func": func, "schedule_type": Schedule.MINUTES, "minutes": 1, "repeats": -1}
+            name=plan.slug,
+            defaults={
+                "func": plan.func,
+                "schedule_type": Schedule.MINUTES,
+                "minutes": plan.minutes,
+                "repeats": -1,
+            },
         )
 
 
+def run_now(slug: str) -> None:
+    """Have a schedule run at once, besides its time."""
+    async_task(PLANS[slug].func)
+
+
+def recorded(slug: str, words: Callable[[R], str]) -> Callable[[Callable[[], R]], Callable[[], R]]:
+    """Keep when a schedule ran and what came out, in words, or that it failed."""
+
+    def decorate(run: Callable[[], R]) -> Callable[[], R]:
+        @wraps(run)
+        def recording() -> R:
+            ScheduleRun.objects.update_or_create(
+                slug=slug, defaults={"started_at": timezone.now(), "finished_at": None, "failed": False, "result": ""}
+            )
+            mine = ScheduleRun.objects.filter(slug=slug)
+            try:
+                result = run()
+            except Exception:
+                mine.update(finished_at=timezone.now(), failed=True, result=_("Failed. The log has the details."))
+                raise
+            mine.update(finished_at=timezone.now(), result=words(result))
+            return result
+
+        return recording
+
+    return decorate
+
+
+def _parked_words(count: int) -> str:
+    return ngettext("%(count)d parked job goes on.", "%(count)d parked jobs go on.", count) % {"count": count}
+
+
+def _recovered_words(count: int) -> str:
+    return ngettext("%(count)d image recovered.", "%(count)d images recovered.", count) % {"count": count}
+
+
+def _objects_words(count: int) -> str:
+    return ngettext("%(count)d object deleted.", "%(count)d objects deleted.", count) % {"count": count}
+
+
+def _items_words(count: int) -> str:
+    return ngettext("%(count)d item deleted.", "%(count)d items deleted.", count) % {"count": count}
+
+
+def _quota_words(result: tuple[int, int]) -> str:
+    return _("%(units)d units written off, %(closed)d reservations ended.") % {"units": result[0], "closed": result[1]}
+
+
+@recorded("heartbeat", lambda _nothing: _("The queue delivers."))
+def beat() -> None:
+    """Nothing but its record: that a task came from the clock through the queue to a worker."""
+
+
+@recorded("quota", _quota_words)
 def keep_quota() -> tuple[int, int]:
-    """Renew the reservations of jobs that wait or run, write off what dead processes held, close what nobody renews."""
-    waiting = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING], reservation__closed_at=None)
+    """Renew the reservations of jobs that wait or run, write off what dead processes held, close what nobody renews.
+
+    Returns (units written off, reservations ended).
+    """
+    waiting = Job.objects.filter(state__in=Job.ACTIVE, reservation__closed_at=None)
     for reservation in waiting.exclude(reservation=None).values_list("reservation", flat=True):
         reservations.renew(reservation, seconds=settings.QUOTA_RESERVATION_SECONDS)
     return reservations.sweep()
 
 
+@recorded("parked", _parked_words)
 def start_parked() -> int:
-    """Go on with parked jobs as far as it fits now; returns how many went on.
+    """Go on with parked jobs as far as it fits now; returns how many go on.
 
     All are tried, not only those whose time has come: a limit may have been raised, or units given back.
     """
-    return sum(bool(_resume(job)) for job in Job.objects.filter(state=Job.State.PARKED).order_by("pk"))
+    return sum(bool(_go_on(job)) for job in Job.objects.filter(state=Job.State.PARKED).order_by("pk"))
 
 
-def _resume(job: Job) -> int:
+def _go_on(job: Job) -> int:
     """One bad job must not keep those behind it."""
     try:
-        return resume(job)
+        return go_on(job)
     except Exception:
         logger.exception("job %s stays parked", job)
         return 0
 
 
+@recorded("settle uploads", _recovered_words)
 def settle_uploads() -> int:
     """Finish or undo uploads that a dead process left open; returns how many images became known by it.
 
@@ -70,7 +172,19 @@ def settle_uploads() -> int:
     return len(found)
 
 
+@recorded("delete leftovers", _objects_words)
 def delete_leftovers() -> int:
     """Delete objects that nobody needs and that could not be deleted at once; returns how many are settled."""
     with attribute(action="delete leftovers", job_kind=HOUSEKEEPING), deadline(settings.JOB_CHUNK_SECONDS):
         return removal.sweep()
+
+
+@recorded("old items", _items_words)
+def delete_old_items() -> int:
+    """Delete the items of jobs that have been over for JOB_KEEP_DAYS; returns how many. The jobs keep their counts."""
+    before = timezone.now() - timedelta(days=settings.JOB_KEEP_DAYS)
+    old = JobItem.objects.filter(job__finished_at__lt=before, job__state__in=Job.OVER)
+    count = 0
+    while batch := list(old.order_by("pk").values_list("pk", flat=True)[:DELETE_BATCH]):
+        count += JobItem.objects.filter(pk__in=batch).delete()[0]
+    return count

@@ -17,6 +17,7 @@ from .quota import (
 from .renditions import Preset, Rendition
 from .uploads import Upload
 from .usage import BlockedRequest, LimitAlert, RequestUsage, SavedRequests
+from .workers import Pace, ScheduleRun, Worker, WorkQueue
 
 __all__ = [
     "Analysis",
@@ -30,6 +31,7 @@ __all__ = [
     "Leftover",
     "LimitAlert",
     "LimitOverride",
+    "Pace",
     "Period",
     "Preset",
     "Rendition",
@@ -40,6 +42,9 @@ __all__ = [
     "Reservation",
     "ReservedUnits",
     "SavedRequests",
+    "ScheduleRun",
     "UnitBlock",
     "Upload",
+    "WorkQueue",
+    "Worker",
 ]

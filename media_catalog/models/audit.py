@@ -33,6 +33,9 @@ class AuditEvent(models.Model):
         OVERRIDE_ADDED = "override_added", _("Temporary limit added")
         OVERRIDE_ENDED = "override_ended", _("Temporary limit ended early")
         REFUSED = "refused", _("Refused by quota")
+        JOB_DELETED = "job_deleted", _("Job deleted")
+        QUEUE_PAUSED = "queue_paused", _("Queue paused")
+        QUEUE_RESUMED = "queue_resumed", _("Queue resumed")
 
     at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
     username = models.CharField(_("user"), max_length=150, blank=True)

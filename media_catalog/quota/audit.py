@@ -1,4 +1,4 @@
-"""Changes of limits, with their reasons."""
+"""The audit: changes of limits with their reasons, and what else must not pass unseen."""
 
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,11 @@ FIELDS = ("limit", "headroom", "warn_percent", "source", "source_note")
 def values(limit: RequestLimit) -> dict[str, Any]:
     """What an audit row keeps of a limit."""
     return {**{name: getattr(limit, name) for name in FIELDS}, "source_date": limit.source_date.isoformat()}
+
+
+def note(action: str, *, target: str, username: str, before: dict[str, Any] | None = None) -> None:
+    """An audit row about something that has no other figures."""
+    AuditEvent.objects.create(username=username, action=action, target=target, before=before or {})
 
 
 def limit_changed(limit: RequestLimit, *, before: dict[str, Any], username: str, reason: str) -> None:

@@ -23,6 +23,7 @@ from media_catalog.exceptions import (
     QuotaRefused,
     QuotaShort,
     Shortfall,
+    TooManyItems,
 )
 from media_catalog.models import Period, RequestClass
 from media_catalog.quota.periods import day_of, next_start
@@ -39,6 +40,11 @@ def sentence(error: BackofficeError) -> str:
     if isinstance(error, QuotaShort):
         listed = "; ".join(shortfall(short) for short in error.shortfalls)
         return _("This does not fit into the quota: %(shortfalls)s. Nothing was started.") % {"shortfalls": listed}
+    if isinstance(error, TooManyItems):
+        return _("A job takes at most %(limit)s images; these are %(count)s. Select fewer.") % {
+            "limit": number_format(error.limit, force_grouping=True),
+            "count": number_format(error.count, force_grouping=True),
+        }
     return _SENTENCES.get(type(error), _SENTENCES[AwsError])()
 
 

@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from media_catalog.jobs import cluster, enqueue, holder, recovery, runner
+from media_catalog.jobs import attempts, cluster, enqueue, holder, recovery, runner
 from media_catalog.jobs.kinds import Kind
 from media_catalog.models import Job, JobItem
 
@@ -113,7 +113,7 @@ class TestRecover:
         assert OrmQ.objects.count() == expected
 
     def test_an_item_that_kills_its_worker_each_time_fails(self, job, running, dead):
-        item = running(worker=dead, attempts=3)
+        item = running(worker=dead, attempts=4)
 
         assert recovery.recover() == 0
 
@@ -184,8 +184,8 @@ def kind(monkeypatch):
     """Give the kind of `job` another content."""
 
     def _kind(run) -> None:
-        kinds = {"sync_buckets": Kind(slug="sync_buckets", label="x", run=run, takes_images=False)}
-        monkeypatch.setattr(runner, "KINDS", kinds)
+        kinds = {"sync_buckets": Kind(slug="sync_buckets", label="x", run=run, permissions=[], takes_images=False)}
+        monkeypatch.setattr(attempts, "KINDS", kinds)
 
     return _kind
 

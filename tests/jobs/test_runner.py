@@ -10,7 +10,7 @@ from django_q.models import OrmQ, Schedule
 from media_catalog import jobs
 from media_catalog.aws import s3
 from media_catalog.aws.client import forget_clients
-from media_catalog.jobs import enqueue, runner, schedules
+from media_catalog.jobs import attempts, enqueue, runner, schedules
 from media_catalog.jobs.kinds import KINDS
 from media_catalog.jobs.progress import progress
 from media_catalog.models import Image, Job, JobItem, RequestUsage
@@ -62,7 +62,7 @@ def test_one_bad_item_does_not_lose_the_others(store, work, originals, admin_use
     assert job.items.get(state="failed").message == "This is not an image."
 
 
-def test_s3_going_away_in_the_middle_fails_the_rest_with_the_reason(store, settings, admin_user):
+def test_s3_going_away_in_the_middle_is_tried_again_and_then_fails_with_the_reason(store, settings, admin_user):
     images = [store(name=f"{number}.jpg") for number in range(2)]
     job = jobs.start(kind="make_renditions", user=admin_user, images=[image.pk for image in images])
     first, second = job.items.values_list("pk", flat=True)
@@ -72,10 +72,15 @@ def test_s3_going_away_in_the_middle_fails_the_rest_with_the_reason(store, setti
         port = free.getsockname()[1]
     settings.AWS_ENDPOINT_URL = f"http://127.0.0.1:{port}"
     forget_clients()
-    runner.run_chunk(job.pk, [second])
+    for attempt in range(1, settings.JOB_ITEM_ATTEMPTS + 1):
+        runner.run_chunk(job.pk, [second])
+        assert _states(job) == [("done", ""), ("queued" if attempt < 4 else "failed", "unavailable")]
+        runner.run_chunk(job.pk, [second])
+        item = job.items.get(pk=second)
+        assert item.attempts == attempt  # a delivery before its time does nothing
+        assert "could not be reached" in item.message
+        JobItem.objects.filter(pk=second).update(not_before=timezone.now())
 
-    assert _states(job) == [("done", ""), ("failed", "unavailable")]
-    assert "could not be reached" in job.items.get(pk=second).message
     job.refresh_from_db()
     assert job.state == Job.State.FINISHED
 
@@ -190,11 +195,11 @@ class TestClaim:
             return runner.Outcome(state=JobItem.State.FAILED, message="too late")
 
         monkeypatch.setattr(
-            runner,
+            attempts,
             "KINDS",
             {
                 "sync_buckets": KINDS["sync_buckets"].__class__(
-                    slug="sync_buckets", label="x", run=slow, takes_images=False
+                    slug="sync_buckets", label="x", run=slow, permissions=[], takes_images=False
                 )
             },
         )
@@ -211,5 +216,5 @@ def test_schedules_are_installed_once(db):
     schedules.install()
     foreign.delete()
 
-    assert set(Schedule.objects.values_list("func", flat=True)) == set(schedules.EVERY_MINUTE.values())
+    assert set(Schedule.objects.values_list("func", flat=True)) == set(plan.func for plan in schedules.PLANS.values())
     assert f"{runner.run_chunk.__module__}.{runner.run_chunk.__name__}" == enqueue.RUN_CHUNK

@@ -14,6 +14,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         schedules.install()
         if options["verbosity"]:
-            count = len(schedules.EVERY_MINUTE)
+            count = len(schedules.PLANS)
             text = ngettext("%(count)d schedule installed.", "%(count)d schedules installed.", count)
             self.stdout.write(text % {"count": count})
