@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from media_catalog.exceptions import AwsThrottled, AwsUnavailable, BackofficeError, QuotaRefused
+from media_catalog.exceptions import AwsNotFound, AwsThrottled, AwsUnavailable, BackofficeError, QuotaRefused
 from media_catalog.models import Image, Job, JobItem
 from media_catalog.quota import reservations
 from media_catalog.services.sentences import sentence
@@ -34,6 +34,10 @@ def outcome_of(job: Job, item: JobItem) -> Outcome:
         return _refused(job, error)
     except PASSING as error:
         return _again_later(item, error)
+    except AwsNotFound as error:
+        if image and not Image.objects.filter(pk=image.pk).exists():
+            return _gone(job.kind)
+        return _failed(item, error)
     except BackofficeError as error:
         return _failed(item, error)
     except Exception:  # one bad item must not take the rest of its chunk along

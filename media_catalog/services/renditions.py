@@ -36,14 +36,14 @@ def make(*, image: Image) -> int:
     missing = missing_presets(image)
     refusals = {preset.slug: refusal for preset in missing if (refusal := _refusal(preset, image, limits))}
     presets = {preset.slug: preset for preset in missing if preset.slug not in refusals}
+    written: list[bool] = []
     if presets:
         content = _original(image, limits)
         made = make_pixels(content.body, [_spec(preset) for preset in presets.values()], limits=limits)
-        for rendition in made:
-            _write(image, presets[rendition.slug], rendition, source_etag=content.etag)
+        written = [_write(image, presets[done.slug], done, source_etag=content.etag) for done in made]
     for refusal in refusals.values():
         raise refusal
-    return len(presets)
+    return sum(written)
 
 
 def _refusal(preset: Preset, image: Image, limits: Limits) -> ImageRefused | None:
@@ -82,8 +82,11 @@ def _spec(preset: Preset) -> Spec:
     )
 
 
-def _write(image: Image, preset: Preset, made: Made, *, source_etag: str) -> None:
-    """Object first, row second: what a crash between them leaves is found under the same key by the next run."""
+def _write(image: Image, preset: Preset, made: Made, *, source_etag: str) -> bool:
+    """Object first, row second: what a crash between them leaves is found under the same key by the next run.
+
+    False when the preset was deleted meanwhile; AwsNotFound when the image was. Neither leaves an object.
+    """
     bucket = image.bucket.renditions_bucket
     if bucket is None:
         raise AwsNotFound(image.bucket.name)
@@ -111,9 +114,12 @@ def _write(image: Image, preset: Preset, made: Made, *, source_etag: str) -> Non
     if leftover:
         removal.discard_or_log(leftover=leftover)
     if rendition is None:
-        raise AwsNotFound(image.key)
+        if not Image.objects.filter(pk=image.pk).exists():
+            raise AwsNotFound(image.key)
+        return False
     if preset.slug in SHOWN:
         previews.remember(rendition, made.body)
+    return True
 
 
 def _put(bucket: str, key: str, made: Made, *, immutable: bool) -> str:
@@ -135,12 +141,14 @@ def _put(bucket: str, key: str, made: Made, *, immutable: bool) -> str:
 
 
 def _save(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[Rendition | None, Leftover | None]:
-    """The saved row, and the object that is superfluous now: the replaced one or, without the image, our own."""
+    """The saved row, and the object that is superfluous now: the replaced one or, without image or preset, our own."""
     place = {"bucket": values["bucket"], "key": values["key"]}
     with transaction.atomic():
         if not Image.objects.select_for_update().filter(pk=image.pk).exists():
             # Another image may have this thumbnail key by now: ours lies there instead of its own, so that is stale.
             Rendition.objects.filter(**place).exclude(etag=values["etag"]).update(source_etag="")
+            return None, Leftover.objects.create(**place)
+        if not Preset.objects.select_for_update().filter(pk=preset.pk).exists():
             return None, Leftover.objects.create(**place)
         before = Rendition.objects.filter(image=image, preset=preset).select_related("bucket").first()
         rendition, _created = Rendition.objects.update_or_create(image=image, preset=preset, defaults=values)
