@@ -49,7 +49,9 @@ def detect_faces(bucket: str, key: str) -> Detection:
             answer = client("rekognition").detect_faces(
                 Image={"S3Object": {"Bucket": bucket, "Name": key}}, Attributes=["ALL"]
             )
-    except AwsThrottled:
+    except AwsThrottled as error:
+        if isinstance(error.__cause__, pace.TooFarAhead):
+            raise
         logger.warning("Rekognition is asked %s times a second from now on", pace.slow_down("rekognition"))
         raise
     raw = {name: value for name, value in answer.items() if name != "ResponseMetadata"}

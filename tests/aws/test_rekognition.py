@@ -1,17 +1,21 @@
 """DetectFaces in our words."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.stub import Stubber
+from django.utils import timezone
 
 from media_catalog.aws import rekognition
 from media_catalog.aws.client import client
+from media_catalog.exceptions import AwsThrottled
+from media_catalog.models import Pace
 from tests.quota.ledger import used
 
 from .conftest import PointAt
-from .faults import Answer, FaultServer
+from .faults import Answer, FaultServer, rekognition_error
 
 # As the API reference shows it, shortened; the second is of a face at the edge, of which little is known.
 FACE: dict[str, Any] = {
@@ -114,3 +118,24 @@ def test_sends_the_place_of_the_picture_and_not_its_bytes(faults: FaultServer) -
         "Image": {"S3Object": {"Bucket": "photos", "Name": "a.jpg"}},
         "Attributes": ["ALL"],
     }
+
+
+def test_being_told_to_slow_down_slows_all_workers_down(faults: FaultServer, settings: Any, db: None) -> None:
+    settings.REKOGNITION_PER_SECOND = 100
+    faults.script.extend([rekognition_error(400, "ProvisionedThroughputExceededException")] * 3)
+
+    with pytest.raises(AwsThrottled):
+        rekognition.detect_faces("photos", "a.jpg")
+
+    assert Pace.objects.get().per_second == 50
+    assert used() == {"rekognition_image": 3}
+
+
+def test_when_too_many_wait_for_their_turn_nothing_is_sent(faults: FaultServer, db: None) -> None:
+    Pace.objects.create(service="rekognition", per_second=1, next_at=timezone.now() + timedelta(minutes=1))
+
+    with pytest.raises(AwsThrottled):
+        rekognition.detect_faces("photos", "a.jpg")
+
+    assert not faults.log
+    assert not used()

@@ -69,11 +69,34 @@ def test_development_makes_its_data_directory(tmp_path):
         ("IMAGE_MAX_BYTES", 0, "media_catalog.E001"),
         ("IMAGE_FORMATS", ("JPEG", "GIF"), "media_catalog.E002"),
         ("BUCKET_STATIC", "mediafiles", "media_catalog.E003"),
-        ("Q_CLUSTER", {"workers": 1, "timeout": 210, "retry": 270}, "media_catalog.E004"),
-        ("Q_CLUSTER", {"workers": 2, "timeout": 270, "retry": 210}, "media_catalog.E005"),
+        ("JOB_CHUNK_SECONDS", 300, "media_catalog.E005"),
+        ("QUEUE_BROKER", "kafka", "media_catalog.E009"),
     ],
 )
 def test_impossible_values_are_refused_at_start(settings, name, value, identifier):
     assert run_checks() == []
     setattr(settings, name, value)
     assert [error.id for error in run_checks()] == [identifier]
+
+
+@pytest.mark.parametrize(
+    ("changes", "identifier"),
+    [
+        ({"workers": 1, "queue_limit": 2}, "media_catalog.E004"),
+        ({"retry": 200}, "media_catalog.E005"),
+        ({"timeout": 100}, "media_catalog.E005"),
+        ({"max_attempts": 0}, "media_catalog.E006"),
+        ({"ack_failures": False}, "media_catalog.E006"),
+        ({"save_limit": 250}, "media_catalog.E006"),
+        ({"queue_limit": 50}, "media_catalog.E007"),
+        ({"queue_limit": 0}, "media_catalog.E007"),
+    ],
+)
+def test_dangerous_settings_of_the_queue_are_refused_at_start(settings, changes, identifier):
+    settings.Q_CLUSTER = settings.Q_CLUSTER | changes
+    assert [error.id for error in run_checks()] == [identifier]
+
+
+def test_connections_must_be_kept(settings, monkeypatch):
+    monkeypatch.setitem(settings.DATABASES["default"], "CONN_MAX_AGE", 0)
+    assert [error.id for error in run_checks()] == ["media_catalog.E008"]

@@ -216,5 +216,5 @@ def test_schedules_are_installed_once(db):
     schedules.install()
     foreign.delete()
 
-    assert set(Schedule.objects.values_list("func", flat=True)) == set(plan.func for plan in schedules.PLANS.values())
+    assert set(Schedule.objects.values_list("func", flat=True)) == {plan.func for plan in schedules.PLANS.values()}
     assert f"{runner.run_chunk.__module__}.{runner.run_chunk.__name__}" == enqueue.RUN_CHUNK
