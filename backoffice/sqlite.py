@@ -10,4 +10,4 @@ def use_all_parameters(connection: BaseDatabaseWrapper, **_signal: Any) -> None:
     """Receiver of `connection_created`: ask the library itself, as Django does from 6.0 on."""
     if connection.vendor == "sqlite":
         limit = connection.connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
-        connection.features.max_query_params = limit  # type: ignore[attr-defined]  # of the instance alone
+        connection.features.max_query_params = limit  # of this instance alone
