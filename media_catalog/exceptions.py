@@ -42,6 +42,7 @@ class ImageRefused(BackofficeError):
         "not_image",  # facts: looks_like ("HTML", "SVG", "PDF", … or "")
         "format",  # an image, but of a format not accepted; facts: format, accepted
         "too_many_pixels",  # facts: width, height, limit (pixels), preset when a rendition would be too large
+        "resolution",  # not as the bucket's upload rule asks; facts: rule, width, height, wanted_width, wanted_height
         "damaged",  # cannot be decoded to its end
     )
 

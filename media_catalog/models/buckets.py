@@ -1,3 +1,4 @@
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +18,14 @@ class Bucket(models.Model):
         STATIC = "static", _("Static files")
         GENERAL = "general", _("General")
 
+    class UploadRule(models.TextChoices):
+        """Which pixel sizes an upload may have, upright, against the rule's width and height."""
+
+        NONE = "none", _("Any size")
+        EXACT = "exact", _("Exactly")
+        MINIMUM = "minimum", _("At least")
+        MAXIMUM = "maximum", _("At most")
+
     name = models.CharField(_("name"), max_length=63, unique=True)
     region = models.CharField(_("region"), max_length=32, blank=True)
     role = models.CharField(_("role"), max_length=12, choices=Role.choices, default=Role.GENERAL)
@@ -29,6 +38,9 @@ class Bucket(models.Model):
         blank=True,
         help_text=_("Where the renditions of this bucket's images are written."),
     )
+    upload_rule = models.CharField(_("upload rule"), max_length=8, choices=UploadRule.choices, default=UploadRule.NONE)
+    rule_width = models.PositiveIntegerField(_("rule: width"), default=1024, validators=[MinValueValidator(1)])
+    rule_height = models.PositiveIntegerField(_("rule: height"), default=786, validators=[MinValueValidator(1)])
     created_at = models.DateTimeField(_("created at S3"), null=True, blank=True)
     synced_at = models.DateTimeField(_("last seen"), null=True, blank=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
@@ -49,3 +61,15 @@ class Bucket(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def allows(self, width: int, height: int) -> bool:
+        """Whether the upload rule takes an image of this size."""
+        wanted = (self.rule_width, self.rule_height)
+        match self.upload_rule:
+            case self.UploadRule.EXACT:
+                return (width, height) == wanted
+            case self.UploadRule.MINIMUM:
+                return width >= wanted[0] and height >= wanted[1]
+            case self.UploadRule.MAXIMUM:
+                return width <= wanted[0] and height <= wanted[1]
+        return True

@@ -1,6 +1,6 @@
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.formats import number_format
@@ -25,6 +25,7 @@ class Preset(models.Model):
         JPEG = "JPEG", "JPEG"
         PNG = "PNG", "PNG"
         WEBP = "WEBP", "WebP"
+        AVIF = "AVIF", "AVIF"
 
     slug = models.SlugField(_("slug"), unique=True, max_length=40)
     name = models.CharField(_("name"), max_length=80)
@@ -36,12 +37,30 @@ class Preset(models.Model):
     quality = models.PositiveSmallIntegerField(
         _("quality"), default=85, validators=[MinValueValidator(1), MaxValueValidator(100)]
     )
+    background = models.CharField(
+        _("background"),
+        max_length=7,
+        default="#ffffff",
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}\Z", _("Write a colour as #rrggbb."))],
+        help_text=_("As #rrggbb: what shows through where the original is transparent and the format is not (JPEG)."),
+    )
+    blur = models.FloatField(
+        _("blur radius"),
+        default=0,
+        validators=[MinValueValidator(0), MaxValueValidator(200)],
+        help_text=_("In pixels of the rendition; 0 for none."),
+    )
+    in_request = models.BooleanField(
+        _("made within the upload"),
+        default=False,
+        help_text=_("So that its link is in the answer. The others are made in the background."),
+    )
     active = models.BooleanField(_("active"), default=True)
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)
 
     # What the admin's own pages show: the list, and the change page under the face boxes.
     THUMBNAIL, PREVIEW = "thumbnail", "preview"
-    PIXEL_FIELDS = ("width", "height", "mode", "allow_upscale", "format", "quality")
+    PIXEL_FIELDS = ("width", "height", "mode", "allow_upscale", "format", "quality", "background", "blur")
 
     class Meta:
         verbose_name = _("preset")
@@ -73,10 +92,17 @@ class Preset(models.Model):
             )
 
 
+_CURRENT = models.Q(source_etag=models.F("image__etag"), preset_version=models.F("preset__version"))
+
+
 class RenditionQuerySet(models.QuerySet["Rendition"]):
     def current(self) -> "RenditionQuerySet":
         """Made from the object as it is now, by the preset as it is now."""
-        return self.filter(source_etag=models.F("image__etag"), preset_version=models.F("preset__version"))
+        return self.filter(_CURRENT)
+
+    def stale(self) -> "RenditionQuerySet":
+        """Made from another object or by an earlier version of the preset; of active presets, which make anew."""
+        return self.filter(~_CURRENT, preset__active=True)
 
 
 class Rendition(models.Model):

@@ -1,5 +1,7 @@
 """Making the renditions of an image: one GET, one decode, one PUT for each."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -15,8 +17,17 @@ from media_catalog.models import Image, Leftover, Preset, Rendition
 from . import keys, previews, removal
 from .limits import image_limits
 
+
 SHOWN = (Preset.THUMBNAIL, Preset.PREVIEW)
 FOREVER = "private, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The original's bytes, and the ETag under which S3 holds them."""
+
+    body: bytes
+    etag: str
 
 
 def missing_presets(image: Image) -> list[Preset]:
@@ -32,15 +43,39 @@ def make(*, image: Image) -> int:
     decoded and AwsNotFound when it is gone. A preset that would make too many pixels of this image does not stop
     the others: it is refused, by name, after they were made.
     """
+    return _make(image, missing_presets(image))
+
+
+def make_one(*, image: Image, preset: Preset) -> int:
+    """Make one rendition anew, also where it is current. One GET and one PUT; a DELETE for another key before."""
+    return _make(image, [preset], overwrite=True)
+
+
+def make_in_request(*, image: Image, body: bytes) -> int:
+    """Make those that belong into the upload's own request, from the original's bytes at hand. One PUT each."""
+    presets = [preset for preset in missing_presets(image) if preset.in_request]
+    return _make(image, presets, source=Source(body=body, etag=image.etag))
+
+
+def delete_one(*, rendition: Rendition) -> None:
+    """Delete a rendition, object first. One DELETE, free of charge."""
+    s3.delete_object(rendition.bucket.name, rendition.key)
+    previews.forget(rendition)
+    # Made anew meanwhile, it has an object again.
+    Rendition.objects.filter(pk=rendition.pk, created_at=rendition.created_at).delete()
+
+
+def _make(image: Image, presets: Sequence[Preset], *, source: Source | None = None, overwrite: bool = False) -> int:
     limits = image_limits()
-    missing = missing_presets(image)
-    refusals = {preset.slug: refusal for preset in missing if (refusal := _refusal(preset, image, limits))}
-    presets = {preset.slug: preset for preset in missing if preset.slug not in refusals}
+    refusals = {preset.slug: refusal for preset in presets if (refusal := _refusal(preset, image, limits))}
+    wanted = {preset.slug: preset for preset in presets if preset.slug not in refusals}
     written: list[bool] = []
-    if presets:
-        content = _original(image, limits)
-        made = make_pixels(content.body, [_spec(preset) for preset in presets.values()], limits=limits)
-        written = [_write(image, presets[done.slug], done, source_etag=content.etag) for done in made]
+    if wanted:
+        source = source or _original(image, limits)
+        made = make_pixels(source.body, [_spec(preset) for preset in wanted.values()], limits=limits)
+        written = [
+            _write(image, wanted[done.slug], done, source_etag=source.etag, overwrite=overwrite) for done in made
+        ]
     for refusal in refusals.values():
         raise refusal
     return sum(written)
@@ -60,14 +95,14 @@ def _refusal(preset: Preset, image: Image, limits: Limits) -> ImageRefused | Non
     )
 
 
-def _original(image: Image, limits: Limits) -> s3.ObjectContent:
+def _original(image: Image, limits: Limits) -> Source:
     try:
         content = s3.get_object(image.bucket.name, image.key, max_bytes=limits.max_bytes)
     except s3.ObjectTooLarge as error:
         raise ImageRefused("too_many_bytes", size=error.size, limit=limits.max_bytes) from error
     if content is None:
         raise AwsNotFound(image.key)
-    return content
+    return Source(body=content.body, etag=content.etag)
 
 
 def _spec(preset: Preset) -> Spec:
@@ -79,10 +114,18 @@ def _spec(preset: Preset) -> Spec:
         allow_upscale=preset.allow_upscale,
         format=preset.format,
         quality=preset.quality,
+        background=_rgb(preset.background),
+        blur=preset.blur,
     )
 
 
-def _write(image: Image, preset: Preset, made: Made, *, source_etag: str) -> bool:
+def _rgb(colour: str) -> tuple[int, int, int]:
+    """From #rrggbb."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
+
+
+def _write(image: Image, preset: Preset, made: Made, *, source_etag: str, overwrite: bool) -> bool:
     """Object first, row second: what a crash between them leaves is found under the same key by the next run.
 
     False when the preset was deleted meanwhile; AwsNotFound when the image was. Neither leaves an object.
@@ -97,7 +140,7 @@ def _write(image: Image, preset: Preset, made: Made, *, source_etag: str) -> boo
         etag=source_etag,
         extension=extension(made.format),
     )
-    etag = _put(bucket.name, key, made, immutable=keys.is_immutable(preset.slug))
+    etag = _put(bucket.name, key, made, immutable=keys.is_immutable(preset.slug), overwrite=overwrite)
     values = {
         "bucket": bucket,
         "key": key,
@@ -122,14 +165,14 @@ def _write(image: Image, preset: Preset, made: Made, *, source_etag: str) -> boo
     return True
 
 
-def _put(bucket: str, key: str, made: Made, *, immutable: bool) -> str:
+def _put(bucket: str, key: str, made: Made, *, immutable: bool, overwrite: bool) -> str:
     try:
         return s3.put_object(
             bucket,
             key,
             made.body,
             content_type=made.content_type,
-            overwrite=not immutable,
+            overwrite=overwrite or not immutable,
             cache_control=FOREVER if immutable else "",
         )
     except AwsConflict:

@@ -25,7 +25,7 @@ from media_catalog.exceptions import (
     Shortfall,
     TooManyItems,
 )
-from media_catalog.models import Period, RequestClass
+from media_catalog.models import Bucket, Period, RequestClass
 from media_catalog.quota.periods import day_of, next_start
 
 from . import readable
@@ -107,6 +107,8 @@ def _image_refused(error: ImageRefused) -> str:
     }
     if error.reason == "not_image" and error.facts.get("looks_like"):
         return _("This is not an accepted image, it looks like %(looks_like)s.") % facts
+    if error.reason == "resolution":
+        return _wrong_resolution(str(error.facts["rule"])) % facts
     if error.reason == "too_many_bytes":
         facts |= {name: filesizeformat(str(error.facts[name])) for name in ("size", "limit")}
     if error.facts.get("preset"):
@@ -118,6 +120,16 @@ def _image_refused(error: ImageRefused) -> str:
             % facts
         )
     return texts[error.reason] % facts
+
+
+def _wrong_resolution(rule: str) -> str:
+    texts = {
+        Bucket.UploadRule.EXACT: _("exactly %(wanted_width)s × %(wanted_height)s"),
+        Bucket.UploadRule.MINIMUM: _("at least %(wanted_width)s × %(wanted_height)s"),
+        Bucket.UploadRule.MAXIMUM: _("at most %(wanted_width)s × %(wanted_height)s"),
+    }
+    text = _("This image has %(width)s × %(height)s pixels; the bucket takes {wanted}.")
+    return text.format(wanted=texts[Bucket.UploadRule(rule)])
 
 
 def _fact(name: str, value: object) -> str:

@@ -36,6 +36,7 @@ def store(*, file: BinaryIO, name: str, caption: str, bucket: Bucket, user: User
     cannot be undone at once is settled by `settle_stale`, which finds the key in the upload's row.
     """
     found = probe(file, limits=image_limits())
+    check_rule(bucket, found)
     draft = Upload(
         bucket=bucket, name=name.replace("\x00", "")[-255:], caption=caption, sha256=_sha256(file), user=user
     )
@@ -46,6 +47,19 @@ def store(*, file: BinaryIO, name: str, caption: str, bucket: Bucket, user: User
         if upload and (image := _write(upload, file, found)):
             return image
     raise AwsConflict(name)
+
+
+def check_rule(bucket: Bucket, found: Probe) -> None:
+    """Raises ImageRefused (resolution) unless the size, upright, is as the bucket's upload rule asks."""
+    if not bucket.allows(found.width, found.height):
+        raise ImageRefused(
+            "resolution",
+            rule=bucket.upload_rule,
+            width=found.width,
+            height=found.height,
+            wanted_width=bucket.rule_width,
+            wanted_height=bucket.rule_height,
+        )
 
 
 def settle_stale() -> list[int]:
