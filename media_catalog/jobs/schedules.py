@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from types import MappingProxyType
 from typing import TypeVar
@@ -79,6 +79,11 @@ def install() -> None:
 def run_now(slug: str) -> None:
     """Have a schedule run at once, besides its time."""
     async_task(PLANS[slug].func)
+
+
+def next_runs() -> dict[str, datetime]:
+    """When each schedule runs next, by slug; those that are not installed are left out."""
+    return dict(Schedule.objects.filter(name__in=PLANS).values_list("name", "next_run"))
 
 
 def recorded(slug: str, words: Callable[[R], str]) -> Callable[[Callable[[], R]], Callable[[], R]]:
