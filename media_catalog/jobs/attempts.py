@@ -46,7 +46,8 @@ def _after(error: BackofficeError, job: Job, item: JobItem) -> Outcome:
         return _refused(job, error)
     if isinstance(error, PASSING):
         return _again_later(item, error)
-    if isinstance(error, AwsNotFound) and not Image.objects.filter(pk=item.image_id).exists():
+    gone = item.image_id and not Image.objects.filter(pk=item.image_id).exists()
+    if gone and isinstance(error, AwsNotFound):
         return _gone(job.kind)
     return _failed(item, error)
 
