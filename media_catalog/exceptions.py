@@ -7,6 +7,7 @@ BackofficeError
 ├── ImageRefused             the file cannot be accepted or processed; final for these bytes
 ├── QuotaRefused             a request limit would be exceeded; nothing was sent
 ├── QuotaShort               a reservation does not fit into the limits; nothing was reserved
+├── ImageHeld                the image's bucket is under legal hold; it must not be removed
 ├── MeterUnavailable         the request could not be counted, so it was not sent
 └── AwsError
     ├── AwsDenied            credentials or permissions; final until an administrator acts
@@ -79,6 +80,12 @@ class QuotaShort(BackofficeError):
     def __init__(self, shortfalls: Sequence[Shortfall]) -> None:
         super().__init__(", ".join(f"{short.request_class} per {short.period}" for short in shortfalls))
         self.shortfalls = shortfalls
+
+
+class ImageHeld(BackofficeError):
+    """The image's bucket is under legal hold; nothing was removed."""
+
+    code = "held"
 
 
 class MeterUnavailable(BackofficeError):

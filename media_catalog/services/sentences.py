@@ -17,6 +17,7 @@ from media_catalog.exceptions import (
     AwsUnavailable,
     BackofficeError,
     DetectionRefused,
+    ImageHeld,
     ImageRefused,
     MeterUnavailable,
     ObjectUnreachable,
@@ -43,6 +44,7 @@ def sentence(error: BackofficeError) -> str:
 
 
 _SENTENCES: dict[type[BackofficeError], Callable[[], str]] = {
+    ImageHeld: lambda: _("The bucket is under legal hold: its images must not be removed."),
     MeterUnavailable: lambda: _("The request could not be counted, so it was not sent. Try again in a moment."),
     AwsDenied: lambda: _("AWS denied access. An administrator must check the credentials and permissions."),
     AwsNotFound: lambda: _("The bucket or object no longer exists at S3."),
