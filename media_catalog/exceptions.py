@@ -7,6 +7,7 @@ BackofficeError
 ├── ImageRefused             the file cannot be accepted or processed; final for these bytes
 ├── QuotaRefused             a request limit would be exceeded; nothing was sent
 ├── QuotaShort               a reservation does not fit into the limits; nothing was reserved
+├── KeyRefused               the key cannot be part of a URL; nothing was signed
 ├── ImageHeld                the image's bucket is under legal hold; it must not be removed
 ├── MeterUnavailable         the request could not be counted, so it was not sent
 └── AwsError
@@ -80,6 +81,12 @@ class QuotaShort(BackofficeError):
     def __init__(self, shortfalls: Sequence[Shortfall]) -> None:
         super().__init__(", ".join(f"{short.request_class} per {short.period}" for short in shortfalls))
         self.shortfalls = shortfalls
+
+
+class KeyRefused(BackofficeError):
+    """The key cannot be part of a URL, or not as it is; nothing was signed."""
+
+    code = "key_refused"
 
 
 class ImageHeld(BackofficeError):
