@@ -7,7 +7,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -25,7 +25,7 @@ from .history import refused_by_quota, staff
 class BucketAdmin(BackofficeAdmin):
     """Rows come from S3; the legal hold is set here."""
 
-    list_display = ["name", "role", "region", "image_count", "renditions_bucket", "legal_hold", "state", "synced_at"]
+    list_display = ["name", "role", "region", "image_count", "renditions_bucket", "state", "synced_at"]
     list_filter = ["role", "legal_hold"]
     list_select_related = ["renditions_bucket"]
     search_fields = ["name"]
@@ -65,9 +65,10 @@ class BucketAdmin(BackofficeAdmin):
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, bucket: Bucket) -> str:
-        if bucket.missing_since:
-            return format_html('<span class="bo-tag bo-failed">{}</span>', _("Missing at S3"))
-        return format_html('<span class="bo-tag bo-done">{}</span>', _("Present"))
+        tags = [("failed", _("Missing at S3")) if bucket.missing_since else ("done", _("Present"))]
+        if bucket.legal_hold:
+            tags.append(("skipped", _("Legal hold")))
+        return format_html_join(" ", '<span class="bo-tag bo-{}">{}</span>', tags)
 
     def sync(self, request: HttpRequest) -> HttpResponse:
         if not request.user.has_perm("media_catalog.sync_bucket"):

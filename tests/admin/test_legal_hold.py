@@ -33,9 +33,9 @@ def test_it_is_set_with_the_permission_to_change_buckets(client, originals, staf
     originals.refresh_from_db()
     assert originals.legal_hold
     assert "Legal hold" in LogEntry.objects.get().get_change_message()
-    assert [bucket.name for bucket in client.get(f"{BUCKETS}?legal_hold__exact=1").context["cl"].result_list] == [
-        originals.name
-    ]
+    shown = client.get(f"{BUCKETS}?legal_hold__exact=1")
+    assert [bucket.name for bucket in shown.context["cl"].result_list] == [originals.name]
+    assert '<span class="bo-tag bo-skipped">Legal hold</span>' in shown.content.decode()
     client.post(change, {})
     originals.refresh_from_db()
     assert not originals.legal_hold

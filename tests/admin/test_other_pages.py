@@ -56,6 +56,7 @@ def test_every_page_is_strict(admin_client, originals, path):
         "job/?state__exact=finished%00",
         "bucket/?role__exact=%00",
         "bucket/?role__in=%00,%00",
+        "bucket/?legal_hold__exact=%00",
         "preset/?mode__exact=%00",
         "requestlimit/?source=%00",
         "face/?confidence=%00",
