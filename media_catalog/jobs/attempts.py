@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from media_catalog.exceptions import AwsNotFound, AwsThrottled, AwsUnavailable, BackofficeError, QuotaRefused
+from media_catalog.exceptions import AwsNotFound, AwsThrottled, AwsUnavailable, BackofficeError, ImageHeld, QuotaRefused
 from media_catalog.models import Image, Job, JobItem
 from media_catalog.quota import reservations
 from media_catalog.services.sentences import sentence
@@ -46,6 +46,8 @@ def _after(error: BackofficeError, job: Job, item: JobItem) -> Outcome:
         return _refused(job, error)
     if isinstance(error, PASSING):
         return _again_later(item, error)
+    if isinstance(error, ImageHeld):
+        return Outcome(state=JobItem.State.SKIPPED, code=error.code, message=sentence(error))
     gone = item.image_id and not Image.objects.filter(pk=item.image_id).exists()
     if gone and isinstance(error, AwsNotFound):
         return _gone(job.kind)

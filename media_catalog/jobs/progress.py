@@ -81,9 +81,7 @@ def figures(jobs: Sequence[Job], *, now: datetime | None = None) -> dict[int, Fi
 
 
 def _figures(job: Job, so_far: Progress, lately: int, now: datetime) -> Figures:
-    return Figures(
-        progress=so_far, speed=_speed(job, so_far, lately, now) if job.state == Job.State.RUNNING else None
-    )
+    return Figures(progress=so_far, speed=_speed(job, so_far, lately, now) if job.state == Job.State.RUNNING else None)
 
 
 def _speed(job: Job, so_far: Progress, lately: int, now: datetime) -> Speed:
