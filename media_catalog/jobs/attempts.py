@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from media_catalog.exceptions import AwsNotFound, AwsThrottled, AwsUnavailable, BackofficeError, QuotaRefused
+from media_catalog.exceptions import AwsNotFound, AwsThrottled, AwsUnavailable, BackofficeError, ImageHeld, QuotaRefused
 from media_catalog.models import Image, Job, JobItem
 from media_catalog.quota import reservations
 from media_catalog.services.sentences import sentence
@@ -30,16 +30,8 @@ def outcome_of(job: Job, item: JobItem) -> Outcome:
         return _gone(job.kind)
     try:
         return kind.run(image, job.options)
-    except QuotaRefused as error:
-        return _refused(job, error)
-    except PASSING as error:
-        return _again_later(item, error)
-    except AwsNotFound as error:
-        if image and not Image.objects.filter(pk=image.pk).exists():
-            return _gone(job.kind)
-        return _failed(item, error)
     except BackofficeError as error:
-        return _failed(item, error)
+        return _after(error, job, item)
     except Exception:  # one bad item must not take the rest of its chunk along
         logger.exception("item %s of job %s failed", item.pk, job.pk)
         return Outcome(
@@ -47,6 +39,19 @@ def outcome_of(job: Job, item: JobItem) -> Outcome:
             code="internal",
             message=_("An internal error. The log has the details."),
         )
+
+
+def _after(error: BackofficeError, job: Job, item: JobItem) -> Outcome:
+    if isinstance(error, QuotaRefused):
+        return _refused(job, error)
+    if isinstance(error, PASSING):
+        return _again_later(item, error)
+    if isinstance(error, ImageHeld):
+        return Outcome(state=JobItem.State.SKIPPED, code=error.code, message=sentence(error))
+    gone = item.image_id and not Image.objects.filter(pk=item.image_id).exists()
+    if gone and isinstance(error, AwsNotFound):
+        return _gone(job.kind)
+    return _failed(item, error)
 
 
 def wait_after(attempts: int) -> float:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_q.brokers import get_broker
@@ -17,8 +18,12 @@ BEAT_SECONDS = 30  # a worker gives a sign of life every 10
 
 def alive(host: str = "") -> int:
     """How many workers have given a sign of life lately, of all hosts or of one (a name as `holder.here` gives)."""
-    fresh = Worker.objects.filter(beat_at__gt=timezone.now() - timedelta(seconds=BEAT_SECONDS))
-    return fresh.filter(name__startswith=host).count()
+    return living().filter(name__startswith=host).count()
+
+
+def living() -> QuerySet[Worker]:
+    """Those that have given a sign of life lately."""
+    return Worker.objects.filter(beat_at__gt=timezone.now() - timedelta(seconds=BEAT_SECONDS))
 
 
 def problems() -> list[str]:

@@ -1,10 +1,11 @@
 """How far jobs are, for their pages."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from media_catalog.models import Job, JobItem
@@ -47,6 +48,14 @@ class Speed:
     left: timedelta | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """`speed` is None for a job that does not run."""
+
+    progress: Progress
+    speed: Speed | None
+
+
 def progress(job: Job) -> Progress:
     """One query, none for a job that is over."""
     return progresses([job])[job.pk]
@@ -54,21 +63,31 @@ def progress(job: Job) -> Progress:
 
 def progresses(jobs: Sequence[Job]) -> dict[int, Progress]:
     """By the jobs' ids. Kept with jobs that are over, counted for the others: one query for all."""
-    counts = {job.pk: dict(job.counts) for job in jobs}
-    uncounted = [job for job, kept in counts.items() if not kept]
-    if uncounted:
-        items = JobItem.objects.filter(job__in=uncounted)
-        for job, state, count in items.order_by().values_list("job", "state").annotate(Count("pk")):
-            counts[job][state] = count
-    return {job: Progress(**states) for job, states in counts.items()}
+    return {job: found.progress for job, found in figures(jobs).items()}
 
 
-def speed(job: Job, now_at: Progress, *, now: datetime | None = None) -> Speed:
-    """Of a job that runs, from what was processed in the last minute. One query."""
+def figures(jobs: Sequence[Job], *, now: datetime | None = None) -> dict[int, Figures]:
+    """Progress and speed by the jobs' ids, of as many queries as `progresses` takes."""
     now = now or timezone.now()
+    counts = {job.pk: dict(job.counts) for job in jobs}
+    lately: Counter[int] = Counter()
+    if uncounted := [job for job, kept in counts.items() if not kept]:
+        grouped = JobItem.objects.filter(job__in=uncounted).order_by().values_list("job", "state")
+        recent = Q(state__in=PROCESSED, finished_at__gt=now - RATE_WINDOW)
+        for job, state, count, ended in grouped.annotate(Count("pk"), ended=Count("pk", filter=recent)):
+            counts[job][state] = count
+            lately[job] += ended
+    return {job.pk: _figures(job, Progress(**counts[job.pk]), lately[job.pk], now) for job in jobs}
+
+
+def _figures(job: Job, so_far: Progress, lately: int, now: datetime) -> Figures:
+    return Figures(progress=so_far, speed=_speed(job, so_far, lately, now) if job.state == Job.State.RUNNING else None)
+
+
+def _speed(job: Job, so_far: Progress, lately: int, now: datetime) -> Speed:
+    """From what was processed in the last minute, or since the job has begun."""
     since = max(now - RATE_WINDOW, job.started_at or now)
-    lately = job.items.filter(state__in=PROCESSED, finished_at__gt=since).count()
     minutes = (now - since) / timedelta(minutes=1)
     per_minute = lately / minutes if minutes else 0.0
-    waiting = now_at.queued + now_at.running
+    waiting = so_far.queued + so_far.running
     return Speed(per_minute=per_minute, left=timedelta(minutes=waiting / per_minute) if per_minute else None)

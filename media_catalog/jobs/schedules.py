@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from types import MappingProxyType
 from typing import TypeVar
@@ -20,7 +20,7 @@ from media_catalog.aws.deadline import deadline
 from media_catalog.models import Job, JobItem, ScheduleRun
 from media_catalog.quota import reservations
 from media_catalog.quota.attribution import attribute
-from media_catalog.services import removal, uploads
+from media_catalog.services import direct_uploads, removal, uploads
 
 from .enqueue import go_on, start
 
@@ -79,6 +79,11 @@ def install() -> None:
 def run_now(slug: str) -> None:
     """Have a schedule run at once, besides its time."""
     async_task(PLANS[slug].func)
+
+
+def next_runs() -> dict[str, datetime]:
+    """When each schedule runs next, by slug; those that are not installed are left out."""
+    return dict(Schedule.objects.filter(name__in=PLANS).values_list("name", "next_run"))
 
 
 def recorded(slug: str, words: Callable[[R], str]) -> Callable[[Callable[[], R]], Callable[[], R]]:
@@ -166,7 +171,7 @@ def settle_uploads() -> int:
     They are new to the catalogue, so one job makes their renditions.
     """
     with attribute(action="settle uploads", job_kind=HOUSEKEEPING):
-        found = uploads.settle_stale()
+        found = [*uploads.settle_stale(), *direct_uploads.expire()]
     if found:
         start(kind="make_renditions", user=None, images=found, scope=_("Recovered uploads"), park=True)
     return len(found)

@@ -41,6 +41,11 @@ class Bucket(models.Model):
     upload_rule = models.CharField(_("upload rule"), max_length=8, choices=UploadRule.choices, default=UploadRule.NONE)
     rule_width = models.PositiveIntegerField(_("rule: width"), default=1024, validators=[MinValueValidator(1)])
     rule_height = models.PositiveIntegerField(_("rule: height"), default=786, validators=[MinValueValidator(1)])
+    legal_hold = models.BooleanField(
+        _("legal hold"),
+        default=False,
+        help_text=_("Images of this bucket cannot be removed here. S3 itself is not told: other tools still can."),
+    )
     created_at = models.DateTimeField(_("created at S3"), null=True, blank=True)
     synced_at = models.DateTimeField(_("last seen"), null=True, blank=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
 
 from media_catalog import jobs
-from media_catalog.jobs.progress import progress, progresses, speed
+from media_catalog.jobs.progress import figures, progress, progresses
 from media_catalog.models import Job, JobItem, RequestLimit
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -58,7 +58,7 @@ def test_speed_is_that_of_the_last_minute(rows):
     JobItem.objects.bulk_create(JobItem(job=job, target="x", state="done", finished_at=moment) for moment in ended)
     JobItem.objects.bulk_create(JobItem(job=job, target="x") for _number in range(6))
 
-    found = speed(job, progress(job), now=now)
+    found = figures([job], now=now)[job.pk].speed
 
     assert found.per_minute == 3
     assert found.left == timedelta(minutes=2)
@@ -66,4 +66,4 @@ def test_speed_is_that_of_the_last_minute(rows):
 
 def test_speed_of_a_job_that_has_not_begun_is_not_known(db):
     job = Job.objects.create(kind="sync_buckets")
-    assert speed(job, progress(job)).left is None
+    assert figures([job])[job.pk].speed is None

@@ -12,7 +12,7 @@ def make_high_within_the_upload(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('media_catalog', '0009_jobs_complete'),
+        ('media_catalog', '0012_jobs_complete'),
     ]
 
     operations = [
