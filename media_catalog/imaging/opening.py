@@ -86,7 +86,9 @@ def decode(picture: Picture, *, at_least: tuple[int, int]) -> tuple[Image.Image,
 
 
 def check_pixels(width: int, height: int, *, limits: Limits) -> None:
-    """Raises ImageRefused (too_many_pixels) when the area is above the limit."""
+    """Raises ImageRefused: too_many_pixels when the area is above the limit, damaged when there is none."""
+    if not (width and height):
+        raise ImageRefused("damaged")
     if width * height > limits.max_pixels:
         raise ImageRefused("too_many_pixels", width=width, height=height, limit=limits.max_pixels)
 
