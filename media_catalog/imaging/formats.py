@@ -1,30 +1,71 @@
-"""The formats that we read and write. A new format is a new row here and an encoder in `encoding`."""
+"""The formats that we read and write. A new format is a new row here and, where we write it, in `encoding`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from media_catalog.imaging import checksums, headers
+from PIL import features
+
+from media_catalog.imaging import checksums, gif, headers, scans
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """`read_size` answers (width, height) as stored, or None when the header is unreadable."""
+    """`read_size` answers (width, height) as stored, or None when the header is unreadable.
+
+    `rendered_as` is the format of renditions that shall have the one of their source; "" for itself.
+    """
 
     content_type: str
     extension: str
     read_size: Callable[[BinaryIO], tuple[int, int] | None]
-    # Where the decoder does not need the whole file, whether the rest of it is there.
-    is_whole: Callable[[BinaryIO], bool] | None = None
+    # Where the decoder overlooks it, whether the file is whole and asks for no more work than its pixels are worth.
+    is_sound: Callable[[BinaryIO], bool] | None = None
+    # Where Pillow would read the whole file for it.
+    count_frames: Callable[[BinaryIO], int] | None = None
+    rendered_as: str = ""
+    # Read by a child process with limits (`apart`).
+    apart: bool = False
+    # The decoder turns the picture upright itself.
+    turned_by_decoder: bool = False
 
 
-FORMATS: Mapping[str, Format] = {
-    "JPEG": Format(content_type="image/jpeg", extension="jpg", read_size=headers.jpeg_size),
+_ROWS: Mapping[str, Format] = {
+    "JPEG": Format(
+        content_type="image/jpeg",
+        extension="jpg",
+        read_size=headers.jpeg_size,
+        is_sound=scans.jpeg_is_sound,
+        # The second picture of an MPO, as many phones write, is no frame.
+        count_frames=lambda source: 1,
+    ),
     "PNG": Format(
-        content_type="image/png", extension="png", read_size=headers.png_size, is_whole=checksums.png_is_whole
+        content_type="image/png", extension="png", read_size=headers.png_size, is_sound=checksums.png_is_sound
     ),
     "WEBP": Format(content_type="image/webp", extension="webp", read_size=headers.webp_size),
+    "AVIF": Format(content_type="image/avif", extension="avif", read_size=headers.avif_size, apart=True),
+    "GIF": Format(
+        content_type="image/gif",
+        extension="gif",
+        read_size=gif.size,
+        count_frames=gif.frames,
+        rendered_as="PNG",
+    ),
+    # What scanners write. As JPEG, since browsers show no TIFF and a scan as PNG is ten times as large.
+    "TIFF": Format(
+        content_type="image/tiff",
+        extension="tif",
+        read_size=headers.tiff_size,
+        # Its pages are no frames.
+        count_frames=lambda source: 1,
+        rendered_as="JPEG",
+        apart=True,
+        turned_by_decoder=True,
+    ),
 }
+# Some distributions build Pillow without AVIF. There is no row for HEIC: Pillow has no decoder for it.
+FORMATS: Mapping[str, Format] = {name: row for name, row in _ROWS.items() if name != "AVIF" or features.check("avif")}
+WRITTEN = tuple(name for name, row in FORMATS.items() if not row.rendered_as)
 
 
 def content_type(format: str) -> str:
@@ -35,3 +76,8 @@ def content_type(format: str) -> str:
 def extension(format: str) -> str:
     """The file extension of a format in FORMATS, without dot: "jpg". KeyError for others."""
     return FORMATS[format].extension
+
+
+def rendered_as(format: str) -> str:
+    """The format of a rendition that is to have the one of its source: itself, or one that browsers show."""
+    return FORMATS[format].rendered_as or format

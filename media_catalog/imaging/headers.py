@@ -6,6 +6,7 @@ because its bomb error does not name the size. Each function answers None when t
 
 import io
 import struct
+from collections.abc import Iterator
 from typing import BinaryIO
 
 # A JPEG header has some dozens of segments (an ICC profile takes up to 255); more steps than this are
@@ -15,6 +16,14 @@ _JPEG_STEPS = 65_536
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # TEM, the restarts and stuffed or fill bytes carry no length.
 _JPEG_BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
+_TIFF_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_TIFF_SHORT = 3
+# The boxes that lead to the sizes, and how many bytes each has before those in it.
+_AVIF_WAY = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0))
+# The description of an AVIF of many tiles takes some kilobytes.
+_AVIF_META_BYTES = 1_048_576
+_AVIF_STEPS = 64
 
 
 def png_size(source: BinaryIO) -> tuple[int, int] | None:
@@ -53,6 +62,63 @@ def jpeg_size(source: BinaryIO) -> tuple[int, int] | None:
         if marker not in _JPEG_BARE:
             _skip_segment(source)
     return None
+
+
+def tiff_size(source: BinaryIO) -> tuple[int, int] | None:
+    """From the tags of the first page."""
+    head = _head(source, 8)
+    order = _TIFF_BYTE_ORDERS.get(head[:4])
+    if order is None or len(head) < 8:
+        return None
+    (start,) = struct.unpack(order + "I", head[4:])
+    source.seek(start)
+    entries = source.read(2)
+    rows = source.read(12 * struct.unpack(order + "H", entries)[0]) if len(entries) == 2 else b""
+    values = {
+        tag: struct.unpack(order + "H", value[:2])[0] if kind == _TIFF_SHORT else struct.unpack(order + "I", value)[0]
+        for tag, kind, _count, value in struct.iter_unpack(order + "HHI4s", rows[: len(rows) // 12 * 12])
+    }
+    if _TIFF_WIDTH not in values or _TIFF_HEIGHT not in values:
+        return None
+    return values[_TIFF_WIDTH], values[_TIFF_HEIGHT]
+
+
+def avif_size(source: BinaryIO) -> tuple[int, int] | None:
+    """The largest size that its properties name: that of the picture, where it also has a preview or tiles."""
+    found = _avif_meta(source)
+    for name, lead in _AVIF_WAY:
+        found = next((body[lead:] for kind, body in _boxes(found) if kind == name), b"")
+    sizes = [struct.unpack(">II", body[4:12]) for kind, body in _boxes(found) if kind == b"ispe" and len(body) >= 12]
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    return (width, height) if width else None
+
+
+def _avif_meta(source: BinaryIO) -> bytes:
+    """The box that describes the picture, with its head; empty when there is none."""
+    place = 0
+    for _ in range(_AVIF_STEPS):
+        source.seek(place)
+        head = source.read(8)
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == b"meta":
+            return head + source.read(min(length, _AVIF_META_BYTES) - 8) if length >= 8 else b""
+        if length == 1:
+            length = int.from_bytes(source.read(8), "big")
+        if length < 8:
+            break
+        place += length
+    return b""
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The name and contents of each box that lies in the data."""
+    place = 0
+    while len(head := data[place : place + 8]) == 8:
+        length = int.from_bytes(head[:4], "big")
+        if length < 8:
+            return
+        yield head[4:], data[place + 8 : place + length]
+        place += length
 
 
 def _head(source: BinaryIO, length: int) -> bytes:

@@ -15,11 +15,10 @@ from typing import BinaryIO
 from PIL import Image
 
 from media_catalog.exceptions import ImageRefused
-from media_catalog.imaging import orientation, signatures
+from media_catalog.imaging import drafting, orientation, pixels, signatures
+from media_catalog.imaging.drafting import Box
 from media_catalog.imaging.formats import FORMATS
 from media_catalog.imaging.values import Limits
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +30,25 @@ class Picture:
     orientation: int
     width: int
     height: int
+    frames: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announced:
+    """What the first bytes of a file say: its format, and its size in pixels as stored."""
+
+    format: str
+    width: int
+    height: int
+
+
+def announced(source: BinaryIO, *, limits: Limits) -> Announced:
+    """What the file says it is, with no decoder involved. Raises ImageRefused."""
+    _check_length(source, limits)
+    format = _identified(source, limits)
+    width, height = _stored_size(source, format)
+    check_pixels(width, height, limits=limits)
+    return Announced(format=format, width=width, height=height)
 
 
 @contextmanager
@@ -39,36 +57,38 @@ def opened(source: BinaryIO, *, limits: Limits) -> Iterator[Picture]:
 
     The position of `source` is anywhere afterwards; it is not closed.
     """
-    _check_length(source, limits)
-    format = _identified(source, limits)
-    size = _stored_size(source, format)
-    check_pixels(*size, limits=limits)
-    is_whole = FORMATS[format].is_whole
-    if is_whole and not is_whole(source):
+    claim = announced(source, limits=limits)
+    row = FORMATS[claim.format]
+    if row.is_sound and not row.is_sound(source):
         raise ImageRefused("damaged")
+    frames = row.count_frames(source) if row.count_frames else None
     with decoding():
-        image = _image(source, format, size)
+        image = _image(source, claim)
     with image:
         # A file may carry two headers and Pillow believe the other one.
         check_pixels(*image.size, limits=limits)
-        yield _picture(image, format)
+        if image.mode not in pixels.MODES:
+            raise ImageRefused("format", format=f"{claim.format} ({image.mode})", accepted=limits.formats)
+        yield _picture(image, claim.format, frames)
 
 
 def decode(picture: Picture, *, at_least: tuple[int, int]) -> tuple[Image.Image, Box]:
     """Decode all pixels, once, and answer them with the part of them that is the picture.
 
-    `at_least` is in pixels as stored. JPEG may be decoded at 1/2, 1/4 or 1/8 of its size if that still
-    covers `at_least`; its last column or row can then lie partly outside. Raises ImageRefused (damaged).
+    `at_least` is in pixels as stored. JPEG may be decoded smaller if that still covers `at_least`; its last
+    column or row can then lie partly outside. Raises ImageRefused (damaged).
     """
     image = picture.image
     with decoding():
-        drafted = image.draft(None, at_least)
+        box = drafting.draft(image, at_least)
         image.load()
-    return image, drafted[1] if drafted else (0, 0, *image.size)
+    return image, box or (0, 0, *image.size)
 
 
 def check_pixels(width: int, height: int, *, limits: Limits) -> None:
-    """Raises ImageRefused (too_many_pixels) when the area is above the limit."""
+    """Raises ImageRefused: too_many_pixels when the area is above the limit, damaged when there is none."""
+    if not (width and height):
+        raise ImageRefused("damaged")
     if width * height > limits.max_pixels:
         raise ImageRefused("too_many_pixels", width=width, height=height, limit=limits.max_pixels)
 
@@ -143,17 +163,24 @@ def _stored_size(source: BinaryIO, format: str) -> tuple[int, int]:
     return size
 
 
-def _image(source: BinaryIO, format: str, size: tuple[int, int]) -> Image.Image:
+def _image(source: BinaryIO, claim: Announced) -> Image.Image:
     try:
-        return Image.open(source, formats=[format])
+        return Image.open(source, formats=[claim.format])
     except Image.DecompressionBombError as bomb:
         # Pillow's own ceiling, which may be below our limit.
         ceiling = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise ImageRefused("too_many_pixels", width=size[0], height=size[1], limit=ceiling) from bomb
+        raise ImageRefused("too_many_pixels", width=claim.width, height=claim.height, limit=ceiling) from bomb
 
 
-def _picture(image: Image.Image, format: str) -> Picture:
+def _picture(image: Image.Image, format: str, frames: int | None) -> Picture:
     # `image.format` is not used: for the JPEG of many phones, which hold a second picture, it is "MPO".
-    turn = orientation.read(image.info.get("exif") or b"")
+    turn = 1 if FORMATS[format].turned_by_decoder else orientation.read(image.info.get("exif") or b"")
     width, height = reversed(image.size) if orientation.swaps_sides(turn) else image.size
-    return Picture(image=image, format=format, orientation=turn, width=width, height=height)
+    return Picture(
+        image=image,
+        format=format,
+        orientation=turn,
+        width=width,
+        height=height,
+        frames=getattr(image, "n_frames", 1) if frames is None else frames,
+    )

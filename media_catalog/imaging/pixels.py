@@ -2,20 +2,37 @@
 
 import io
 
-from PIL import Image, ImageCms, ImageMath
+from PIL import Image, ImageCms, ImageFilter, ImageMath
 
 _SRGB = ImageCms.createProfile("sRGB")
+# What becomes of modes whose samples cannot be averaged, or that no other part of us knows.
+_AVERAGED = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
+_GREY_16 = ("I;16", "I;16B")
+# Not among them: 32-bit samples, whose range is anybody's guess, and Lab; both are for laboratories.
+MODES = frozenset({*_AVERAGED, *_GREY_16, "L", "LA", "RGB", "RGBA", "CMYK"})
+_ALPHA = {"LA": "La", "RGBA": "RGBa"}
+_PROFILE_NAME_LENGTH = 100
 
 
 def resizable(image: Image.Image) -> Image.Image:
-    """The picture with samples that can be averaged: L, LA, RGB, RGBA or CMYK, 8 bits each."""
-    if image.mode.startswith("I"):
+    """A picture in one of MODES with samples that can be averaged: L, LA, RGB, RGBA or CMYK, 8 bits each."""
+    if image.mode in _GREY_16:
         return _eight_bit_grey(image)
     if "transparency" in image.info:
         return image.convert("RGBA")
-    if image.mode in ("P", "1"):
-        return image.convert("RGB" if image.mode == "P" else "L")
-    return image
+    mode = _AVERAGED.get(image.mode)
+    return image if mode is None else image.convert(mode)
+
+
+def profile_name(icc: bytes | None) -> str:
+    """What a colour profile calls itself, printable and short; "" without one, or when it is broken."""
+    if not icc:
+        return ""
+    try:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc)))
+    except (ImageCms.PyCMSError, OSError):
+        return ""
+    return "".join(filter(str.isprintable, name)).strip()[:_PROFILE_NAME_LENGTH]
 
 
 def presentable(image: Image.Image, icc: bytes | None) -> Image.Image:
@@ -23,10 +40,12 @@ def presentable(image: Image.Image, icc: bytes | None) -> Image.Image:
 
     A profile that is broken, or belongs to other colours than the picture's, is dropped.
     """
-    alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
+    alpha = image.getchannel("A") if image.mode in _ALPHA else None
     mode = "L" if image.mode in ("L", "LA") else "RGB"
     colours = image if alpha is None else image.convert(mode)
-    shown = (_to_srgb(colours, icc) if icc else colours).convert(mode)
+    shown = _to_srgb(colours, icc) if icc else colours
+    if shown.mode != mode:
+        shown = shown.convert(mode)
     if alpha is not None:
         shown.putalpha(alpha)
     # Pillow copies `info` (comment, profile, transparency) to every descendant, and some of it to files.
@@ -34,12 +53,22 @@ def presentable(image: Image.Image, icc: bytes | None) -> Image.Image:
     return shown
 
 
-def on_white(image: Image.Image) -> Image.Image:
-    """The picture without alpha: L or RGB; what is transparent becomes white."""
-    if image.mode not in ("LA", "RGBA"):
+def flattened(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """The picture without alpha: L or RGB; the background shows where it is transparent."""
+    if image.mode not in _ALPHA:
         return image
-    ground = Image.new("RGBA", image.size, "white")
+    ground = Image.new("RGBA", image.size, background)
     return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
+
+
+def blurred(image: Image.Image, radius: float) -> Image.Image:
+    """The picture blurred; what is transparent lends it no colour. Itself for a radius of 0."""
+    if not radius:
+        return image
+    blur = ImageFilter.GaussianBlur(radius)
+    # Premultiplied, or the hidden colour of clear pixels would bleed into their neighbours.
+    mixing = _ALPHA.get(image.mode)
+    return image.convert(mixing).filter(blur).convert(image.mode) if mixing else image.filter(blur)
 
 
 def _eight_bit_grey(image: Image.Image) -> Image.Image:

@@ -2,11 +2,11 @@
 
 from typing import BinaryIO
 
-from media_catalog.imaging import opening
-from media_catalog.imaging.formats import content_type, extension
+from media_catalog.imaging import apart, opening, pixels
+from media_catalog.imaging.formats import FORMATS, content_type, extension
 from media_catalog.imaging.values import Limits, Probe
 
-__all__ = ["Limits", "Probe", "content_type", "extension", "probe"]
+__all__ = ["Limits", "Probe", "content_type", "extension", "look", "probe"]
 
 
 def probe(source: BinaryIO, *, limits: Limits) -> Probe:
@@ -15,14 +15,29 @@ def probe(source: BinaryIO, *, limits: Limits) -> Probe:
     Raises ImageRefused. Leaves `source` open and at position 0 in every case.
     """
     try:
-        with opening.opened(source, limits=limits) as picture:
-            opening.decode(picture, at_least=(1, 1))
-            return Probe(
-                format=picture.format,
-                content_type=content_type(picture.format),
-                width=picture.width,
-                height=picture.height,
-                orientation=picture.orientation,
-            )
+        claim = opening.announced(source, limits=limits)
+        if not FORMATS[claim.format].apart:
+            return look(source, limits=limits)
+        source.seek(0)
+        return apart.probe(source.read(), limits=limits, pixels=claim.width * claim.height)
     finally:
         source.seek(0)
+
+
+def look(source: BinaryIO, *, limits: Limits) -> Probe:
+    """As `probe`, of any format in this process; the position of `source` is anywhere afterwards."""
+    with opening.opened(source, limits=limits) as picture:
+        # Before the decoder runs: it may change the mode.
+        mode, alpha = picture.image.mode, picture.image.has_transparency_data
+        opening.decode(picture, at_least=(1, 1))
+        return Probe(
+            format=picture.format,
+            content_type=content_type(picture.format),
+            width=picture.width,
+            height=picture.height,
+            orientation=picture.orientation,
+            frames=picture.frames,
+            mode=mode,
+            alpha=alpha,
+            profile=pixels.profile_name(picture.image.info.get("icc_profile")),
+        )

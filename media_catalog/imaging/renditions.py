@@ -1,30 +1,32 @@
 """All renditions of a picture from one decode.
 
 The decode is as small as the largest rendition allows (JPEG). From it comes a frame, the whole picture at
-the size of the largest rendition; then the renditions, largest first, each out of the frame or of a
-finished rendition that is still large enough. Measured on 12 MP: 6 times faster than decoding and
-resampling for each one.
+the size of the largest rendition; then the frames of the others, largest first, each out of a larger one
+that was made before. A rendition is cut out of its frame, so those that differ in their cut share one.
 """
 
 import io
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 
 from PIL import Image
 
-from media_catalog.imaging import encoding, opening, pixels
-from media_catalog.imaging.formats import content_type
+from media_catalog.imaging import apart, encoding, opening, pixels
+from media_catalog.imaging.drafting import Box
+from media_catalog.imaging.formats import FORMATS, content_type, rendered_as
 from media_catalog.imaging.geometry import Target, target_size
 from media_catalog.imaging.orientation import swaps_sides, upright
 from media_catalog.imaging.values import Limits, Made, Spec
 
-__all__ = ["Limits", "Made", "Spec", "make", "target_size"]
+__all__ = ["Limits", "Made", "Spec", "make", "make_here", "target_size"]
 
 # What we shrink a second time must be this much larger than what comes out. With less, a reduced JPEG
 # decode falls below 45 dB against a full one (1.0: 43.1, 1.25: 44.4, 1.43: 47.6, 2.0: 51.1 dB).
 _MARGIN = 1.4
-# From three times the size on, Pillow may average whole pixels first: several times faster at ≥ 54 dB.
-_REDUCING_GAP = 3.0
+# Pillow may average whole pixels first as long as the result stays this much larger than what comes out:
+# several times faster at ≥ 48 dB.
+_REDUCING_GAP = 2.5
 
 
 def make(source: bytes, specs: Sequence[Spec], *, limits: Limits) -> list[Made]:
@@ -35,13 +37,26 @@ def make(source: bytes, specs: Sequence[Spec], *, limits: Limits) -> list[Made]:
     """
     if not specs:
         return []
+    claim = opening.announced(io.BytesIO(source), limits=limits)
+    if FORMATS[claim.format].apart:
+        return apart.make(source, specs, limits=limits, size=(claim.width, claim.height))
+    return make_here(source, specs, limits=limits)
+
+
+def make_here(source: bytes, specs: Sequence[Spec], *, limits: Limits) -> list[Made]:
+    """As `make`, of any format in this process."""
+    format, targets, frame = _decoded(source, specs, limits)
+    made = {index: _made(specs[index], image, format) for index, image in _images(frame, targets)}
+    return [made[index] for index in range(len(specs))]
+
+
+def _decoded(source: bytes, specs: Sequence[Spec], limits: Limits) -> tuple[str, list[Target], Image.Image]:
+    """The format, the targets and the frame of the largest. What was decoded for it is given back at the end."""
     with opening.opened(io.BytesIO(source), limits=limits) as picture:
         targets = [target_size(spec, picture.width, picture.height) for spec in specs]
         for target in targets:
             opening.check_pixels(target.width, target.height, limits=limits)
-        frame = _frame(picture, targets)
-    made = {index: _made(specs[index], image, picture.format) for index, image in _images(frame, targets)}
-    return [made[index] for index in range(len(specs))]
+        return picture.format, targets, _frame(picture, targets)
 
 
 def _frame(picture: opening.Picture, targets: Sequence[Target]) -> Image.Image:
@@ -50,49 +65,60 @@ def _frame(picture: opening.Picture, targets: Sequence[Target]) -> Image.Image:
     stored = need[::-1] if swaps_sides(picture.orientation) else need
     decoded, box = opening.decode(picture, at_least=(math.ceil(stored[0] * _MARGIN), math.ceil(stored[1] * _MARGIN)))
     size = (min(stored[0], decoded.width), min(stored[1], decoded.height))
-    small = pixels.resizable(decoded).resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=_REDUCING_GAP)
-    return upright(pixels.presentable(small, decoded.info.get("icc_profile")), picture.orientation)
+    # Decoding leaves facts that colours depend on, and the next steps drop them.
+    icc = decoded.info.get("icc_profile")
+    small = _resampled(pixels.resizable(decoded), size, box)
+    return upright(pixels.presentable(small, icc), picture.orientation)
 
 
 def _images(frame: Image.Image, targets: Sequence[Target]) -> Iterator[tuple[int, Image.Image]]:
-    """The pixels of each target with its index, largest first."""
+    """The pixels of each target with its index, largest frame first."""
     layers = [frame]
-    order = sorted(range(len(targets)), key=lambda i: targets[i].frame_width * targets[i].frame_height, reverse=True)
-    for index in order:
-        target = targets[index]
-        image = _cut(_layer_for(target, layers), target)
-        if target.whole:
-            layers.append(image)
-        yield index, image
+    order = sorted(range(len(targets)), key=lambda index: _frame_order(targets[index]), reverse=True)
+    for (_area, width, height), indexes in itertools.groupby(order, key=lambda index: _frame_order(targets[index])):
+        layer = _layer_for(width, height, layers)
+        if width > frame.width or height > frame.height:
+            # Enlarged, the whole may be far larger than its cut.
+            yield from ((index, _cut(layer, targets[index])) for index in indexes)
+            continue
+        whole = _resampled(layer, (width, height), (0, 0, *layer.size))
+        layers.append(whole)
+        yield from ((index, _cut(whole, targets[index])) for index in indexes)
 
 
-def _layer_for(target: Target, layers: Sequence[Image.Image]) -> Image.Image:
-    """The smallest layer with a margin over the target; else the first one, the frame."""
+def _frame_order(target: Target) -> tuple[int, int, int]:
+    return target.frame_width * target.frame_height, target.frame_width, target.frame_height
+
+
+def _layer_for(width: int, height: int, layers: Sequence[Image.Image]) -> Image.Image:
+    """The smallest layer with a margin over a frame of this size; else the first one, the largest."""
     return min(
-        (
-            layer
-            for layer in layers
-            if layer.width >= target.frame_width * _MARGIN and layer.height >= target.frame_height * _MARGIN
-        ),
+        (layer for layer in layers if layer.width >= width * _MARGIN and layer.height >= height * _MARGIN),
         key=lambda layer: layer.width * layer.height,
         default=layers[0],
     )
 
 
 def _cut(layer: Image.Image, target: Target) -> Image.Image:
-    return layer.resize(
-        (target.width, target.height),
-        Image.Resampling.LANCZOS,
-        box=target.box_on(*layer.size),
-        reducing_gap=_REDUCING_GAP,
-    )
+    if layer.size == (target.frame_width, target.frame_height):
+        right, lower = target.left + target.width, target.top + target.height
+        return layer if target.whole else layer.crop((target.left, target.top, right, lower))
+    return _resampled(layer, (target.width, target.height), target.box_on(*layer.size))
+
+
+def _resampled(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
+    """The part of a picture in the box, at this size; the picture itself where nothing is to be done."""
+    if size == image.size and box == (0, 0, *size):
+        return image
+    return image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=_REDUCING_GAP)
 
 
 def _made(spec: Spec, image: Image.Image, source_format: str) -> Made:
-    format = source_format if spec.format == "source" else spec.format
+    format = rendered_as(source_format) if spec.format == "source" else spec.format
+    shown = pixels.blurred(image, spec.blur)
     return Made(
         slug=spec.slug,
-        body=encoding.encode(image, format=format, quality=spec.quality),
+        body=encoding.encode(shown, format=format, quality=spec.quality, background=spec.background),
         width=image.width,
         height=image.height,
         format=format,

@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 
-from media_catalog.imaging.formats import FORMATS
+from media_catalog.imaging.formats import FORMATS, WRITTEN
 
 # No rendition has a longer side: it is the most that WebP can hold, and it keeps a free side finite
 # (a 1 × 10,000 picture enlarged to 200 wide would be 2,000,000 high).
 MAX_SIDE = 16_383
 
 MODES = ("fit", "fill", "stretch")
+
+# Beyond this nothing can be made out in any rendition.
+MAX_BLUR = 100
+
+WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +35,11 @@ class Probe:
 
     `orientation` is the EXIF tag, 1…8, of whatever format; 1 when absent or invalid. Beware: Rekognition
     turns JPEG by it, not PNG, so its boxes for a PNG with another orientation than 1 are those of the
-    picture as stored, while our size and renditions are upright.
+    picture as stored, while our size and renditions are upright. Always 1 for TIFF.
+
+    `frames`: 1, or those of an animation. `mode`: Pillow's name of the pixels as stored ("RGB", "CMYK",
+    "I;16", "P"). `alpha`: whether pixels may be transparent. `profile`: the name that the colour profile
+    gives itself, printable; "" without one.
     """
 
     format: str
@@ -38,6 +47,14 @@ class Probe:
     width: int
     height: int
     orientation: int
+    frames: int
+    mode: str
+    alpha: bool
+    profile: str
+
+    @property
+    def animated(self) -> bool:
+        return self.frames > 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +62,9 @@ class Spec:
     """A rendition to make. A side left None is free: the picture keeps its proportions in every mode.
 
     `mode`: "fit" inside the box, "fill" the box and crop at the centre, "stretch" to the box.
-    `format`: "source" for that of the original, or a name in FORMATS. `quality`: 1…100; PNG has none.
+    `format`: "source" for that of the original (of a GIF, PNG; of a TIFF, JPEG), or a name in WRITTEN.
+    `quality`: 1…100; PNG has none. `background`: what shows through in JPEG, as (red, green, blue), 0…255.
+    `blur`: the radius in px of the result, 0…MAX_BLUR.
     ValueError for a spec that means nothing: it is a mistake in a preset, not in a picture.
     """
 
@@ -56,6 +75,8 @@ class Spec:
     allow_upscale: bool
     format: str
     quality: int
+    background: tuple[int, int, int] = WHITE
+    blur: float = 0
 
     def __post_init__(self) -> None:
         sides = [side for side in (self.width, self.height) if side is not None]
@@ -63,10 +84,14 @@ class Spec:
             raise ValueError(f"{self.slug}: sides of 1…{MAX_SIDE} px, at least one, not {sides}")
         if self.mode not in MODES:
             raise ValueError(f"{self.slug}: mode must be one of {MODES}, not {self.mode!r}")
-        if self.format != "source" and self.format not in FORMATS:
+        if self.format != "source" and self.format not in WRITTEN:
             raise ValueError(f"{self.slug}: we do not write {self.format!r}")
         if not 1 <= self.quality <= 100:
             raise ValueError(f"{self.slug}: quality must be 1…100, not {self.quality}")
+        if len(self.background) != 3 or not all(0 <= value <= 255 for value in self.background):
+            raise ValueError(f"{self.slug}: background must be three values of 0…255, not {self.background}")
+        if not 0 <= self.blur <= MAX_BLUR:
+            raise ValueError(f"{self.slug}: blur must be 0…{MAX_BLUR}, not {self.blur}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,17 +4,20 @@ import io
 import random
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
 
+from media_catalog.imaging.formats import FORMATS
 from media_catalog.imaging.probe import Limits
 from media_catalog.imaging.renditions import Made, Spec, make
 
 RED, GREEN, BLUE, YELLOW = (200, 30, 30), (30, 160, 30), (30, 30, 200), (220, 220, 30)
 WHITE = (255, 255, 255)
 LIMITS = Limits(max_bytes=20_000_000, max_pixels=40_000_000, formats=("JPEG", "PNG", "WEBP"))
+ALL = replace(LIMITS, formats=tuple(FORMATS))
 
 
 def spec(width: int | None, height: int | None, mode: str = "fit", **others: Any) -> Spec:
@@ -29,6 +32,8 @@ def encoded(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
         options = {"quality": 95, "subsampling": 0, **options}
     if format == "WEBP":
         options = {"lossless": True, **options}
+    if format == "AVIF":
+        options = {"quality": 95, "subsampling": "4:4:4", "speed": 9, **options}
     image.save(body, format, **options)
     return body.getvalue()
 
@@ -40,7 +45,7 @@ def decoded(body: bytes) -> Image.Image:
 
 
 def made(source: bytes, *specs: Spec) -> list[Made]:
-    return make(source, specs, limits=LIMITS)
+    return make(source, specs, limits=ALL)
 
 
 def rendered(source: bytes, asked: Spec) -> Image.Image:
@@ -57,12 +62,37 @@ def plain(width: int, height: int, colour: tuple[int, ...] = RED) -> Image.Image
 
 def quarters(width: int, height: int, colours: Sequence[tuple[int, ...]]) -> Image.Image:
     """Four rectangles of one colour each: top left, top right, bottom left, bottom right."""
-    image = Image.new("RGB", (width, height))
+    image = Image.new("RGBA" if len(colours[0]) == 4 else "RGB", (width, height))
     half = (width // 2, height // 2)
     for index, colour in enumerate(colours):
         corner = (index % 2 * half[0], index // 2 * half[1])
         image.paste(colour, (*corner, corner[0] + width - half[0], corner[1] + height - half[1]))
     return image
+
+
+# EXIF 2.32, tag 274: where the stored row 0 and column 0 are in the upright picture.
+STORED: Mapping[int, tuple[str, str]] = {
+    1: ("top", "left"),
+    2: ("top", "right"),
+    3: ("bottom", "right"),
+    4: ("bottom", "left"),
+    5: ("left", "top"),
+    6: ("right", "top"),
+    7: ("right", "bottom"),
+    8: ("left", "bottom"),
+}
+_OPPOSITE = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
+
+
+def stored(orientation: int, width: int, height: int, colours: Sequence[tuple[int, ...]]) -> Image.Image:
+    """What is stored of a picture that shows `quarters` at width × height when turned as the tag says."""
+    row, column = STORED[orientation]
+    upright = dict(
+        zip((("top", "left"), ("top", "right"), ("bottom", "left"), ("bottom", "right")), colours, strict=True)
+    )
+    sides = ((row, column), (row, _OPPOSITE[column]), (_OPPOSITE[row], column), (_OPPOSITE[row], _OPPOSITE[column]))
+    size = (width, height) if row in ("top", "bottom") else (height, width)
+    return quarters(*size, [upright.get(pair) or upright[pair[1], pair[0]] for pair in sides])
 
 
 def corners(image: Image.Image) -> list[tuple[int, ...]]:

@@ -4,26 +4,94 @@ import io
 import warnings
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from media_catalog.imaging.opening import decoding
 from media_catalog.imaging.probe import Limits, Probe, content_type, extension, probe
-from tests.imaging.pictures import LIMITS, encoded, plain, png_chunk
+from tests.imaging.pictures import ALL, BLUE, GREEN, LIMITS, RED, encoded, plain, png_chunk
 
-FORMATS = [("JPEG", "image/jpeg", "jpg"), ("PNG", "image/png", "png"), ("WEBP", "image/webp", "webp")]
+FORMATS = [
+    ("JPEG", "image/jpeg", "jpg", "RGB"),
+    ("PNG", "image/png", "png", "RGB"),
+    ("WEBP", "image/webp", "webp", "RGB"),
+    ("GIF", "image/gif", "gif", "P"),
+    ("AVIF", "image/avif", "avif", "RGB"),
+    ("TIFF", "image/tiff", "tif", "RGB"),
+]
 
 
-@pytest.mark.parametrize(("format", "media_type", "ending"), FORMATS)
-def test_tells_what_a_file_is(format: str, media_type: str, ending: str) -> None:
+@pytest.mark.parametrize(("format", "media_type", "ending", "mode"), FORMATS)
+def test_tells_what_a_file_is(format: str, media_type: str, ending: str, mode: str) -> None:
     source = io.BytesIO(encoded(plain(60, 40), format))
     source.seek(7)
 
-    assert probe(source, limits=LIMITS) == Probe(
-        format=format, content_type=media_type, width=60, height=40, orientation=1
+    assert probe(source, limits=ALL) == Probe(
+        format=format,
+        content_type=media_type,
+        width=60,
+        height=40,
+        orientation=1,
+        frames=1,
+        mode=mode,
+        alpha=False,
+        profile="",
     )
     assert source.tell() == 0
     assert content_type(format) == media_type
     assert extension(format) == ending
+
+
+@pytest.mark.parametrize(
+    ("body", "mode", "alpha"),
+    [
+        (encoded(Image.new("CMYK", (9, 9)), "JPEG"), "CMYK", False),
+        (encoded(Image.new("L", (9, 9)), "JPEG"), "L", False),
+        (encoded(Image.new("I;16", (9, 9))), "I;16", False),
+        (encoded(Image.new("1", (9, 9))), "1", False),
+        (encoded(Image.new("LA", (9, 9))), "LA", True),
+        (encoded(plain(9, 9).quantize(2), transparency=0), "P", True),
+        (encoded(plain(9, 9, (1, 2, 3, 4)), "WEBP"), "RGBA", True),
+        (encoded(plain(9, 9, (1, 2, 3, 4)), "AVIF"), "RGBA", True),
+        (encoded(Image.new("1", (9, 9)), "TIFF", compression="group4"), "1", False),
+    ],
+)
+def test_tells_how_pixels_are_stored(body: bytes, mode: str, alpha: bool) -> None:
+    found = probe(io.BytesIO(body), limits=ALL)
+
+    assert (found.mode, found.alpha) == (mode, alpha)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+def test_tells_the_name_of_the_colour_profile(format: str) -> None:
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+    named = probe(io.BytesIO(encoded(plain(9, 9), format, icc_profile=icc)), limits=ALL)
+    broken = probe(io.BytesIO(encoded(plain(9, 9), "JPEG", icc_profile=icc[:200])), limits=ALL)
+
+    assert named.profile == "sRGB built-in"
+    assert broken.profile == ""
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "frames"),
+    [
+        ("PNG", {}, 3),
+        ("WEBP", {}, 3),
+        ("GIF", {}, 3),
+        ("GIF", {"comment": b"x" * 999}, 3),
+        ("AVIF", {}, 3),
+        # The second picture of a phone, and pages, move nowhere.
+        ("MPO", {}, 1),
+        ("TIFF", {}, 1),
+    ],
+)
+def test_counts_the_frames_of_an_animation(format: str, options: dict[str, object], frames: int) -> None:
+    others = [plain(60, 40, GREEN), plain(60, 40, BLUE)]
+    body = encoded(plain(60, 40, RED), format, save_all=True, append_images=others, **options)
+
+    found = probe(io.BytesIO(body), limits=ALL)
+
+    assert (found.frames, found.animated) == (frames, frames > 1)
 
 
 @pytest.mark.parametrize("options", [{}, {"lossless": True}, {"lossless": True, "exif": b"Exif\0\0"}])

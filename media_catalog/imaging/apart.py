@@ -1,0 +1,89 @@
+"""Formats whose decoders have a record of crashing are read by a child process with limits.
+
+Which ones `formats` says: TIFF, because libtiff has had dozens of memory errors and Pillow reads whatever
+amount of tags a file claims; AVIF, because libavif and its AV1 decoders are young and had theirs. The
+child costs a tenth of a second, so JPEG, PNG, WebP and GIF, nearly all pictures, do without: their
+libraries are fuzzed for many years, and what they ask of CPU and memory we bound by their structure first.
+
+A plain subprocess: the workers of django-q2 are daemons, which may have no children of multiprocessing. It
+inherits no secrets: its environment is empty, and a crash, a hang or greed ends it and refuses the file.
+"""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from media_catalog.exceptions import ImageRefused
+from media_catalog.imaging.geometry import target_size
+from media_catalog.imaging.values import Limits, Made, Probe, Spec
+
+_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from media_catalog.imaging.child import main; main()"
+# Python, Pillow and its libraries take 150 MB of address space; a decoder of 10-bit AVIF 20 bytes for each pixel.
+_MEMORY = 384 * 1024**2
+_MEMORY_PER_PIXEL = 32
+# CPU time. Slow machines take a third of it.
+_SECONDS = 4
+_SECONDS_PER_MEGAPIXEL = 0.5
+# Until the child is killed, for every second of CPU time that it may take: other processes work as well.
+_PATIENCE = 4
+
+
+def probe(body: bytes, *, limits: Limits, pixels: int) -> Probe:
+    """What `probe.look` says of the file, found out by a child. `pixels` are those that its header claims."""
+    answer, _bodies = _asked({"limits": asdict(limits)}, body, pixels)
+    return Probe(**answer["probe"])
+
+
+def make(body: bytes, specs: Sequence[Spec], *, limits: Limits, size: tuple[int, int]) -> list[Made]:
+    """What `renditions.make_here` makes of the file, made by a child. `size` is the one that its header claims."""
+    order = {"limits": asdict(limits), "specs": [asdict(spec) for spec in specs]}
+    answer, bodies = _asked(order, body, size[0] * size[1] + sum(_largest(spec, *size) for spec in specs))
+    made, place = [], 0
+    for values, length in answer["made"]:
+        made.append(Made(**values, body=bodies[place : place + length]))
+        place += length
+    return made
+
+
+def _largest(spec: Spec, width: int, height: int) -> int:
+    """The pixels of the rendition, whichever way the picture must be turned."""
+    targets = (target_size(spec, width, height), target_size(spec, height, width))
+    return max(target.width * target.height for target in targets)
+
+
+def _asked(order: dict[str, Any], body: bytes, pixels: int) -> tuple[dict[str, Any], bytes]:
+    """The child's answer, and the files that it made, one behind the other."""
+    seconds = math.ceil(_SECONDS + _SECONDS_PER_MEGAPIXEL * pixels / 1e6)
+    order |= {"seconds": seconds, "memory": _MEMORY + _MEMORY_PER_PIXEL * pixels}
+    head, _, bodies = _run(json.dumps(order).encode() + b"\n" + body, seconds * _PATIENCE).partition(b"\n")
+    answer: dict[str, Any] = json.loads(head)
+    if "refused" in answer:
+        facts = {name: tuple(value) if isinstance(value, list) else value for name, value in answer["facts"].items()}
+        raise ImageRefused(answer["refused"], **facts)
+    return answer, bodies
+
+
+def _run(order: bytes, timeout: float) -> bytes:
+    try:
+        # Isolated: nothing but the import path that this process has. No word of it comes from outside.
+        child = subprocess.run(  # noqa: S603
+            [sys.executable, "-I", "-S", "-c", _START, json.dumps(sys.path)],
+            input=order,
+            capture_output=True,
+            timeout=timeout,
+            env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise ImageRefused("damaged") from late
+    if child.returncode < 0:
+        # A signal: the decoder crashed, or took more CPU time than any such picture needs.
+        raise ImageRefused("damaged")
+    if child.returncode:
+        raise RuntimeError(f"the child that decodes ended with {child.returncode}: {child.stderr[-2000:]!r}")
+    return child.stdout

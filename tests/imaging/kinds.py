@@ -1,0 +1,161 @@
+"""One picture of every kind that cameras, phones, scanners and programs produce: the table of test_kinds.
+
+Each is built from the pixels as stored, RGBA, and the EXIF block that tells how to turn them.
+"""
+
+import struct
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image, ImageChops, ImageCms
+
+from media_catalog.imaging import orientation
+from tests.imaging.pictures import BLUE, GREEN, RED, WHITE, YELLOW, encoded, png_chunk
+
+Colours = Sequence[tuple[int, ...]]
+BLACK = (0, 0, 0)
+CLEAR = (0, 0, 0, 0)
+COLOURS = (RED, GREEN, BLUE, YELLOW)
+CLEAR_ONE = ((*RED, 255), CLEAR, (*BLUE, 255), (*YELLOW, 255))
+GREYS = tuple((value, value, value) for value in (0, 90, 170, 255))
+GREYS_CLEAR_ONE = ((0, 0, 0, 255), (90, 90, 90, 255), CLEAR, (200, 200, 200, 255))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """`build` answers a file of the stored pixels; `animated`, whether another frame follows them."""
+
+    build: Callable[[Image.Image, bytes], bytes]
+    colours: Colours = COLOURS
+    tolerance: int = 6
+    animated: bool = False
+
+
+def saved(format: str, mode: str = "RGB", **options: Any) -> Callable[[Image.Image, bytes], bytes]:
+    return lambda image, exif: encoded(image.convert(mode), format, exif=exif, **options)
+
+
+def animated(format: str, **options: Any) -> Callable[[Image.Image, bytes], bytes]:
+    def build(image: Image.Image, exif: bytes) -> bytes:
+        first = image.convert("RGB")
+        return encoded(first, format, exif=exif, save_all=True, append_images=[ImageChops.invert(first)], **options)
+
+    return build
+
+
+def tiff(mode: str = "RGB", **options: Any) -> Callable[[Image.Image, bytes], bytes]:
+    """Its tags are its EXIF; Pillow's way of writing them fails on a position."""
+
+    def build(image: Image.Image, exif: bytes) -> bytes:
+        tags = {0x0112: orientation.read(exif), 0x010F: "SECRETMAKER"}
+        return encoded(image.convert(mode), "TIFF", tiffinfo=tags, **options)
+
+    return build
+
+
+def palette(image: Image.Image, exif: bytes) -> bytes:
+    return encoded(image.convert("RGB").quantize(8), exif=exif)
+
+
+def palette_clear(image: Image.Image, exif: bytes) -> bytes:
+    return encoded(image.quantize(8, Image.Quantize.FASTOCTREE), exif=exif)
+
+
+def grey_16(format: str) -> Callable[[Image.Image, bytes], bytes]:
+    def build(image: Image.Image, exif: bytes) -> bytes:
+        wide = image.convert("L").convert("I").point(lambda value: value * 257).convert("I;16")
+        return encoded(wide, format, exif=exif)
+
+    return build
+
+
+def rgb_16(image: Image.Image, exif: bytes) -> bytes:
+    """A PNG of 16 bits for each of three samples, which Pillow reads but does not write."""
+    width, height = image.size
+    samples = image.convert("RGB").tobytes()
+    wide = bytes(value for sample in samples for value in (sample, sample))
+    rows = b"".join(b"\0" + wide[6 * width * row : 6 * width * (row + 1)] for row in range(height))
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)),
+        (b"eXIf", exif.removeprefix(b"Exif\0\0")),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+
+
+def cmyk(image: Image.Image) -> Image.Image:
+    """In inks, as presses count them: none of black."""
+    red, green, blue = ImageChops.invert(image.convert("RGB")).split()
+    return Image.merge("CMYK", (red, green, blue, Image.new("L", image.size)))
+
+
+def cmyk_file(format: str, **options: Any) -> Callable[[Image.Image, bytes], bytes]:
+    return lambda image, exif: encoded(cmyk(image), format, exif=exif, **options)
+
+
+def ycck(image: Image.Image, exif: bytes) -> bytes:
+    """A JPEG as Photoshop writes it: the inks as luminance and colour, then black. Pillow only reads it."""
+    inks = cmyk(image).split()
+    coded = Image.merge("RGB", inks[:3]).convert("YCbCr").split()
+    # Pillow inverts all four on the way into the file; black shall be inverted there, the others not.
+    body = encoded(Image.merge("CMYK", (*(ImageChops.invert(band) for band in coded), inks[3])), "JPEG", exif=exif)
+    adobe = body.index(b"Adobe")
+    return body[: adobe + 11] + b"\x02" + body[adobe + 12 :]
+
+
+def ink_profile() -> bytes:
+    """A CMYK profile by which cyan prints as red, black as black and the others as nothing: nobody can overlook it."""
+    black, red, white = (0, 128, 128), (138, 209, 198), (255, 128, 128)  # L, a, b in 8 bits
+    grid = b"".join(bytes(black if number & 1 else red if number & 8 else white) for number in range(16))
+    identity = struct.pack(">9i", *(65_536 if index % 4 == 0 else 0 for index in range(9)))
+    table = b"mft1" + bytes(4) + bytes((4, 3, 2, 0)) + identity + bytes(range(256)) * 4 + grid + bytes(range(256)) * 3
+    tags = struct.pack(">I4sII", 1, b"A2B0", 144, len(table))
+    white_point = struct.pack(">3i", 63_190, 65_536, 54_061)
+    head = struct.pack(
+        ">I4xI4s4s4s12x4s24x4x12s48x", 144 + len(table), 0x02400000, b"prtr", b"CMYK", b"Lab ", b"acsp", white_point
+    )
+    return head + tags + table
+
+
+def srgb() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+KINDS: Mapping[str, Kind] = {
+    "JPEG": Kind(build=saved("JPEG")),
+    "JPEG, progressive": Kind(build=saved("JPEG", progressive=True)),
+    "JPEG, grey": Kind(build=saved("JPEG", "L"), colours=GREYS),
+    "JPEG, sRGB profile": Kind(build=saved("JPEG", icc_profile=srgb())),
+    "JPEG, CMYK": Kind(build=cmyk_file("JPEG"), tolerance=8),
+    "JPEG, CMYK, a profile of no use": Kind(build=cmyk_file("JPEG", icc_profile=srgb()), tolerance=8),
+    "JPEG, YCCK": Kind(build=ycck, tolerance=8),
+    "MPO": Kind(build=animated("MPO")),
+    "PNG": Kind(build=saved("PNG")),
+    "PNG, alpha": Kind(build=saved("PNG", "RGBA"), colours=CLEAR_ONE),
+    "PNG, grey": Kind(build=saved("PNG", "L"), colours=GREYS),
+    "PNG, grey, alpha": Kind(build=saved("PNG", "LA"), colours=GREYS_CLEAR_ONE),
+    "PNG, palette": Kind(build=palette),
+    "PNG, palette, transparency": Kind(build=palette_clear, colours=CLEAR_ONE, tolerance=20),
+    "PNG, 1 bit": Kind(build=saved("PNG", "1"), colours=(WHITE, BLACK, BLACK, BLACK)),
+    "PNG, 16 bits, grey": Kind(build=grey_16("PNG"), colours=GREYS),
+    "PNG, 16 bits": Kind(build=rgb_16),
+    "PNG, animated": Kind(build=animated("PNG"), animated=True),
+    "WebP": Kind(build=saved("WEBP", lossless=False, quality=95), tolerance=12),
+    "WebP, lossless": Kind(build=saved("WEBP")),
+    "WebP, alpha": Kind(build=saved("WEBP", "RGBA"), colours=CLEAR_ONE),
+    "WebP, animated": Kind(build=animated("WEBP"), animated=True),
+    "AVIF": Kind(build=saved("AVIF"), tolerance=12),
+    "AVIF, alpha": Kind(build=saved("AVIF", "RGBA"), colours=CLEAR_ONE, tolerance=12),
+    "AVIF, grey": Kind(build=saved("AVIF", "L"), colours=GREYS, tolerance=12),
+    "TIFF": Kind(build=tiff()),
+    "TIFF, LZW": Kind(build=tiff(compression="tiff_lzw")),
+    "TIFF, JPEG inside": Kind(build=tiff(compression="jpeg", quality=95), tolerance=12),
+    "TIFF, fax": Kind(build=tiff("1", compression="group4"), colours=(WHITE, BLACK, BLACK, BLACK)),
+    "TIFF, alpha": Kind(build=tiff("RGBA"), colours=CLEAR_ONE),
+    "TIFF, CMYK": Kind(build=cmyk_file("TIFF"), tolerance=8),
+    "TIFF, 16 bits, grey": Kind(build=grey_16("TIFF"), colours=GREYS),
+    "TIFF, pages": Kind(build=animated("TIFF")),
+}
