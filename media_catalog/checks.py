@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Error, Tags, register
 
+from media_catalog.imaging.formats import FORMATS
+
 
 @register(Tags.compatibility)
 def check_images(app_configs: object, **kwargs: Any) -> list[Error]:
@@ -12,7 +14,7 @@ def check_images(app_configs: object, **kwargs: Any) -> list[Error]:
     for name in ("IMAGE_MAX_BYTES", "IMAGE_MAX_PIXELS", "UPLOAD_MAX_FILES", "JOB_ITEM_SECONDS"):
         if getattr(settings, name) <= 0:
             errors.append(Error(f"{name} must be positive.", id="media_catalog.E001"))
-    unknown = sorted(set(settings.IMAGE_FORMATS) - {"JPEG", "PNG", "WEBP"})
+    unknown = sorted(set(settings.IMAGE_FORMATS) - FORMATS.keys())
     if unknown:
         errors.append(
             Error(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from media_catalog.exceptions import BackofficeError
 from media_catalog.models import Analysis, Image, JobItem, Preset, Rendition
 from media_catalog.services import annotation, downloads
-from media_catalog.services.sentences import sentence
+from media_catalog.services.sentences import accepted_formats, sentence
 
 from . import bulk, pictures, upload
 from .base import BackofficeAdmin, OfferedFilter
@@ -27,7 +28,7 @@ class FormatFilter(OfferedFilter):
     parameter_name = "format"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("JPEG", "JPEG"), ("PNG", "PNG"), ("WEBP", "WebP")]
+        return [(name, accepted_formats((name,))) for name in settings.IMAGE_FORMATS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
         return queryset.filter(format=self.value()) if self.value() else queryset

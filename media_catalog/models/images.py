@@ -34,6 +34,7 @@ class Image(models.Model):
     width = models.PositiveIntegerField(_("width"))
     height = models.PositiveIntegerField(_("height"))
     orientation = models.PositiveSmallIntegerField(_("EXIF orientation"), default=1)
+    frames = models.PositiveIntegerField(_("frames"), default=1, help_text=_("More than one: an animation."))
     name = models.CharField(_("name"), max_length=255)
     caption = models.CharField(_("caption"), max_length=500, blank=True)
     uploaded_by = models.ForeignKey(
@@ -61,3 +62,8 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def animated(self) -> bool:
+        """Renditions then show the first frame."""
+        return self.frames > 1

@@ -35,6 +35,7 @@ def record(*, upload: Upload, etag: str, size: int, probe: Probe) -> Arrival:
                 "width": probe.width,
                 "height": probe.height,
                 "orientation": probe.orientation,
+                "frames": probe.frames,
                 "name": upload.name,
                 "caption": upload.caption,
                 "uploaded_by": upload.user,
