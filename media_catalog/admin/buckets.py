@@ -40,7 +40,7 @@ class BucketAdmin(BackofficeAdmin):
         "synced_at",
         "missing_since",
     ]
-    fields = [*readonly_fields, "legal_hold"]
+    fields = [*readonly_fields, ("upload_rule", "rule_width", "rule_height"), "legal_hold"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Bucket]:
         return Bucket.objects.annotate(images_in_it=Count("images"))

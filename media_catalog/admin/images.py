@@ -6,19 +6,20 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
 from media_catalog.exceptions import BackofficeError
 from media_catalog.models import Analysis, Image, JobItem, Preset, Rendition
 from media_catalog.services import annotation, downloads
 from media_catalog.services.sentences import accepted_formats, sentence
 
-from . import bulk, pictures, upload
+from . import bulk, layout, pictures, renditions, upload
 from .base import BackofficeAdmin, OfferedFilter
 from .states import StateFilter, describe
 
@@ -38,7 +39,13 @@ class FormatFilter(OfferedFilter):
 class ImageAdmin(BackofficeAdmin):
     list_display = ["thumbnail", "linked_key", "bucket", "state", "face_count", "pixels", "bytes", "created_at"]
     list_display_links = None
-    list_filter = [StateFilter, ("bucket", admin.RelatedOnlyFieldListFilter), FormatFilter, "created_at"]
+    list_filter = [
+        StateFilter,
+        ("bucket", admin.RelatedOnlyFieldListFilter),
+        FormatFilter,
+        renditions.RenditionsFilter,
+        "created_at",
+    ]
     list_select_related = ["bucket", "analysis"]
     list_per_page = 50
     list_max_show_all = 500
@@ -123,8 +130,13 @@ class ImageAdmin(BackofficeAdmin):
             path("<int:pk>/preview/<slug:slug>/", preview, name="media_catalog_image_preview"),
             path("<int:pk>/original/", view(self.original), name="media_catalog_image_original"),
             path("<int:pk>/rendition/<slug:slug>/", view(self.rendition), name="media_catalog_image_rendition"),
+            *renditions.urls(self),
+            path("layout/", view(require_POST(layout.choose)), name="media_catalog_image_layout"),
             *super().get_urls(),
         ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"gallery": layout.is_gallery(request), **(extra_context or {})})
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -156,7 +168,12 @@ class ImageAdmin(BackofficeAdmin):
             return pictures.refusal(sentence(error), status=503)
 
     def rendition(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
-        rendition = self._rendition(request, pk, slug)
+        """The main rendition stands in for one that is not there yet."""
+        rendition = renditions.find(pk, slug)
+        if rendition is None:
+            raise Http404
+        if not self.has_view_permission(request, rendition.image):
+            raise PermissionDenied
         return self._go(request, pk, lambda: downloads.rendition_link(rendition=rendition))
 
     def original(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -182,7 +199,7 @@ class ImageAdmin(BackofficeAdmin):
         """What the change page shows beside the form."""
         analysis = getattr(image, "analysis", None)
         faces = list(analysis.faces.all()) if analysis else []
-        preview = image.renditions.filter(preset__slug=Preset.PREVIEW).first()
+        preview = image.renditions.filter(preset__slug=Preset.PREVIEW).select_related("preset").first()
         return {
             "image": image,
             "state": describe(image),
@@ -190,8 +207,8 @@ class ImageAdmin(BackofficeAdmin):
             "faces": faces,
             "boxes": annotation.boxes(image, faces),
             "ages_reported": any(face.age_low is not None for face in faces),
-            "preview_url": pictures.preview_url(image, preview, Preset.PREVIEW) if preview else "",
-            "renditions": _rendition_rows(image),
+            "preview_url": pictures.preview_url(image, preview) if preview else "",
+            "renditions": renditions.rows(image),
             "recent_items": JobItem.objects.filter(image=image).select_related("job").order_by("-pk")[:5],
             "may_make_renditions": self.has_make_renditions_permission(request),
             "may_detect_faces": self.has_detect_faces_permission(request),
@@ -202,14 +219,3 @@ class ImageAdmin(BackofficeAdmin):
 
 def _url(image: Image) -> str:
     return reverse("admin:media_catalog_image_change", args=[image.pk])
-
-
-def _rendition_rows(image: Image) -> list[dict[str, Any]]:
-    """Each preset that is active or has a rendition, with that and whether it is current."""
-    made = {rendition.preset_id: rendition for rendition in image.renditions.all()}
-    current = set(image.renditions.current().values_list("preset", flat=True))
-    return [
-        {"preset": preset, "rendition": made.get(preset.pk), "current": preset.pk in current}
-        for preset in Preset.objects.all()
-        if preset.active or preset.pk in made
-    ]

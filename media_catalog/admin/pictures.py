@@ -1,5 +1,7 @@
 """Pictures on pages: previews through our own view, so that a page costs no AWS request that was made before."""
 
+from collections.abc import Sequence
+
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
@@ -11,26 +13,34 @@ from media_catalog.models import Image, Rendition
 from media_catalog.services import previews
 
 BROWSER_SECONDS = 24 * 3600
+SIZES = "(max-width: 767px) 45vw, 200px"  # a card on phones; a row of the list or a card of the gallery elsewhere
 
 
 def thumbnail(image: Image) -> str:
-    """The thumbnail of an image fetched `with_thumbnails`, or a box that says there is none yet."""
+    """An image fetched `with_thumbnails` as small as its place allows, or a box that says there is no preview yet."""
     prefetched: list[Rendition] = image.thumbnails  # type: ignore[attr-defined]  # annotated
     if not prefetched:
         return format_html('<span class="bo-thumb bo-thumb-none">{}</span>', _("No preview yet"))
-    rendition = prefetched[0]
+    smallest = prefetched[0]
     return format_html(
-        '<img class="bo-thumb" src="{}" width="{}" height="{}" loading="lazy" alt="{}">',
-        preview_url(image, rendition, "thumbnail"),
-        rendition.width,
-        rendition.height,
+        '<img class="bo-thumb" src="{}" srcset="{}" sizes="{}" width="{}" height="{}" loading="lazy" alt="{}">',
+        preview_url(image, smallest),
+        srcset(image, prefetched),
+        SIZES,
+        smallest.width,
+        smallest.height,
         image.caption or image.name,
     )
 
 
-def preview_url(image: Image, rendition: Rendition, slug: str) -> str:
+def srcset(image: Image, shown: Sequence[Rendition]) -> str:
+    """Renditions with their widths, for the browser to choose from by the place and the screen."""
+    return ", ".join(f"{preview_url(image, rendition)} {rendition.width}w" for rendition in shown)
+
+
+def preview_url(image: Image, rendition: Rendition) -> str:
     """Changes with the bytes, so a browser never shows an old picture."""
-    url = reverse("admin:media_catalog_image_preview", args=[image.pk, slug])
+    url = reverse("admin:media_catalog_image_preview", args=[image.pk, rendition.preset.slug])
     return f"{url}?v={previews.tag(rendition)}"
 
 

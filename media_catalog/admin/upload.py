@@ -25,8 +25,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from media_catalog import jobs
 from media_catalog.exceptions import AwsDenied, AwsUnavailable, BackofficeError, QuotaRefused
 from media_catalog.imaging.probe import content_type
-from media_catalog.models import Bucket, Image
-from media_catalog.services import uploads
+from media_catalog.models import Bucket, Image, Rendition
+from media_catalog.services import renditions, uploads
 from media_catalog.services.keys import MAX_FOLDER
 from media_catalog.services.sentences import accepted_formats, sentence
 
@@ -154,7 +154,7 @@ def _store_all(request: HttpRequest, form: UploadForm) -> tuple[list[Image], lis
 
 
 def _store(request: HttpRequest, form: UploadForm, file: Any) -> Image:
-    return uploads.store(
+    image = uploads.store(
         file=file,
         name=file.name or "",
         caption=form.cleaned_data["caption"],
@@ -162,6 +162,18 @@ def _store(request: HttpRequest, form: UploadForm, file: Any) -> Image:
         bucket=form.cleaned_data["bucket"],
         user=staff(request),
     )
+    if form.cleaned_data.get("make_renditions"):
+        _make_in_request(image, file)
+    return image
+
+
+def _make_in_request(image: Image, file: UploadedFile) -> None:
+    """The renditions whose links are in the answer. What fails here the job makes."""
+    file.seek(0)
+    try:
+        renditions.make_in_request(image=image, body=file.read())
+    except BackofficeError:
+        logger.warning("renditions of %s left to the job", image, exc_info=True)
 
 
 def _report(
@@ -173,6 +185,7 @@ def _report(
         return
     said = ngettext("%(count)d image uploaded.", "%(count)d images uploaded.", len(stored)) % {"count": len(stored)}
     link = ""
+    _report_main(request, stored)
     try:
         log(request, stored, ADDITION, _("Uploaded."))
         link = _start_renditions(request, stored, said) if make_renditions else ""
@@ -180,6 +193,15 @@ def _report(
         logger.exception("uploads not followed up")
         messages.warning(request, _("The images are stored, but the server failed before all that follows was done."))
     messages.success(request, format_html("{} {}", said, link) if link else said)
+
+
+def _report_main(request: HttpRequest, stored: list[Image]) -> None:
+    """A line with the link for each image whose main rendition is made already."""
+    main = Rendition.objects.filter(image__in=stored, preset__in_request=True).select_related("image", "preset")
+    for rendition in main.order_by("image", "pk"):
+        url = reverse("admin:media_catalog_image_rendition", args=[rendition.image_id, rendition.preset.slug])
+        text = f"{rendition.preset} ({rendition.width} × {rendition.height})"
+        messages.success(request, format_html('{}: <a href="{}">{}</a>', rendition.image.name, url, text))
 
 
 def _start_renditions(request: HttpRequest, stored: list[Image], scope: str) -> str:

@@ -16,9 +16,12 @@ class ImageQuerySet(models.QuerySet["Image"]):
         )
 
     def with_thumbnails(self) -> "ImageQuerySet":
-        """Prefetch `thumbnails`: a list with the thumbnail rendition, or empty. One query for a page of images."""
-        renditions = apps.get_model("media_catalog", "Rendition")._default_manager.filter(preset__slug="thumbnail")
-        return self.prefetch_related(models.Prefetch("renditions", renditions, to_attr="thumbnails"))
+        """Prefetch `thumbnails`: the renditions that pages show, smallest first. One query for a page of images."""
+        renditions = apps.get_model("media_catalog", "Rendition")._default_manager.filter(
+            preset__slug__in=["thumbnail", "preview"]
+        )
+        shown = renditions.select_related("preset").order_by("width", "pk")
+        return self.prefetch_related(models.Prefetch("renditions", shown, to_attr="thumbnails"))
 
 
 class Image(models.Model):

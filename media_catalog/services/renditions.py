@@ -17,7 +17,6 @@ from media_catalog.models import Image, Leftover, Preset, Rendition
 from . import keys, previews, removal
 from .limits import image_limits
 
-
 SHOWN = (Preset.THUMBNAIL, Preset.PREVIEW)
 FOREVER = "private, max-age=31536000, immutable"
 
