@@ -185,7 +185,6 @@ def _report(
         return
     said = ngettext("%(count)d image uploaded.", "%(count)d images uploaded.", len(stored)) % {"count": len(stored)}
     link = ""
-    _report_main(request, stored)
     try:
         log(request, stored, ADDITION, _("Uploaded."))
         link = _start_renditions(request, stored, said) if make_renditions else ""
@@ -193,6 +192,8 @@ def _report(
         logger.exception("uploads not followed up")
         messages.warning(request, _("The images are stored, but the server failed before all that follows was done."))
     messages.success(request, format_html("{} {}", said, link) if link else said)
+    if make_renditions:
+        _report_main(request, stored)
 
 
 def _report_main(request: HttpRequest, stored: list[Image]) -> None:

@@ -173,7 +173,7 @@ class TestChangePage:
 
         rows = admin_client.get(_change(image)).context["renditions"]
 
-        state = {row["preset"].slug: (row["rendition"] is not None, row["current"]) for row in rows}
+        state = {row.preset.slug: (row.rendition is not None, row.current) for row in rows}
         assert state == {
             "low": (True, False),
             "medium": (False, False),

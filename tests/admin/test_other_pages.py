@@ -150,8 +150,8 @@ class TestBuckets:
 
 class TestPresets:
     def _save(self, client, preset, **changes):
-        fields = ("name", "width", "height", "mode", "format", "quality")
-        data = {name: getattr(preset, name) or "" for name in fields} | {"active": "on"} | changes
+        fields = ("name", "width", "height", "mode", "format", "quality", "background")
+        data = {"blur": "0"} | {name: getattr(preset, name) or "" for name in fields} | {"active": "on"} | changes
         return client.post(f"/admin/media_catalog/preset/{preset.pk}/change/", data)
 
     def test_a_change_of_pixels_raises_the_version_and_a_name_does_not(self, admin_client, db):

@@ -7,7 +7,7 @@ from media_catalog.models import Preset
 
 def _save(client, **changes):
     preset = Preset.objects.get(slug="low")
-    fields = ("name", "width", "height", "mode", "format", "quality")
+    fields = ("name", "width", "height", "mode", "format", "quality", "background", "blur")
     data = {name: getattr(preset, name) for name in fields} | {"active": "on"} | changes
     return client.post(f"/admin/media_catalog/preset/{preset.pk}/change/", data)
 

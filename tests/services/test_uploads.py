@@ -108,7 +108,6 @@ def test_our_own_object_of_a_lost_answer_is_adopted(store, originals):
         (b"<html><body>hello</body></html>", "not_image"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "not_image"),
         (jpeg()[:2000], "damaged"),
-        (encoded(picture(), "GIF"), "format"),
     ],
 )
 def test_a_refused_file_leaves_nothing(store, cloud, body, reason):
