@@ -16,6 +16,7 @@ MODEL_ORDER = [
     "Job",
     "Bucket",
     "Preset",
+    "ScheduleRun",
     "RequestUsage",
     "RequestLimit",
     "LimitOverride",

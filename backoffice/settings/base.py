@@ -31,6 +31,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "media_catalog.middleware.attribute_requests",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "media_catalog.middleware.FinishedJobs",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "backoffice.urls"
@@ -134,7 +135,7 @@ Q_CLUSTER: dict[str, Any] = {
     "ack_failures": True,
     "save_limit": -1,
     "queue_limit": 2 * env.int("WORKERS", default=2),  # the retry clock starts at prefetch
-    "poll": 0.3,
+    "poll": 1,  # second; each look of an idle worker is two queries
     "catch_up": False,
     "log_level": "WARNING",
 }

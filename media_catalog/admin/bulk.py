@@ -1,38 +1,23 @@
-"""Bulk actions on images: a confirmation page with the exact cost, then a job."""
+"""Actions on images: what each is called, and how the list and the page of an image lead to its confirmation."""
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from django.conf import settings
-from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE
-from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog import jobs
-from media_catalog.exceptions import QuotaShort
-from media_catalog.models import Image, RequestClass
-from media_catalog.quota import estimate as estimates
-from media_catalog.quota import reservations
-from media_catalog.quota.estimate import Estimate, estimate
-from media_catalog.quota.summary import LimitSummary, summaries
-from media_catalog.services.selection import candidates
-from media_catalog.services.sentences import readable_by_rekognition, sentence, shortfall
+from media_catalog.models import Image, Job
 
-from .history import log, refused_by_quota, staff
-from .pictures import thumbnail
-
-STRIP = 8  # pictures shown of the selection
+from . import confirmation
+from .history import staff
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,47 +50,39 @@ REMOVE_IMAGES = BulkAction(
 )
 
 
+BY_KIND = {action.kind: action for action in (MAKE_RENDITIONS, DETECT_FACES, REMOVE_IMAGES)}
+
+
 def confirm_or_start(
     page: ModelAdmin, request: HttpRequest, images: QuerySet[Image], action: BulkAction
 ) -> HttpResponse:
-    """The confirmation page; on its button, a job with exactly the images that the page counted."""
+    """The confirmation of an action on images that were chosen on their list, or on the page of one."""
     ids = list(images.order_by("pk").values_list("pk", flat=True))
     options = {name: name in request.POST for name in action.options}
-    if {"confirm", "park"} & set(request.POST):
-        # What was shown is what runs: these are the images and the options that the page's numbers belong to.
-        if request.POST.get("selection") != digest(ids):
-            messages.warning(request, _("The selection has changed meanwhile. Check the numbers and confirm again."))
-        elif request.POST.get("counted_options", "") != _ticked(options):
-            messages.warning(request, _("The options change the numbers. Check them and confirm again."))
-        elif response := _start(page, request, action, ids, options, park="park" in request.POST):
-            return response
-    return TemplateResponse(request, "admin/media_catalog/bulk.html", _context(page, request, action, ids, options))
+
+    def start(*, park: bool) -> Job:
+        scope = _scope(page, request, len(ids))
+        return jobs.start(kind=action.kind, user=staff(request), images=ids, scope=scope, options=options, park=park)
+
+    selection = confirmation.Selection(
+        ids=ids,
+        kind=action.kind,
+        options=options,
+        fields=_fields(request),
+        back=_back(request, ids),
+        back_label=capfirst(str(page.opts.verbose_name_plural)),
+        start=start,
+    )
+    asked = confirmation.Question(
+        title=str(action.title), button=str(action.button), choices=action.options, destructive=action.destructive
+    )
+    return confirmation.confirm_or_start(page, request, selection, asked)
 
 
-def digest(ids: Sequence[int]) -> str:
-    """Stands for exactly these images (sorted ids), however many, in a field of a form: SHA-256 in hex."""
-    return hashlib.sha256(",".join(map(str, ids)).encode()).hexdigest()
-
-
-def _ticked(options: dict[str, bool]) -> str:
-    return " ".join(name for name, ticked in options.items() if ticked)
-
-
-def _start(
-    page: ModelAdmin, request: HttpRequest, action: BulkAction, ids: list[int], options: dict[str, bool], *, park: bool
-) -> HttpResponse | None:
-    """Go to the started job; None when a limit does not allow it, which the page then shows."""
-    scope = _scope(page, request, len(ids))
-    try:
-        with transaction.atomic():
-            job = jobs.start(kind=action.kind, user=staff(request), images=ids, scope=scope, options=options, park=park)
-            message = _("%(action)s requested (job %(job)s)") % {"action": action.title, "job": job}
-            log(request, Image.objects.filter(pk__in=ids), CHANGE, message)
-    except QuotaShort as short:
-        refused_by_quota(short, action.kind)
-        messages.error(request, sentence(short))
-        return None
-    return HttpResponseRedirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
+def _fields(request: HttpRequest) -> list[tuple[str, str]]:
+    """What the list, or the page of an image, has sent: with it the form asks for the same images again."""
+    given = [(name, request.POST[name]) for name in ("action", "select_across", "from_image") if name in request.POST]
+    return given + [(ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]
 
 
 def _scope(page: ModelAdmin, request: HttpRequest, count: int) -> str:
@@ -123,123 +100,6 @@ def _filters(page: ModelAdmin, request: HttpRequest) -> Iterator[str]:
         yield from (f"{spec.title}: {display}" for display in chosen)
     if changelist.query:
         yield _("search: %(text)s") % {"text": changelist.query}
-
-
-def _context(
-    page: ModelAdmin, request: HttpRequest, action: BulkAction, ids: list[int], options: dict[str, bool]
-) -> dict[str, Any]:
-    cost = estimate(action.kind, candidates(ids), options)
-    shown = Image.objects.filter(pk__in=ids[:STRIP]).order_by("pk").with_thumbnails()
-    return {
-        **page.admin_site.each_context(request),
-        **_cost_context(cost),
-        "opts": page.opts,
-        "media": page.media,
-        "title": action.title,
-        "action": action,
-        "action_name": request.POST["action"],
-        "action_checkbox_name": ACTION_CHECKBOX_NAME,
-        "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-        "select_across": request.POST.get("select_across", "0"),
-        "count": len(ids),
-        "selection": digest(ids),
-        "notes": list(_notes(action, cost)),
-        "nothing_to_do": not any(cost.requests.values())
-        and not {estimates.UNREADABLE, estimates.TOO_LARGE} & cost.skipped.keys(),
-        "options": [(name, label, options[name]) for name, label in action.options.items()],
-        "strip": [thumbnail(image) for image in shown],
-        "more": max(0, len(ids) - STRIP),
-        "counted_options": _ticked(options),
-        "from_image": request.POST.get("from_image", ""),
-        "back": _back(request, ids),
-    }
-
-
-def _cost_context(cost: Estimate) -> dict[str, Any]:
-    """The estimate beside each limit, before and after; and what can run now when it does not fit."""
-    requests = {cls: count for cls, count in cost.requests.items() if count}
-    short = reservations.missing(requests, bulk=True)
-    fitting = cost.fitting(reservations.left(short)) if short else len(cost.costs)
-    limits = [limit for limit in summaries() if limit.request_class in requests]
-    return {
-        "cost": cost,
-        "lines": [Line(entry, requests[entry.request_class]) for entry in limits],
-        "free": requests.get(RequestClass.FREE, 0),
-        "price": cost.price(settings.REQUEST_PRICES),
-        "short": [shortfall(entry) for entry in short],
-        "fitting": fitting,
-        "parked": len(cost.costs) - fitting,
-        "parked_until": reservations.reset(short).date() if short else None,
-        "skipped": sum(cost.skipped.values()),
-    }
-
-
-def _notes(action: BulkAction, cost: Estimate) -> Iterator[str]:
-    """What is left out and why, one sentence for each reason."""
-    for reason, count in cost.skipped.items():
-        yield _SKIPPED[reason](count) % {"count": count, "readable": readable_by_rekognition()}
-    if action.destructive:
-        count = cost.requests.get(RequestClass.FREE, 0)
-        yield ngettext(
-            "%(count)d object is deleted at S3, and its row with it. This cannot be undone.",
-            "%(count)d objects are deleted at S3, and their rows with them. This cannot be undone.",
-            count,
-        ) % {"count": count}
-
-
-_SKIPPED: dict[str, Callable[[int], str]] = {
-    estimates.NOT_PERMITTED: lambda count: ngettext(
-        "%(count)d image is in a bucket under legal hold and must not be removed: it stays.",
-        "%(count)d images are in buckets under legal hold and must not be removed: they stay.",
-        count,
-    ),
-    estimates.CURRENT: lambda count: ngettext(
-        "%(count)d image has all its renditions already and is skipped.",
-        "%(count)d images have all their renditions already and are skipped.",
-        count,
-    ),
-    estimates.ANALYSED: lambda count: ngettext(
-        "%(count)d image was analysed already and has not changed: it is skipped.",
-        "%(count)d images were analysed already and have not changed: they are skipped.",
-        count,
-    ),
-    estimates.TOO_LARGE: lambda count: ngettext(
-        "%(count)d image is too large for Rekognition (it takes %(readable)s): it will be marked as failed without a"
-        " request.",
-        "%(count)d images are too large for Rekognition (it takes %(readable)s): they will be marked as failed without"
-        " a request.",
-        count,
-    ),
-    estimates.UNREADABLE: lambda count: ngettext(
-        "%(count)d image cannot be read by Rekognition (it takes %(readable)s): it will be marked as failed"
-        " without a request.",
-        "%(count)d images cannot be read by Rekognition (it takes %(readable)s): they will be marked as failed"
-        " without a request.",
-        count,
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Line:
-    """A limit before and after the action."""
-
-    limit: LimitSummary
-    requests: int
-
-    @property
-    def used_after(self) -> int:
-        return self.limit.used + self.limit.held + self.requests
-
-    @property
-    def left_after(self) -> int | None:
-        return None if self.limit.left is None else self.limit.left - self.requests
-
-    @property
-    def short(self) -> int:
-        """Requests by which the limit falls short for a job; 0 when it suffices."""
-        left = self.limit.left_for_jobs
-        return 0 if left is None else max(0, self.requests - left)
 
 
 def _back(request: HttpRequest, ids: list[int]) -> str:

@@ -21,16 +21,14 @@ from media_catalog.models import Face
 
 from .base import OfferedFilter, ReadOnlyAdmin
 from .history import staff
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+from .spreadsheets import safe_text
 
 
 class SafeText(widgets.CharWidget):
-    """Text that no spreadsheet takes for a formula: an apostrophe goes before what could start one."""
+    """Text that no spreadsheet takes for a formula."""
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
-        text = str(super().render(value, obj, **kwargs) or "")
-        return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+        return safe_text(str(super().render(value, obj, **kwargs) or ""))
 
 
 def _column(attribute: str, name: str, widget: widgets.Widget | None = None) -> fields.Field:

@@ -80,6 +80,11 @@ def figures(jobs: Sequence[Job], *, now: datetime | None = None) -> dict[int, Fi
     return {job.pk: _figures(job, Progress(**counts[job.pk]), lately[job.pk], now) for job in jobs}
 
 
+def moves(job: Job, so_far: Progress) -> bool:
+    """Whether the figures may change by themselves soon; parked jobs go on some day."""
+    return job.state in Job.ACTIVE or so_far.running > 0
+
+
 def _figures(job: Job, so_far: Progress, lately: int, now: datetime) -> Figures:
     return Figures(progress=so_far, speed=_speed(job, so_far, lately, now) if job.state == Job.State.RUNNING else None)
 

@@ -83,7 +83,8 @@ def run_now(slug: str) -> None:
 
 def next_runs() -> dict[str, datetime]:
     """When each schedule runs next, by slug; those that are not installed are left out."""
-    return dict(Schedule.objects.filter(name__in=PLANS).values_list("name", "next_run"))
+    installed = Schedule.objects.filter(name__in=PLANS).values_list("name", "next_run")
+    return {name: moment for name, moment in installed if name and moment}
 
 
 def recorded(slug: str, words: Callable[[R], str]) -> Callable[[Callable[[], R]], Callable[[], R]]:

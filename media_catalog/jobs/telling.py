@@ -8,7 +8,7 @@ from media_catalog.models import Job
 
 
 def take_untold(user: int) -> list[Job]:
-    """The jobs of a user (id) that are over and that nobody has said so of, marked as told. One query if there are none.
+    """The jobs of a user (id) that are over, and not known to be by the user, marked as told. One query without any.
 
     Of several who ask at the same time one gets a job.
     """

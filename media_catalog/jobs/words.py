@@ -1,9 +1,10 @@
 """Jobs in words, for pages and messages."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -24,6 +25,11 @@ class State:
 def kind(slug: str) -> str:
     """A kind of job; the slug of one that is no more."""
     return str(KINDS[slug].label) if slug in KINDS else slug
+
+
+def title(job: Job) -> str:
+    """“#12 Make renditions”."""
+    return f"{job} {kind(job.kind)}"
 
 
 def state(job: Job, so_far: Progress) -> State:
@@ -55,14 +61,16 @@ def summary(so_far: Progress) -> str:
 
 
 def rate(speed: Speed | None) -> str:
-    """“24 a minute, 3 minutes left”; empty for a job that does not run."""
-    if speed is None:
+    """“24 a minute, 3 minutes left”; empty for a job that does not run, and while nothing is processed."""
+    if speed is None or speed.left is None:
         return ""
     per_minute = number_format(speed.per_minute, 0 if speed.per_minute >= 10 else 1, force_grouping=True)
-    said = _("%(count)s a minute") % {"count": per_minute}
-    if speed.left is None:
-        return said
-    return _("%(rate)s, %(length)s left") % {"rate": said, "length": length(speed.left)}
+    return _("%(count)s a minute, %(length)s left") % {"count": per_minute, "length": length(speed.left)}
+
+
+def moment(value: datetime | None) -> str:
+    """Empty for None."""
+    return date_format(localtime(value), "DATETIME_FORMAT") if value else ""
 
 
 def length(time: timedelta) -> str:

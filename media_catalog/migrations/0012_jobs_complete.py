@@ -4,7 +4,7 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
-from django.db.models import OuterRef, Subquery
+from django.db.models import F, OuterRef, Subquery
 
 
 def name_requesters(apps, schema_editor):
@@ -12,6 +12,8 @@ def name_requesters(apps, schema_editor):
     users = apps.get_model("auth", "User").objects.filter(pk=OuterRef("requested_by"))
     jobs = apps.get_model("media_catalog", "Job").objects.exclude(requested_by=None)
     jobs.update(requester=Subquery(users.values("username")[:1]))
+    # Nobody wants to be told of all that was over before anybody was told.
+    jobs.exclude(finished_at=None).update(told_at=F("finished_at"))
 
 
 class Migration(migrations.Migration):

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.test import Client
 
-from media_catalog.admin import bulk
+from media_catalog.admin.confirmation import digest
 from media_catalog.models import BlockedRequest, Image, Job, RequestClass, RequestCounter, RequestLimit
 from media_catalog.services import renditions
 from tests.pictures import encoded, one_face, picture
@@ -159,7 +159,7 @@ class TestDoesNotFit:
         assert 'name="confirm"' not in said
 
     def test_a_hand_made_confirmation_is_refused_with_a_trace(self, admin_client, admin_user, images):
-        response = _post(admin_client, "detect_faces", images, confirm="1", selection=bulk.digest(_ids(images)))
+        response = _post(admin_client, "detect_faces", images, confirm="1", selection=digest(_ids(images)))
 
         assert "This does not fit into the quota" in response.content.decode()
         assert not Job.objects.exists()
@@ -174,7 +174,7 @@ class TestDoesNotFit:
     def test_what_fits_runs_and_the_rest_is_parked(self, admin_client, images, work, cloud):
         mark = cloud.access_log.mark()
 
-        _post(admin_client, "detect_faces", images, park="1", selection=bulk.digest(_ids(images)))
+        _post(admin_client, "detect_faces", images, park="1", selection=digest(_ids(images)))
         work()
 
         job = Job.objects.get()
@@ -212,12 +212,12 @@ def test_actions_need_their_permission_on_the_page_and_by_hand(client, store, st
     image = store()
     client.force_login(staff_with("view_image"))
     assert f'value="{action}"' not in client.get(LIST).content.decode()
-    _post(client, action, [image], confirm="1", selection=bulk.digest([image.pk]))
+    _post(client, action, [image], confirm="1", selection=digest([image.pk]))
     assert not Job.objects.exists()
 
     client.force_login(staff_with("view_image", permission))
     assert f'value="{action}"' in client.get(LIST).content.decode()
-    _post(client, action, [image], confirm="1", selection=bulk.digest([image.pk]))
+    _post(client, action, [image], confirm="1", selection=digest([image.pk]))
     assert Job.objects.count() == 1
 
 
@@ -239,7 +239,7 @@ def test_an_id_that_no_longer_exists_is_left_out(admin_client, store):
 
 def test_get_starts_nothing(admin_client, store):
     image = store()
-    selection = bulk.digest([image.pk])
+    selection = digest([image.pk])
     admin_client.get(f"{LIST}?action=remove&_selected_action={image.pk}&confirm=1&selection={selection}", follow=True)
     assert not Job.objects.exists()
 
@@ -248,7 +248,7 @@ def test_the_post_needs_a_csrf_token(store, admin_user):
     image = store()
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin_user)
-    answer = _post(client, "remove", [image], confirm="1", selection=bulk.digest([image.pk]))
+    answer = _post(client, "remove", [image], confirm="1", selection=digest([image.pk]))
     assert answer.status_code == 403
     assert not Job.objects.exists()
 

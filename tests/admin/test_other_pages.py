@@ -3,7 +3,9 @@
 import re
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from media_catalog.models import Bucket, Job, Preset, RequestClass, RequestLimit
 from media_catalog.quota.meter import spend
@@ -15,6 +17,7 @@ PAGES = [
     "media_catalog/image/add/",
     "media_catalog/face/",
     "media_catalog/job/",
+    "media_catalog/schedulerun/",
     "media_catalog/preset/",
     "media_catalog/preset/1/change/",
     "media_catalog/requestlimit/",
@@ -52,6 +55,8 @@ def test_every_page_is_strict(admin_client, originals, path):
         "image/?p=%00",
         "image/?%00=1",
         "job/?kind=%00",
+        "job/?requester=%00",
+        "job/?q=%00",
         "job/?state__exact=%00",
         "job/?state__exact=finished%00",
         "bucket/?role__exact=%00",
@@ -119,6 +124,33 @@ class TestQuotaSummary:
         spend("rekognition", "DetectFaces")
 
         assert "no limit" in admin_client.get("/admin/").content.decode().lower()
+
+
+class TestMyJobs:
+    def _job(self, user, **fields) -> Job:
+        return Job.objects.create(kind="make_renditions", requested_by=user, **fields)
+
+    def test_own_jobs_with_progress_and_failures(self, admin_client, admin_user, staff_with):
+        self._job(admin_user, state="finished", counts={"done": 3, "failed": 1})
+        running = self._job(admin_user, state="running")
+        for state in ("done", "queued"):
+            running.items.create(target="x", state=state)
+        other = self._job(staff_with())
+
+        page = admin_client.get("/admin/").content.decode()
+
+        for words in ("4 of 4 processed, 1 failed", 'value="50"', f'data-live="{running.pk}"'):
+            assert words in page
+        assert f"job/{other.pk}/change/" not in page
+
+    def test_no_items_are_counted_of_jobs_that_are_over(self, admin_client, admin_user, django_assert_num_queries):
+        admin_client.get("/admin/")
+        with CaptureQueriesContext(connection) as without:
+            admin_client.get("/admin/")
+        for _number in range(9):
+            self._job(admin_user, state="finished", counts={"done": 10_000})
+        with django_assert_num_queries(len(without)):
+            assert admin_client.get("/admin/").content.decode().count("10,000 of 10,000 processed") == 5
 
 
 class TestBuckets:

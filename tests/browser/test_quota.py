@@ -22,7 +22,7 @@ def test_a_limit_for_three_more_lets_exactly_three_through(page: Page, stack: St
     page.get_by_role("button", name="Run 3 now, park the rest").click()
 
     expect(page.locator("[data-job=state]")).to_have_text("Parked", timeout=30_000)
-    expect(page.locator("[data-job=summary]")).to_have_text("3 of 10 processed")
+    expect(page.locator("[data-text=summary]")).to_have_text("3 of 10 processed")
     expect(page.locator("[data-count=parked]")).to_have_text("7")
     expect(page.get_by_text("Refused by quota: Rekognition images")).to_have_count(7)
     assert stack.cloud.access_log.operations(mark) == {"DetectFaces": 3}

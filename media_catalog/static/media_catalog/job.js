@@ -1,51 +1,44 @@
-// Follows a job: asks for its figures until it is finished or parked, and writes them where they stand on the page.
+// Follows a job: asks for its figures as long as they may change, and writes them where they stand on the page.
 // Stops as well, and says why, when it is answered that there is nothing to follow any more.
 
-const PAUSE = 1000;
-const PAUSE_AFTER_ERROR = 5000; // milliseconds
+import { follow, say, tag } from "./follow.js";
 
 const job = document.getElementById("job");
 const part = (name) => document.querySelector(`[data-job="${name}"]`);
+const grouped = new Intl.NumberFormat(document.documentElement.lang);
 
-if (!["finished", "parked"].includes(job.dataset.state)) setTimeout(poll, PAUSE);
+if ("moves" in job.dataset) follow(url, show, lost);
 
-async function poll() {
-  try {
-    const answer = await fetchProgress();
-    const end = endOf(answer);
-    const now = end ? null : await answer.json();
-    if (now) show(now);
-    say(part("lost"), end ? part("lost").dataset[end] : "");
-    if (now && !now.finished) setTimeout(poll, PAUSE);
-  } catch {
-    say(part("lost"), part("lost").dataset.away);
-    setTimeout(poll, PAUSE_AFTER_ERROR);
-  }
-}
-
-function fetchProgress() {
+function url() {
   // The page's own query string, so that the items answered are those of the page shown.
-  const url = job.dataset.progressUrl + location.search;
-  return fetch(url, { headers: { Accept: "application/json" }, redirect: "manual" });
+  return job.dataset.progressUrl + location.search;
 }
 
-function endOf(answer) {
-  if (answer.type === "opaqueredirect") return "login"; // nothing else is redirected
-  if ([403, 404].includes(answer.status)) return "gone";
-  if (!answer.ok) throw new Error(answer.statusText);
-  return "";
+function lost(why) {
+  say(part("lost"), why ? part("lost").dataset[why] : "");
 }
 
 function show(now) {
-  tag(part("state"), now.state, now.label);
+  tag(part("state"), now.css, now.label);
   part("bar").value = now.percent;
-  say(part("summary"), now.summary);
-  if (now.started) say(part("started"), now.started);
-  if (now.ended) say(part("ended"), now.ended);
+  for (const [name, text] of Object.entries(now.texts)) say(document.querySelector(`[data-text="${name}"]`), text);
   for (const [state, count] of Object.entries(now.counts)) {
-    say(document.querySelector(`[data-count="${state}"]`), String(count));
+    say(document.querySelector(`[data-count="${state}"]`), grouped.format(count));
   }
+  for (const form of document.querySelectorAll("[data-action]")) {
+    form.hidden = !now.actions.includes(form.dataset.action);
+  }
+  for (const [cls, figures] of Object.entries(now.costs)) showCost(cls, figures);
   showItems(now.items);
+  return now.moves;
+}
+
+function showCost(cls, figures) {
+  const row = document.querySelector(`[data-cost="${cls}"]`);
+  if (!row) return;
+  for (const [name, count] of Object.entries(figures)) {
+    say(row.querySelector(`[data-cell="${name}"]`), grouped.format(count));
+  }
 }
 
 function showItems(items) {
@@ -66,16 +59,7 @@ function isShown(item) {
 
 function showItem(row, item) {
   tag(row.querySelector('[data-cell="state"]'), item.state, item.label);
-  say(row.querySelector('[data-cell="message"]'), item.message);
-  say(row.querySelector('[data-cell="requests"]'), String(item.requests));
-}
-
-function tag(element, state, label) {
-  element.className = `bo-tag bo-${state}`;
-  say(element, label);
-}
-
-function say(element, text) {
-  // Unchanged text is left alone, so that screen readers do not read it again.
-  if (element.textContent !== text) element.textContent = text;
+  for (const name of ["message", "next_try", "code", "attempts", "duration", "requests"]) {
+    say(row.querySelector(`[data-cell="${name}"]`), String(item[name]));
+  }
 }

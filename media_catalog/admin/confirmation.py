@@ -1,0 +1,235 @@
+"""The confirmation of a job on images: its exact cost beside the limits, then the start of what was shown."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.models import CHANGE
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from media_catalog.exceptions import QuotaShort, TooManyItems
+from media_catalog.models import Image, Job, RequestClass
+from media_catalog.quota import estimate as estimates
+from media_catalog.quota import reservations
+from media_catalog.quota.estimate import Estimate, estimate
+from media_catalog.quota.summary import LimitSummary, summaries
+from media_catalog.services.selection import candidates
+from media_catalog.services.sentences import readable_by_rekognition, sentence, shortfall
+
+from .history import log, refused_by_quota
+from .pictures import thumbnail
+
+STRIP = 8  # pictures shown of the selection
+SEPARATORS = re.compile(r"[\s.,'’]")  # what people and pages put between the thousands of a number
+
+
+class Start(Protocol):
+    def __call__(self, *, park: bool) -> Job: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The images (sorted ids) that a kind of job would run on, with its options, and how it is started.
+
+    `fields` (hidden ones) make the form ask for the same again; `back` is where Cancel leads.
+    """
+
+    ids: Sequence[int]
+    kind: str
+    options: Mapping[str, bool]
+    fields: Sequence[tuple[str, str]] = ()
+    back: str
+    back_label: str
+    start: Start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """How the page asks. `choices` are the options that can be ticked on it, with their labels."""
+
+    title: str
+    button: str
+    choices: Mapping[str, str | Promise] = field(default_factory=dict)
+    destructive: bool = False
+
+
+def confirm_or_start(page: ModelAdmin, request: HttpRequest, selection: Selection, asked: Question) -> HttpResponse:
+    """The confirmation page; on its button, a job with exactly the images that the page counted."""
+    if len(selection.ids) > settings.JOB_MAX_ITEMS:
+        messages.error(request, sentence(TooManyItems(count=len(selection.ids), limit=settings.JOB_MAX_ITEMS)))
+        return redirect(selection.back)
+    if {"confirm", "park"} & set(request.POST):
+        if objection := _objection(request, selection):
+            messages.warning(request, objection)
+        elif job := _start(request, selection, asked):
+            return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
+    context = _context(page, request, selection, asked)
+    return TemplateResponse(request, "admin/media_catalog/bulk.html", context)
+
+
+def digest(ids: Sequence[int]) -> str:
+    """Stands for exactly these images (sorted ids), however many, in a field of a form: SHA-256 in hex."""
+    return hashlib.sha256(",".join(map(str, ids)).encode()).hexdigest()
+
+
+def _objection(request: HttpRequest, selection: Selection) -> str:
+    """Why the page must be shown once more. What was shown is what runs: its numbers belong to these images."""
+    if request.POST.get("selection") != digest(selection.ids):
+        return _("The selection has changed meanwhile. Check the numbers and confirm again.")
+    if request.POST.get("counted_options", "") != _ticked(selection.options):
+        return _("The options change the numbers. Check them and confirm again.")
+    count = len(selection.ids)
+    if _must_type(count) and SEPARATORS.sub("", request.POST.get("typed", "")) != str(count):
+        return _("Nothing was started. Type the number of images, %(count)s, to confirm.") % {
+            "count": number_format(count, force_grouping=True)
+        }
+    return ""
+
+
+def _must_type(count: int) -> bool:
+    return count > settings.JOB_CONFIRM_ABOVE
+
+
+def _ticked(options: Mapping[str, bool]) -> str:
+    return " ".join(name for name, ticked in options.items() if ticked)
+
+
+def _start(request: HttpRequest, selection: Selection, asked: Question) -> Job | None:
+    """None when a limit does not allow it, which the page then shows."""
+    try:
+        with transaction.atomic():
+            job = selection.start(park="park" in request.POST)
+            message = _("%(action)s requested (job %(job)s)") % {"action": asked.title, "job": job}
+            log(request, Image.objects.filter(pk__in=selection.ids), CHANGE, message)
+    except QuotaShort as short:
+        refused_by_quota(short, selection.kind)
+        messages.error(request, sentence(short))
+        return None
+    return job
+
+
+def _context(page: ModelAdmin, request: HttpRequest, selection: Selection, asked: Question) -> dict[str, Any]:
+    ids = selection.ids
+    cost = estimate(selection.kind, candidates(ids), selection.options)
+    shown = Image.objects.filter(pk__in=ids[:STRIP]).order_by("pk").with_thumbnails()
+    return {
+        **page.admin_site.each_context(request),
+        **_cost_context(cost),
+        "opts": page.opts,
+        "media": page.media,
+        "title": asked.title,
+        "asked": asked,
+        "fields": selection.fields,
+        "count": len(ids),
+        "must_type": _must_type(len(ids)),
+        "selection": digest(ids),
+        "notes": list(_notes(asked, cost)),
+        "nothing_to_do": not any(cost.requests.values())
+        and not {estimates.UNREADABLE, estimates.TOO_LARGE} & cost.skipped.keys(),
+        "options": [(name, label, selection.options[name]) for name, label in asked.choices.items()],
+        "strip": [thumbnail(image) for image in shown],
+        "more": max(0, len(ids) - STRIP),
+        "counted_options": _ticked(selection.options),
+        "back": selection.back,
+        "back_label": selection.back_label,
+    }
+
+
+def _cost_context(cost: Estimate) -> dict[str, Any]:
+    """The estimate beside each limit, before and after; and what can run now when it does not fit."""
+    requests = {cls: count for cls, count in cost.requests.items() if count}
+    short = reservations.missing(requests, bulk=True)
+    fitting = cost.fitting(reservations.left(short)) if short else len(cost.costs)
+    limits = [limit for limit in summaries() if limit.request_class in requests]
+    return {
+        "cost": cost,
+        "lines": [Line(entry, requests[entry.request_class]) for entry in limits],
+        "free": requests.get(RequestClass.FREE, 0),
+        "price": cost.price(settings.REQUEST_PRICES),
+        "short": [shortfall(entry) for entry in short],
+        "fitting": fitting,
+        "parked": len(cost.costs) - fitting,
+        "parked_until": reservations.reset(short).date() if short else None,
+        "skipped": sum(cost.skipped.values()),
+    }
+
+
+def _notes(asked: Question, cost: Estimate) -> Iterator[str]:
+    """What is left out and why, one sentence for each reason."""
+    for reason, count in cost.skipped.items():
+        yield _SKIPPED[reason](count) % {"count": count, "readable": readable_by_rekognition()}
+    if asked.destructive:
+        count = cost.requests.get(RequestClass.FREE, 0)
+        yield ngettext(
+            "%(count)d object is deleted at S3, and its row with it. This cannot be undone.",
+            "%(count)d objects are deleted at S3, and their rows with them. This cannot be undone.",
+            count,
+        ) % {"count": count}
+
+
+_SKIPPED: dict[str, Callable[[int], str]] = {
+    estimates.NOT_PERMITTED: lambda count: ngettext(
+        "%(count)d image is in a bucket under legal hold and must not be removed: it stays.",
+        "%(count)d images are in buckets under legal hold and must not be removed: they stay.",
+        count,
+    ),
+    estimates.CURRENT: lambda count: ngettext(
+        "%(count)d image has all its renditions already and is skipped.",
+        "%(count)d images have all their renditions already and are skipped.",
+        count,
+    ),
+    estimates.ANALYSED: lambda count: ngettext(
+        "%(count)d image was analysed already and has not changed: it is skipped.",
+        "%(count)d images were analysed already and have not changed: they are skipped.",
+        count,
+    ),
+    estimates.TOO_LARGE: lambda count: ngettext(
+        "%(count)d image is too large for Rekognition (it takes %(readable)s): it will be marked as failed without a"
+        " request.",
+        "%(count)d images are too large for Rekognition (it takes %(readable)s): they will be marked as failed without"
+        " a request.",
+        count,
+    ),
+    estimates.UNREADABLE: lambda count: ngettext(
+        "%(count)d image cannot be read by Rekognition (it takes %(readable)s): it will be marked as failed"
+        " without a request.",
+        "%(count)d images cannot be read by Rekognition (it takes %(readable)s): they will be marked as failed"
+        " without a request.",
+        count,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A limit before and after the action."""
+
+    limit: LimitSummary
+    requests: int
+
+    @property
+    def used_after(self) -> int:
+        return self.limit.used + self.limit.held + self.requests
+
+    @property
+    def left_after(self) -> int | None:
+        return None if self.limit.left is None else self.limit.left - self.requests
+
+    @property
+    def short(self) -> int:
+        """Requests by which the limit falls short for a job; 0 when it suffices."""
+        left = self.limit.left_for_jobs
+        return 0 if left is None else max(0, self.requests - left)
