@@ -1,7 +1,6 @@
 """Files made to hurt: to keep us busy, to eat memory, or to be something else besides a picture."""
 
 import io
-import os
 import struct
 import zipfile
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from media_catalog.exceptions import ImageRefused
 from media_catalog.imaging.formats import WRITTEN
 from media_catalog.imaging.probe import probe
 from media_catalog.imaging.renditions import make
-from tests.imaging.fuzz import answer
+from tests.imaging.fuzz import answer, cpu_seconds
 from tests.imaging.pictures import (
     ALL,
     RED,
@@ -164,11 +163,6 @@ def test_nobody_is_kept_busy(build: Callable[[], bytes]) -> None:
         began = cpu_seconds()
         assert answer(asked) in ("made", "damaged")
         assert cpu_seconds() - began < SECONDS
-
-
-def cpu_seconds() -> float:
-    """Of this process and of its children."""
-    return sum(os.times()[:4])
 
 
 def test_an_endless_animation_gives_its_first_frame() -> None:
