@@ -10,8 +10,15 @@ formats     the formats that we read and write: one row each
 signatures  first bytes → name of a format, or of a look-alike
 headers     size in pixels from the first bytes, without a decoder
 checksums   damage that a decoder overlooks
+scans, gif  what a file asks of a decoder, counted before it runs
 orientation EXIF orientation and what it does to a picture
 opening     the only place where Pillow's decoders meet foreign bytes
+drafting    JPEG decoded smaller than it is
+apart       AVIF and TIFF, read by a child process with limits; child is what runs in it
 pixels      modes and colours
 encoding    pixels → file without metadata
+
+A picture that is something else as well (a ZIP or a film behind it, a script in a comment) is accepted, as
+phones write such files: nothing but its pixels reaches a rendition, and its type is told by its first bytes.
+HEIC is refused by name, since Pillow has no decoder for it.
 """

@@ -29,8 +29,8 @@ _MEMORY_PER_PIXEL = 32
 # CPU time. Slow machines take a third of it.
 _SECONDS = 4
 _SECONDS_PER_MEGAPIXEL = 0.5
-# Until the child is killed, for every second of CPU time that it may take: other processes work as well.
-_PATIENCE = 4
+# Until the child is killed, for every second of CPU time that it may take: a busy machine is no fault of the file.
+_PATIENCE = 15
 
 
 def probe(body: bytes, *, limits: Limits, pixels: int) -> Probe:

@@ -28,7 +28,8 @@ def look(source: BinaryIO, *, limits: Limits) -> Probe:
     """As `probe`, of any format in this process; the position of `source` is anywhere afterwards."""
     with opening.opened(source, limits=limits) as picture:
         # Before the decoder runs: it may change the mode.
-        mode, alpha = picture.image.mode, picture.image.has_transparency_data
+        with opening.decoding():
+            mode, alpha = picture.image.mode, picture.image.has_transparency_data
         opening.decode(picture, at_least=(1, 1))
         return Probe(
             format=picture.format,
