@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='preset',
             name='blur',
-            field=models.FloatField(default=0, help_text='In pixels of the rendition; 0 for none.', validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(200)], verbose_name='blur radius'),
+            field=models.FloatField(default=0, help_text='In pixels of the rendition; 0 for none.', validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(100)], verbose_name='blur radius'),
         ),
         migrations.AddField(
             model_name='preset',

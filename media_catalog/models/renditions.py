@@ -6,6 +6,9 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
+from media_catalog.imaging.formats import WRITTEN
+from media_catalog.imaging.values import MAX_BLUR
+
 from .buckets import Bucket
 from .images import Image
 
@@ -47,7 +50,7 @@ class Preset(models.Model):
     blur = models.FloatField(
         _("blur radius"),
         default=0,
-        validators=[MinValueValidator(0), MaxValueValidator(200)],
+        validators=[MinValueValidator(0), MaxValueValidator(MAX_BLUR)],
         help_text=_("In pixels of the rendition; 0 for none."),
     )
     in_request = models.BooleanField(
@@ -79,6 +82,8 @@ class Preset(models.Model):
     def clean(self) -> None:
         if not self.width and not self.height:
             raise ValidationError(_("Give a width, a height or both."))
+        if self.format != self.Format.SOURCE and self.format not in WRITTEN:
+            raise ValidationError(_("This installation cannot write %(format)s.") % {"format": self.format})
         if self.mode != self.Mode.FIT and not (self.width and self.height):
             raise ValidationError(_("This mode needs both a width and a height."))
         if self.width and self.height and self.width * self.height > settings.IMAGE_MAX_PIXELS:
