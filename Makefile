@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+PEERS := .venv-bench
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-postgres check lint soak bench lock clean
@@ -13,6 +14,11 @@ $(STAMP): requirements/development.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	touch $@
+
+$(PEERS)/installed: requirements/bench.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	touch $@
 
 .env: .env.example
@@ -50,13 +56,15 @@ check: lint test test-postgres ## what CI runs
 soak: $(STAMP) ## long and destructive tests
 	$(BIN)/pytest -m soak
 
-bench: $(STAMP) ## the quota: estimates of 10,000 images; how fast the meter counts on SQLite and PostgreSQL (QUOTA_BENCH_POSTGRES)
+bench: $(STAMP) $(PEERS)/installed ## the quota: estimates of 10,000 images; how fast the meter counts on SQLite and PostgreSQL (QUOTA_BENCH_POSTGRES)
 	$(BIN)/python bench/estimate.py
 	$(BIN)/python bench/quota.py
+	$(BIN)/python bench/imaging.py --peers $(PEERS)/bin/python
 
 lock: $(STAMP) ## requirements/*.txt from pyproject.toml, hashed, for Python 3.11 and later on any platform
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/production.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements/development.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group bench -o requirements/bench.txt
 
 clean: ## remove the environment, data and caches of this checkout
-	rm -rf .venv .data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache staticfiles .coverage*
+	rm -rf .venv .venv-bench .data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache staticfiles .coverage*
