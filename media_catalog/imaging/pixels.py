@@ -2,9 +2,10 @@
 
 import io
 
-from PIL import Image, ImageCms, ImageMath
+from PIL import Image, ImageCms, ImageFilter, ImageMath
 
 _SRGB = ImageCms.createProfile("sRGB")
+_ALPHA = {"LA": "La", "RGBA": "RGBa"}
 
 
 def resizable(image: Image.Image) -> Image.Image:
@@ -40,6 +41,16 @@ def on_white(image: Image.Image) -> Image.Image:
         return image
     ground = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
+
+
+def blurred(image: Image.Image, radius: float) -> Image.Image:
+    """The picture blurred; what is transparent lends it no colour. Itself for a radius of 0."""
+    if not radius:
+        return image
+    blur = ImageFilter.GaussianBlur(radius)
+    # Premultiplied, or the hidden colour of clear pixels would bleed into their neighbours.
+    mixing = _ALPHA.get(image.mode)
+    return image.convert(mixing).filter(blur).convert(image.mode) if mixing else image.filter(blur)
 
 
 def _eight_bit_grey(image: Image.Image) -> Image.Image:

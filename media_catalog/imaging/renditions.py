@@ -90,9 +90,10 @@ def _cut(layer: Image.Image, target: Target) -> Image.Image:
 
 def _made(spec: Spec, image: Image.Image, source_format: str) -> Made:
     format = source_format if spec.format == "source" else spec.format
+    shown = pixels.blurred(image, spec.blur)
     return Made(
         slug=spec.slug,
-        body=encoding.encode(image, format=format, quality=spec.quality),
+        body=encoding.encode(shown, format=format, quality=spec.quality),
         width=image.width,
         height=image.height,
         format=format,

@@ -10,6 +10,9 @@ MAX_SIDE = 16_383
 
 MODES = ("fit", "fill", "stretch")
 
+# Beyond this nothing can be made out in any rendition.
+MAX_BLUR = 100
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -46,6 +49,7 @@ class Spec:
 
     `mode`: "fit" inside the box, "fill" the box and crop at the centre, "stretch" to the box.
     `format`: "source" for that of the original, or a name in FORMATS. `quality`: 1…100; PNG has none.
+    `blur`: the radius in px of the result, 0…MAX_BLUR.
     ValueError for a spec that means nothing: it is a mistake in a preset, not in a picture.
     """
 
@@ -56,6 +60,7 @@ class Spec:
     allow_upscale: bool
     format: str
     quality: int
+    blur: float = 0
 
     def __post_init__(self) -> None:
         sides = [side for side in (self.width, self.height) if side is not None]
@@ -67,6 +72,8 @@ class Spec:
             raise ValueError(f"{self.slug}: we do not write {self.format!r}")
         if not 1 <= self.quality <= 100:
             raise ValueError(f"{self.slug}: quality must be 1…100, not {self.quality}")
+        if not 0 <= self.blur <= MAX_BLUR:
+            raise ValueError(f"{self.slug}: blur must be 0…{MAX_BLUR}, not {self.blur}")
 
 
 @dataclass(frozen=True, kw_only=True)

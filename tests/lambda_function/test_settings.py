@@ -1,0 +1,57 @@
+"""The settings of the function: what is wrong stops it, by name."""
+
+import pytest
+
+from resizer.settings import SettingsError, read
+
+NEEDED = {"RENDITIONS_BUCKET": "renditions"}
+
+
+def test_the_defaults():
+    settings = read(NEEDED)
+
+    assert [(spec.slug, spec.width, spec.height, spec.mode, spec.allow_upscale) for spec in settings.presets] == [
+        ("large", 1280, 1280, "fit", False),
+        ("medium", 640, 640, "fit", False),
+        ("small", 200, 200, "fit", False),
+    ]
+    assert (settings.thumbnail.width, settings.thumbnail.height) == (200, None)
+    assert (settings.temp_prefix, settings.upload_bucket, settings.callback) == ("temp/", "", None)
+
+
+def test_presets_of_ones_own_with_blurred_ones():
+    presets = '{"card": {"width": 300, "mode": "fit", "format": "WEBP", "quality": 70}}'
+    settings = read({**NEEDED, "PRESETS": presets, "BLUR": "1", "BLUR_RADIUS": "9"})
+
+    assert [(spec.slug, spec.blur) for spec in settings.presets] == [("card", 0), ("card-blur", 9)]
+    assert settings.presets[1].format == "WEBP"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"RENDITIONS_BUCKET": ""}, "RENDITIONS_BUCKET is missing"),
+        ({"PRESETS": "{"}, "PRESETS is not JSON"),
+        ({"PRESETS": "[1]"}, "PRESETS must be an object"),
+        ({"PRESETS": '{"a/b": {"width": 1}}'}, "is no slug"),
+        ({"PRESETS": '{"a": {"size": 1}}'}, "a may have"),
+        ({"PRESETS": '{"a": 1}'}, "a may have"),
+        ({"PRESETS": '{"a": {}}'}, "at least one"),
+        ({"PRESETS": '{"a": {"width": 0}}'}, "sides of"),
+        ({"PRESETS": '{"a": {"width": "1"}}'}, "PRESETS"),
+        ({"PRESETS": '{"a": {"width": 9, "mode": "squeeze"}}'}, "mode"),
+        ({"PRESETS": "{" + ", ".join(f'"p{n}": {{"width": 9}}' for n in range(21)) + "}"}, "at most 20"),
+        ({"BLUR": "true", "BLUR_RADIUS": "101"}, "blur must be"),
+        ({"BLUR": "true", "BLUR_RADIUS": "-1"}, "BLUR_RADIUS"),
+        ({"THUMBNAIL_WIDTH": "wide"}, "THUMBNAIL_WIDTH"),
+        ({"IMAGE_MAX_PIXELS": "0"}, "IMAGE_MAX_PIXELS"),
+        ({"IMAGE_FORMATS": "JPEG,SVG"}, "IMAGE_FORMATS"),
+        ({"CALLBACK_URL": "backoffice.example"}, "CALLBACK_URL must be"),
+        ({"CALLBACK_URL": "file:///etc/passwd", "CALLBACK_SECRET": "s"}, "CALLBACK_URL must be"),
+        ({"CALLBACK_URL": "https://backoffice.example/"}, "needs either"),
+        ({"CALLBACK_URL": "https://x.example/", "CALLBACK_SECRET": "s", "CALLBACK_SECRET_ARN": "a"}, "needs either"),
+    ],
+)
+def test_what_is_wrong_is_named(wrong, said):
+    with pytest.raises(SettingsError, match=said):
+        read({**NEEDED, **wrong})
