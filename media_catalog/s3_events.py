@@ -10,10 +10,14 @@ KEY_BYTES = 1024  # of a key in UTF-8, at most, at S3
 
 @dataclass(frozen=True, kw_only=True)
 class Created:
-    """An object was written. `key` is decoded. By the time that this is read, it may be another object or none."""
+    """An object was written. `key` is decoded; `etag` is without quotes, empty when not told.
+
+    By the time that this is read, there may be another object under the key, or none.
+    """
 
     bucket: str
     key: str
+    etag: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +52,13 @@ def _fact(record: Any) -> Created | str:
     if not isinstance(name, str) or not name.startswith("ObjectCreated:"):
         return f"event {name}"[:80]
     try:
-        bucket, key = record["s3"]["bucket"]["name"], unquote_plus(record["s3"]["object"]["key"], errors="strict")
+        bucket, object_ = record["s3"]["bucket"]["name"], record["s3"]["object"]
+        key, etag = unquote_plus(object_["key"], errors="strict"), object_.get("eTag", "")
     except (LookupError, TypeError, AttributeError, UnicodeDecodeError):
         return "malformed record"
-    if not isinstance(bucket, str) or not _is_usable(bucket, key):
+    if not isinstance(bucket, str) or not isinstance(etag, str) or not _is_usable(bucket, key):
         return "malformed record"
-    return Created(bucket=bucket, key=key)
+    return Created(bucket=bucket, key=key, etag=etag)
 
 
 def _is_usable(bucket: str, key: str) -> bool:

@@ -11,6 +11,8 @@ from media_catalog.quota import meter
 from . import deadline
 from .client import call, client, timed
 
+ANNOUNCEMENT = "backoffice"  # our entry among a bucket's notifications
+
 
 @dataclass(frozen=True, kw_only=True)
 class BucketInfo:
@@ -95,6 +97,24 @@ def put_cors(bucket: str, *, origins: list[str]) -> None:
                 ]
             },
         )
+
+
+def announce_to(bucket: str, *, queue_arn: str) -> bool:
+    """Have S3 announce each object that is written to the bucket there, and nowhere else in our name.
+
+    What others have configured stays. One GET, and one PUT when that changes something; whether it did.
+    """
+    wanted = {"Id": ANNOUNCEMENT, "QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}
+    with call(bucket=bucket):
+        current: dict[str, Any] = dict(client("s3").get_bucket_notification_configuration(Bucket=bucket))
+        del current["ResponseMetadata"]
+        queues = current.get("QueueConfigurations", [])
+        if wanted in queues:
+            return False
+        others = [queue for queue in queues if queue["Id"] != ANNOUNCEMENT]
+        changed: Any = {**current, "QueueConfigurations": [*others, wanted]}
+        client("s3").put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=changed)
+    return True
 
 
 def put_object(

@@ -17,6 +17,10 @@ class Bucket(models.Model):
         STATIC = "static", _("Static files")
         GENERAL = "general", _("General")
 
+    class ResizeEngine(models.TextChoices):
+        WORKER = "worker", _("Worker")
+        LAMBDA = "lambda", _("Lambda function")
+
     name = models.CharField(_("name"), max_length=63, unique=True)
     region = models.CharField(_("region"), max_length=32, blank=True)
     role = models.CharField(_("role"), max_length=12, choices=Role.choices, default=Role.GENERAL)
@@ -28,6 +32,15 @@ class Bucket(models.Model):
         null=True,
         blank=True,
         help_text=_("Where the renditions of this bucket's images are written."),
+    )
+    resize_engine = models.CharField(
+        _("resize engine"),
+        max_length=6,
+        choices=ResizeEngine.choices,
+        default=ResizeEngine.WORKER,
+        help_text=_(
+            "Who makes renditions of images that arrive. After a change, S3 must be told by the command wire_events."
+        ),
     )
     created_at = models.DateTimeField(_("created at S3"), null=True, blank=True)
     synced_at = models.DateTimeField(_("last seen"), null=True, blank=True)

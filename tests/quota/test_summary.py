@@ -48,6 +48,7 @@ def test_every_class_with_its_month_and_days_only_where_limited() -> None:
         ("s3_tier2", "month", None),
         ("rekognition_image", "month", None),
         ("lambda_invocation", "month", None),
+        ("sqs_request", "month", None),
     ]
     assert len(queries) == 2
 
