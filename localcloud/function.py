@@ -2,8 +2,7 @@
 
 import contextlib
 import json
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import boto3
 
 NAME = "backoffice-resizer"
 ROLE = f"{NAME}-role"
-START_SECONDS = 10
 _ASSUMED = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
@@ -20,22 +18,23 @@ def deploy(
     *,
     endpoint_url: str,
     queue_arn: str,
-    sources: list[str],
+    pairs: Mapping[str, str],
     environment: Mapping[str, str],
     python: str,
 ) -> None:
     """Create the function, or give it this code and environment, and have it fed by the queue. Safe to repeat.
 
-    `sources` are the buckets that it may read; it may write to the RENDITIONS_BUCKET of its environment only.
+    `pairs` has, for each bucket whose objects it takes, the one for their renditions: what it may read and write.
     """
+    make: Any = boto3.client
     with contextlib.ExitStack() as stack:
 
         def client(service: str) -> Any:
-            return stack.enter_context(contextlib.closing(boto3.client(service, endpoint_url=endpoint_url)))
+            return stack.enter_context(contextlib.closing(make(service, endpoint_url=endpoint_url)))
 
-        role = _role(client("iam"), queue_arn, sources, environment["RENDITIONS_BUCKET"])
+        role = _role(client("iam"), queue_arn, pairs)
         functions = client("lambda")
-        _function(functions, archive, role, environment, python)
+        _function(functions, archive, role, {**environment, "RENDITIONS_BUCKETS": json.dumps(dict(pairs))}, python)
         mappings = functions.list_event_source_mappings(FunctionName=NAME, EventSourceArn=queue_arn)
         if not mappings["EventSourceMappings"]:
             functions.create_event_source_mapping(
@@ -46,13 +45,13 @@ def deploy(
             )
 
 
-def _role(iam: Any, queue_arn: str, sources: list[str], renditions: str) -> str:
+def _role(iam: Any, queue_arn: str, pairs: Mapping[str, str]) -> str:
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=_policy([_ASSUMED]))
     # ListBucket, because without it S3 says "denied" of a missing object.
-    read = [(["s3:GetObject"], f"arn:aws:s3:::{name}/*") for name in sources]
-    see = [(["s3:ListBucket"], f"arn:aws:s3:::{name}") for name in sources]
-    write = [(["s3:GetObject", "s3:PutObject"], f"arn:aws:s3:::{renditions}/*")]
+    read = [(["s3:GetObject"], f"arn:aws:s3:::{name}/*") for name in pairs]
+    see = [(["s3:ListBucket"], f"arn:aws:s3:::{name}") for name in pairs]
+    write = [(["s3:GetObject", "s3:PutObject"], f"arn:aws:s3:::{name}/*") for name in pairs.values()]
     hear = [(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], queue_arn)]
     statements = [
         {"Effect": "Allow", "Action": actions, "Resource": resource}
@@ -77,23 +76,9 @@ def _function(functions: Any, archive: Path, role: str, environment: Mapping[str
         )
     except functions.exceptions.ResourceConflictException:
         functions.update_function_code(FunctionName=NAME, ZipFile=code)
-        _wait_until_updated(functions)
+        functions.get_waiter("function_updated_v2").wait(FunctionName=NAME)
         functions.update_function_configuration(FunctionName=NAME, Environment=variables)
-    _wait_until_updated(functions)
-
-
-def _wait_until_updated(functions: Any) -> None:
-    until = time.monotonic() + START_SECONDS
-    for state in _states(functions):
-        if state == ("Active", "Successful") or time.monotonic() > until:
-            return
-        time.sleep(0.1)
-
-
-def _states(functions: Any) -> Iterator[tuple[str, str]]:
-    while True:
-        found = functions.get_function_configuration(FunctionName=NAME)
-        yield found["State"], found["LastUpdateStatus"]
+    functions.get_waiter("function_updated_v2").wait(FunctionName=NAME)
 
 
 def _policy(statements: list[dict[str, Any]]) -> str:

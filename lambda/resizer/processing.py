@@ -62,6 +62,8 @@ class Resizer:
         """Raises what may pass: faults of S3, CallbackFailed."""
         with self._storage.counting() as requests:
             try:
+                if created.bucket not in self._settings.renditions:
+                    raise Ignored("not a bucket that is served")
                 hex_digits = self._upload(created)
                 if hex_digits:
                     return self._process_upload(created, hex_digits, requests)
@@ -93,7 +95,7 @@ class Resizer:
         found = probe(io.BytesIO(original.body), limits=self._settings.limits)
         made = make(original.body, self._settings.presets, limits=self._settings.limits)
         written = [
-            self._write_once(f"{OUTPUT}{hex_digits}_{each.slug}.{extension(each.format)}", each, original)
+            self._write_once(created, f"{OUTPUT}{hex_digits}_{each.slug}.{extension(each.format)}", each, original)
             for each in made
         ]
         return {
@@ -110,7 +112,7 @@ class Resizer:
         }
 
     def _process_original(self, created: Created, requests: Counter[str]) -> Outcome:
-        if created.bucket == self._settings.renditions_bucket:
+        if created.bucket == self._settings.renditions[created.bucket]:
             own = _OWN_KEY.fullmatch(created.key)
             raise Ignored("own output" if own else "the thumbnail would replace its original")
         try:
@@ -118,7 +120,7 @@ class Resizer:
             [thumbnail] = make(original.body, [self._settings.thumbnail], limits=self._settings.limits)
         except FINAL as error:
             return Outcome(result="refused", reason=_reason(error), requests=requests)
-        etag = self._put(created.key, thumbnail, original, overwrite=True)
+        etag = self._put(created, created.key, thumbnail, original, overwrite=True)
         return Outcome(result="done", renditions=[_described(created.key, thumbnail, etag)], requests=requests)
 
     def _original(self, created: Created) -> Original:
@@ -129,19 +131,19 @@ class Resizer:
             raise Ignored("own output")
         return original
 
-    def _write_once(self, key: str, made: Made, original: Original) -> dict[str, Any]:
+    def _write_once(self, created: Created, key: str, made: Made, original: Original) -> dict[str, Any]:
         """An earlier delivery may have written it. Of another original it stays, and this one is refused."""
-        etag = self._put(key, made, original, overwrite=False)
+        etag = self._put(created, key, made, original, overwrite=False)
         if etag is None:
-            etag, marks = self._storage.head(self._settings.renditions_bucket, key)
+            etag, marks = self._storage.head(self._settings.renditions[created.bucket], key)
             if marks.get(SOURCE_ETAG) != original.etag:
                 raise Replaced(key)
         return _described(key, made, etag)
 
-    def _put(self, key: str, made: Made, original: Original, *, overwrite: bool) -> str | None:
+    def _put(self, created: Created, key: str, made: Made, original: Original, *, overwrite: bool) -> str | None:
         marks = {PRESET: made.slug, SOURCE_ETAG: original.etag}
         return self._storage.put(
-            self._settings.renditions_bucket,
+            self._settings.renditions[created.bucket],
             key,
             made.body,
             content_type=made.content_type,

@@ -48,9 +48,12 @@ class Callback:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`upload_bucket` is empty when uploads of the API may come from any; `callback` None when none is wanted."""
+    """`renditions` has, for each bucket that is served, the one for its renditions.
 
-    renditions_bucket: str
+    `upload_bucket` is empty when uploads of the API may come from any of them; `callback` None when none is wanted.
+    """
+
+    renditions: Mapping[str, str]
     upload_bucket: str
     temp_prefix: str
     presets: tuple[Spec, ...]
@@ -62,7 +65,7 @@ class Settings:
 def read(environment: Mapping[str, str]) -> Settings:
     """Raises SettingsError, which names the setting."""
     return Settings(
-        renditions_bucket=_required(environment, "RENDITIONS_BUCKET"),
+        renditions=_renditions(environment),
         upload_bucket=environment.get("UPLOAD_BUCKET", ""),
         temp_prefix=environment.get("TEMP_PREFIX", "temp/"),
         presets=_presets(environment),
@@ -70,6 +73,16 @@ def read(environment: Mapping[str, str]) -> Settings:
         limits=_limits(environment),
         callback=_callback(environment),
     )
+
+
+def _renditions(environment: Mapping[str, str]) -> Mapping[str, str]:
+    try:
+        pairs = json.loads(environment.get("RENDITIONS_BUCKETS", ""))
+    except ValueError:
+        pairs = None
+    if not isinstance(pairs, dict) or not pairs or not all(isinstance(name, str) and name for name in pairs.values()):
+        raise SettingsError('RENDITIONS_BUCKETS must be an object such as {"mediafiles": "mediafilesresized"}')
+    return pairs
 
 
 def _presets(environment: Mapping[str, str]) -> tuple[Spec, ...]:
@@ -136,10 +149,3 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise SettingsError(f"{name} must be a whole number above 0, not {text!r}")
     return int(text)
-
-
-def _required(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name, "")
-    if not value:
-        raise SettingsError(f"{name} is missing")
-    return value

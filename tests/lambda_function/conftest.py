@@ -64,7 +64,9 @@ def environment(local_cloud: RunningCloud, buckets: Buckets, api: callback_api.A
     """The settings of the function."""
     return {
         "AWS_ENDPOINT_URL": local_cloud.endpoint_url,
-        "RENDITIONS_BUCKET": buckets.renditions,
+        "RENDITIONS_BUCKETS": json.dumps(
+            dict.fromkeys([buckets.uploads, buckets.renditions, "no-such-bucket"], buckets.renditions)
+        ),
         "CALLBACK_URL": api.url,
         "CALLBACK_SECRET": callback_api.SECRET,
         "CALLBACK_SECONDS": "1",

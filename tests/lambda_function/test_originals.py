@@ -78,6 +78,14 @@ def test_its_own_output_is_left_alone_wherever_it_comes_back(arrive, invoke, s3,
     assert keys(buckets.renditions) == ["photo.jpg"]
 
 
+def test_a_bucket_that_is_not_served(invoke, local_cloud, logged):
+    mark = local_cloud.access_log.mark()
+    invoke(s3_event(s3_record("anybodys", "photo.jpg")))
+
+    assert logged()[0]["reason"] == "not a bucket that is served"
+    assert not local_cloud.access_log.operations(mark)
+
+
 def test_uploads_of_the_api_come_from_its_own_bucket_only(arrive, buckets, keys, api):
     key = f"temp/{'ab' * 16}"
     arrive(key, jpeg(), UPLOAD_BUCKET="another")

@@ -4,7 +4,7 @@ import pytest
 
 from resizer.settings import SettingsError, read
 
-NEEDED = {"RENDITIONS_BUCKET": "renditions"}
+NEEDED = {"RENDITIONS_BUCKETS": '{"uploads": "renditions"}'}
 
 
 def test_the_defaults():
@@ -30,7 +30,9 @@ def test_presets_of_ones_own_with_blurred_ones():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"RENDITIONS_BUCKET": ""}, "RENDITIONS_BUCKET is missing"),
+        ({"RENDITIONS_BUCKETS": ""}, "RENDITIONS_BUCKETS must be"),
+        ({"RENDITIONS_BUCKETS": "{}"}, "RENDITIONS_BUCKETS must be"),
+        ({"RENDITIONS_BUCKETS": '{"uploads": 1}'}, "RENDITIONS_BUCKETS must be"),
         ({"PRESETS": "{"}, "PRESETS is not JSON"),
         ({"PRESETS": "[1]"}, "PRESETS must be an object"),
         ({"PRESETS": '{"a/b": {"width": 1}}'}, "is no slug"),
