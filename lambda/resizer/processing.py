@@ -1,7 +1,7 @@
 """What is done with one object: renditions of an upload of the API, or the thumbnail of an original.
 
-The original stays where it is. Everything written carries the marks PRESET and SOURCE_ETAG in its metadata, so that
-our own output is known again when it comes back as an event, and a redelivery knows its own work.
+The original stays where it is. Everything written carries marks in its metadata, so that our own output is known
+again when it comes back as an event, a redelivery knows its own work, and the product what a thumbnail was made of.
 """
 
 import io
@@ -21,7 +21,7 @@ from resizer.callback import Sender
 from resizer.settings import Settings
 from resizer.storage import Original, Storage, carried
 
-PRESET, SOURCE_ETAG = "backoffice-preset", "backoffice-source-etag"
+PRESET, SOURCE_ETAG, WIDTH, HEIGHT = (f"backoffice-{name}" for name in ("preset", "source-etag", "width", "height"))
 OUTPUT = "image/"
 _HEX = re.compile(r"[0-9a-f]{32}")
 _OWN_KEY = re.compile(OUTPUT + r"[0-9a-f]{32}_[a-z0-9-]+\.[a-z0-9]+")
@@ -141,7 +141,7 @@ class Resizer:
         return _described(key, made, etag)
 
     def _put(self, created: Created, key: str, made: Made, original: Original, *, overwrite: bool) -> str | None:
-        marks = {PRESET: made.slug, SOURCE_ETAG: original.etag}
+        marks = {PRESET: made.slug, SOURCE_ETAG: original.etag, WIDTH: str(made.width), HEIGHT: str(made.height)}
         return self._storage.put(
             self._settings.renditions[created.bucket],
             key,

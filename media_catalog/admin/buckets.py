@@ -1,5 +1,6 @@
 """Buckets as S3 has them."""
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
@@ -16,22 +17,43 @@ from media_catalog.exceptions import QuotaShort
 from media_catalog.models import Bucket
 from media_catalog.services.sentences import sentence
 
-from .base import ReadOnlyAdmin
+from .base import BackofficeAdmin
 from .history import refused_by_quota, staff
 
 
 @admin.register(Bucket)
-class BucketAdmin(ReadOnlyAdmin):
+class BucketAdmin(BackofficeAdmin):
+    """Rows come from S3; the resize engine is set here."""
+
     list_display = ["name", "role", "region", "image_count", "renditions_bucket", "state", "synced_at"]
-    list_filter = ["role"]
+    list_filter = ["role", "resize_engine"]
     list_select_related = ["renditions_bucket"]
     search_fields = ["name"]
     change_list_template = "admin/media_catalog/buckets.html"
-    fields = ["name", "role", "region", "renditions_bucket", "image_count", "created_at", "synced_at", "missing_since"]
-    readonly_fields = ["image_count"]
+    readonly_fields = [
+        "name",
+        "role",
+        "region",
+        "renditions_bucket",
+        "image_count",
+        "created_at",
+        "synced_at",
+        "missing_since",
+    ]
+    fields = [*readonly_fields, "resize_engine"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Bucket]:
         return Bucket.objects.annotate(images_in_it=Count("images"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Bucket | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Bucket, form: forms.ModelForm, change: bool) -> None:
+        """What the form changes and no more: a synchronisation may write the rest meanwhile."""
+        obj.save(update_fields=form.changed_data)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_POST(self.sync))

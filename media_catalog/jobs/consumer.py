@@ -10,6 +10,7 @@ import logging
 import signal
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -20,13 +21,13 @@ from django.utils.translation import gettext as _
 from media_catalog import s3_events
 from media_catalog.aws import sqs
 from media_catalog.exceptions import BackofficeError
-from media_catalog.models import Bucket, RequestClass
+from media_catalog.models import Image, RequestClass
 from media_catalog.quota import reservations
 from media_catalog.quota.attribution import attribute
 from media_catalog.s3_events import Created
-from media_catalog.services import events
-from media_catalog.services.arrivals import Arrival
+from media_catalog.services import events, function_output
 from media_catalog.services.events import Found
+from media_catalog.services.function_output import Output
 
 from .enqueue import start
 from .schedules import HOUSEKEEPING
@@ -88,53 +89,60 @@ class Consumer:
             raise _Told
 
 
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What a look at S3 has shown of announced objects."""
+
+    found: Sequence[Found] = ()
+    outputs: Sequence[Output] = ()
+
+
 def take(messages: Sequence[sqs.Message]) -> list[sqs.Message]:
     """Catalogue what these messages announce and start one job for it; those that are done with."""
-    done, found = [], []
+    done, looked = [], []
     for message in messages:
         try:
-            found += _looked(message)
+            looked.append(_looked_at(_announced(message)))
             done.append(message)
         except BackofficeError:  # the others have their turn, and this one comes again
             logger.exception("event not taken: %s", message.body[:2000])
-    replaced = [arrival for arrival in _catalogue(found) if arrival.replaced]
+    replaced = _catalogue(looked)
     while replaced:
         # Of two that replace each other at the same time, the later to be recorded may be the older.
-        again = [_created(arrival) for arrival in replaced if events.has_changed(arrival.image)]
-        replaced = [arrival for arrival in _catalogue(_found(again)) if arrival.replaced]
+        changed = [image for image in replaced if events.has_changed(image)]
+        replaced = _catalogue(
+            [_looked_at([Created(bucket=each.bucket.name, key=each.key, etag="")]) for each in changed]
+        )
     return done
 
 
-def _looked(message: sqs.Message) -> list[Found]:
+def _announced(message: sqs.Message) -> Sequence[Created]:
     told = s3_events.read(_decoded(message.body))
     for reason in told.ignored:
         logger.info("event ignored: %s", reason)
-    return _found(told.created)
+    return told.created
 
 
-def _found(created: Sequence[Created]) -> list[Found]:
-    return [found for each in created if (found := events.look(each))]
+def _looked_at(created: Sequence[Created]) -> Looked:
+    """The original of a thumbnail may be unknown: the function gets the events of its bucket."""
+    outputs = [output for each in created if (output := function_output.look(each))]
+    originals = [output.source for output in outputs]
+    others = [each for each in created if each.bucket not in {output.bucket.name for output in outputs}]
+    return Looked(found=[found for each in [*originals, *others] if (found := events.look(each))], outputs=outputs)
 
 
-def _catalogue(found: Sequence[Found]) -> list[Arrival]:
-    """Record them, and start the job of those that are new, or nothing of both."""
-    if not found:
+def _catalogue(looked: Sequence[Looked]) -> list[Image]:
+    """Record it all, and start the job of what is new, or nothing of both. Returns the images that were replaced."""
+    if not any(each.found or each.outputs for each in looked):
         return []
     with transaction.atomic():
-        arrivals = [events.record(each) for each in found]
-        new = [each.image.pk for each in arrivals if each.new and _is_ours(each.image.bucket)]
-        if new:
-            start(kind="make_renditions", user=None, images=new, scope=_("Objects that arrived at S3"), park=True)
-    return arrivals
-
-
-def _is_ours(bucket: Bucket) -> bool:
-    """Whether the workers make the renditions of its images."""
-    return bucket.resize_engine == Bucket.ResizeEngine.WORKER
-
-
-def _created(arrival: Arrival) -> Created:
-    return Created(bucket=arrival.image.bucket.name, key=arrival.image.key, etag="")
+        arrivals = [events.record(found) for each in looked for found in each.found]
+        for output in (output for each in looked for output in each.outputs):
+            function_output.record(output)
+        new = Image.objects.for_workers().filter(pk__in=[each.image.pk for each in arrivals if each.new])
+        if ids := list(new.values_list("pk", flat=True)):
+            start(kind="make_renditions", user=None, images=ids, scope=_("Objects that arrived at S3"), park=True)
+    return [each.image for each in arrivals if each.replaced]
 
 
 def _decoded(body: str) -> Any:

@@ -1,14 +1,12 @@
-"""Objects that S3 announces, whoever wrote them: where it announces them to, and what they are."""
+"""Originals that S3 announces, whoever wrote them."""
 
 import io
 import logging
 from dataclasses import dataclass
 from hashlib import sha256
 
-from django.conf import settings
-
-from media_catalog.aws import s3, sqs
-from media_catalog.exceptions import AwsNotFound, ImageRefused
+from media_catalog.aws import s3
+from media_catalog.exceptions import ImageRefused
 from media_catalog.imaging.probe import Probe, probe
 from media_catalog.models import Bucket, Image, Upload
 from media_catalog.s3_events import Created
@@ -29,41 +27,6 @@ class Found:
     size: int
     sha256: str
     probe: Probe
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wired:
-    """`changed`: S3 announced the bucket's objects elsewhere, or nowhere, before."""
-
-    bucket: Bucket
-    queue: str
-    changed: bool
-
-
-def wire() -> list[Wired]:
-    """Have S3 announce the objects of each bucket for uploads to the queue of its engine.
-
-    Creates the queues that are missing. Safe to repeat: then three requests for each queue and one for each bucket.
-    """
-    wired = []
-    for engine, name in _queues().items():
-        buckets = list(Bucket.objects.for_uploads().filter(resize_engine=engine))
-        if not buckets:
-            continue
-        queue = sqs.find_queue(name) or sqs.create_queue(name)
-        sqs.let_s3_send(queue, buckets=[bucket.name for bucket in buckets])
-        for bucket in buckets:
-            changed = s3.announce_to(bucket.name, queue_arn=queue.arn)
-            wired.append(Wired(bucket=bucket, queue=name, changed=changed))
-    return wired
-
-
-def queue() -> sqs.Queue:
-    """The queue of the objects that we hear of. Raises AwsNotFound before `wire` has created it."""
-    found = sqs.find_queue(settings.EVENTS_QUEUE)
-    if found is None:
-        raise AwsNotFound(settings.EVENTS_QUEUE)
-    return found
 
 
 def look(created: Created) -> Found | None:
@@ -99,10 +62,6 @@ def has_changed(image: Image) -> bool:
     """Whether S3 holds another object by now than the catalogue. One HEAD."""
     held = s3.head_object(image.bucket.name, image.key)
     return held is not None and held.etag != image.etag
-
-
-def _queues() -> dict[str, str]:
-    return {Bucket.ResizeEngine.WORKER: settings.EVENTS_QUEUE, Bucket.ResizeEngine.LAMBDA: settings.RESIZER_QUEUE}
 
 
 def _nothing_to_do(bucket: Bucket, created: Created) -> str:

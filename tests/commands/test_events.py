@@ -16,8 +16,8 @@ ODD = "álbum 1/a+b & c é.jpg"
 # A message that was received comes again after so many seconds.
 SOON_AGAIN = """
 from media_catalog.aws.client import client
-from media_catalog.services import events
-client("sqs").set_queue_attributes(QueueUrl=events.queue().url, Attributes={"VisibilityTimeout": "3"})
+from media_catalog.services import announcements
+client("sqs").set_queue_attributes(QueueUrl=announcements.queue().url, Attributes={"VisibilityTimeout": "3"})
 """
 NOTHING_LEFT = "from media_catalog.models import RequestLimit; RequestLimit.objects.update(limit=0)"
 
@@ -27,9 +27,12 @@ def test_wire_events_says_what_it_did(originals, settings, capsys):
     call_command("wire_events")
     call_command("wire_events")
 
-    first, second = capsys.readouterr().out.splitlines()
-    assert first == f"{originals.name} → {settings.EVENTS_QUEUE} (changed)"
-    assert second.endswith("(as it was)")
+    assert capsys.readouterr().out.splitlines() == [
+        f"{originals.name} → {settings.EVENTS_QUEUE} (changed)",
+        f"{originals.name}-resized → nowhere (as it was)",
+        f"{originals.name} → {settings.EVENTS_QUEUE} (as it was)",
+        f"{originals.name}-resized → nowhere (as it was)",
+    ]
     assert RequestUsage.objects.filter(action="wire_events", request_class="sqs_request").exists()
 
 

@@ -1,9 +1,7 @@
 """Objects that anybody writes: catalogued once, whatever the messages say and how often, and processed by a job."""
 
-import contextlib
 import json
 
-import boto3
 import pytest
 
 from media_catalog.aws import s3, sqs
@@ -230,9 +228,10 @@ class TestFaults:
     def test_without_its_job_nothing_is_catalogued(self, put, announce, monkeypatch):
         """So the second delivery finds it new."""
         put("a.jpg", jpeg())
-        with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        with monkeypatch.context() as patch:
             patch.setattr(consumer, "start", _fail)
-            announce("a.jpg")
+            with pytest.raises(RuntimeError):
+                announce("a.jpg")
         assert not Image.objects.exists()
 
         announce("a.jpg")
@@ -241,86 +240,6 @@ class TestFaults:
 
 def _fail(**_options):
     raise RuntimeError
-
-
-class TestWiring:
-    @pytest.fixture
-    def queues(self, settings, originals):
-        settings.EVENTS_QUEUE, settings.RESIZER_QUEUE = f"{originals.name}-events", f"{originals.name}-resizer"
-        return settings
-
-    def test_an_object_put_with_plain_boto3_comes_through_the_queue(self, queues, originals, cloud, work):
-        [wired] = events.wire()
-        assert (wired.bucket, wired.queue, wired.changed) == (originals, queues.EVENTS_QUEUE, True)
-        with contextlib.closing(boto3.client("s3", endpoint_url=cloud.endpoint_url)) as anybody:
-            anybody.put_object(Bucket=originals.name, Key=ODD, Body=jpeg())
-        queue = events.queue()
-        received = _received(queue, 2)  # S3 tests the queue with a message when it is wired
-        sqs.delete(queue, consumer.take(received))
-        work()
-
-        image = Image.objects.get()
-        assert image.key == ODD
-        assert image.renditions.count() == 6
-
-    def test_wiring_again_changes_nothing(self, queues, originals):
-        events.wire()
-
-        assert [wired.changed for wired in events.wire()] == [False]
-
-    def test_another_engine_takes_the_bucket_to_the_other_queue(self, queues, originals, cloud):
-        events.wire()
-        Bucket.objects.filter(pk=originals.pk).update(resize_engine=Bucket.ResizeEngine.LAMBDA)
-        events.wire()
-
-        with contextlib.closing(boto3.client("s3", endpoint_url=cloud.endpoint_url)) as anybody:
-            found = anybody.get_bucket_notification_configuration(Bucket=originals.name)["QueueConfigurations"]
-        assert [each["QueueArn"].rpartition(":")[2] for each in found] == [queues.RESIZER_QUEUE]
-
-    def test_what_others_have_configured_stays(self, queues, originals, cloud):
-        other = sqs.create_queue(f"{originals.name}-other")
-        sqs.let_s3_send(other, buckets=[originals.name])
-        theirs = {"Id": "theirs", "QueueArn": other.arn, "Events": ["s3:ObjectRemoved:*"]}
-        with contextlib.closing(boto3.client("s3", endpoint_url=cloud.endpoint_url)) as anybody:
-            anybody.put_bucket_notification_configuration(
-                Bucket=originals.name, NotificationConfiguration={"QueueConfigurations": [theirs]}
-            )
-            events.wire()
-            found = anybody.get_bucket_notification_configuration(Bucket=originals.name)["QueueConfigurations"]
-
-        assert [each["Id"] for each in found] == ["theirs", s3.ANNOUNCEMENT]
-
-    def test_another_bucket_may_not_send(self, queues, originals, cloud):
-        events.wire()
-        queue = events.queue()
-        with contextlib.closing(boto3.client("s3", endpoint_url=cloud.endpoint_url)) as anybody:
-            stranger = f"{originals.name}-stranger"
-            anybody.create_bucket(Bucket=stranger)
-            configuration = {"QueueConfigurations": [{"QueueArn": queue.arn, "Events": ["s3:ObjectCreated:*"]}]}
-            with pytest.raises(anybody.exceptions.ClientError, match="Unable to validate"):
-                anybody.put_bucket_notification_configuration(Bucket=stranger, NotificationConfiguration=configuration)
-
-    def test_what_fails_each_time_goes_to_the_dead_letter_queue(self, queues, originals, cloud):
-        events.wire()
-        queue = events.queue()
-        dead = sqs.find_queue(f"{queues.EVENTS_QUEUE}-dead")
-        assert dead is not None
-        with contextlib.closing(boto3.client("sqs", endpoint_url=cloud.endpoint_url)) as client:
-            client.set_queue_attributes(QueueUrl=queue.url, Attributes={"VisibilityTimeout": "0"})
-            client.purge_queue(QueueUrl=queue.url)
-            client.send_message(QueueUrl=queue.url, MessageBody="poison")
-            for _delivery in range(sqs.DELIVERIES):
-                assert sqs.receive(queue)
-            client.receive_message(QueueUrl=queue.url)
-
-        assert [each.body for each in sqs.receive(dead)] == ["poison"]
-
-
-def _received(queue: sqs.Queue, count: int) -> list[sqs.Message]:
-    messages: list[sqs.Message] = []
-    while len(messages) < count:
-        messages += sqs.receive(queue)
-    return messages
 
 
 @pytest.fixture

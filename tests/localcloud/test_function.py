@@ -1,15 +1,17 @@
-"""The Lambda on the local cloud: an upload, S3's event, the queue, the real zip, and a report that the API can trust."""
+"""The Lambda on the local cloud: an object, S3's event, the queue, the real zip, and what the product hears of it."""
 
 import json
 import sys
 import uuid
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from localcloud import function
 from media_catalog.aws import sqs
-from media_catalog.models import Bucket
-from media_catalog.services import events
+from media_catalog.jobs import consumer
+from media_catalog.models import Bucket, Job, Rendition
+from media_catalog.services import announcements
 from tests.lambda_function import api as callback_api
 from tests.lambda_function.conftest import function_zip
 from tests.pictures import jpeg
@@ -28,10 +30,10 @@ def api():
 @pytest.fixture
 def deployed(cloud, originals, function_zip, api, settings):
     """The function, fed by the bucket's events; the bucket."""
-    settings.RESIZER_QUEUE = f"{originals.name}-resizer"
+    settings.RESIZER_QUEUE, settings.EVENTS_QUEUE = f"{originals.name}-resizer", f"{originals.name}-events"
     originals.resize_engine = Bucket.ResizeEngine.LAMBDA
     originals.save()
-    events.wire()
+    announcements.wire()
     queue = sqs.find_queue(settings.RESIZER_QUEUE)
     function.deploy(
         function_zip,
@@ -80,6 +82,12 @@ def test_an_original_of_any_client_and_key(deployed, anybody, api):
     wait_for(lambda: _keys(anybody, deployed.renditions_bucket.name) == [ODD], 20)
     assert _keys(anybody, deployed.name) == [ODD]
     assert not api.heard
+    queue = announcements.queue()
+    wait_for(lambda: consumer.take(sqs.receive(queue)) and Rendition.objects.exists(), 20)
+    rendition = Rendition.objects.get()
+    assert (rendition.image.key, rendition.width, rendition.height) == (ODD, 200, 150)
+    assert list(rendition.image.renditions.current()) == [rendition]
+    assert not Job.objects.exists()
 
 
 def test_a_report_that_nobody_takes_goes_to_the_dead_letter_queue(deployed, anybody, api, settings, client, cloud):
@@ -90,13 +98,12 @@ def test_a_report_that_nobody_takes_goes_to_the_dead_letter_queue(deployed, anyb
     redrive = json.loads(
         queues.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["RedrivePolicy"]
     )
-    soon = {"VisibilityTimeout": "1", "RedrivePolicy": json.dumps({**redrive, "maxReceiveCount": 2})}
+    soon = {"VisibilityTimeout": "3", "RedrivePolicy": json.dumps({**redrive, "maxReceiveCount": 2})}
     queues.set_queue_attributes(QueueUrl=url, Attributes=soon)
     key = f"temp/{uuid.uuid4().hex}"
     anybody.put_object(Bucket=deployed.name, Key=key, Body=jpeg())
 
-    received = wait_for(lambda: queues.receive_message(QueueUrl=dead).get("Messages"), 40)
-    assert key in received[0]["Body"]
+    wait_for(lambda: key in str(queues.receive_message(QueueUrl=dead).get("Messages")), 60)
     assert len(_keys(anybody, deployed.renditions_bucket.name)) == 3
 
 
@@ -111,3 +118,18 @@ def test_it_may_do_no_more_than_its_work(deployed, anybody, client, cloud, api):
     assert not any(other in resource or resource == "*" for resource in resources)
     actions = {action for statement in policy["Statement"] for action in statement["Action"]}
     assert not actions & {"s3:DeleteObject", "s3:*", "*"}
+
+
+def test_the_command_builds_and_deploys_it(cloud, originals, settings, tmp_path, client, capsys):
+    settings.RESIZER_QUEUE, settings.EVENTS_QUEUE = f"{originals.name}-resizer", f"{originals.name}-events"
+    settings.DATA_DIR = tmp_path
+    with pytest.raises(CommandError, match="whose resize engine is the Lambda"):
+        call_command("deploy_function")
+    Bucket.objects.filter(pk=originals.pk).update(resize_engine=Bucket.ResizeEngine.LAMBDA)
+    call_command("deploy_function")
+
+    assert f"takes the objects of {originals.name}." in capsys.readouterr().out
+    variables = client("lambda", cloud).get_function_configuration(FunctionName=function.NAME)["Environment"][
+        "Variables"
+    ]
+    assert json.loads(variables["RENDITIONS_BUCKETS"]) == {originals.name: f"{originals.name}-resized"}

@@ -11,7 +11,7 @@ from media_catalog.aws import sqs
 from media_catalog.exceptions import AwsNotFound, BackofficeError
 from media_catalog.jobs.consumer import Consumer
 from media_catalog.quota.attribution import attribute
-from media_catalog.services import events
+from media_catalog.services import announcements
 from media_catalog.services.sentences import sentence
 
 RETRY_SECONDS = 15.0
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         """None when it is to be tried again."""
         try:
             with attribute(action="consume_events"):
-                return events.queue()
+                return announcements.queue()
         except AwsNotFound as error:
             said = _("There is no queue “%(name)s”: run wire_events first.") % {"name": settings.EVENTS_QUEUE}
             problem: BackofficeError = error

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from media_catalog.exceptions import BackofficeError
 from media_catalog.quota.attribution import attribute
-from media_catalog.services import events
+from media_catalog.services import announcements
 from media_catalog.services.sentences import sentence
 
 
@@ -17,9 +17,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             with attribute(action="wire_events"):
-                wired = events.wire()
+                wired = announcements.wire()
         except BackofficeError as error:
             raise CommandError(sentence(error)) from error
         for each in wired:
             said = _("changed") if each.changed else _("as it was")
-            self.stdout.write(f"{each.bucket.name} → {each.queue} ({said})")
+            self.stdout.write(f"{each.bucket.name} → {each.queue or _('nowhere')} ({said})")
