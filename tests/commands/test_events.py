@@ -86,6 +86,13 @@ class TestLive:
         assert consumer.wait(5) == 0
         assert "Traceback" not in stack.log("consume_events")
 
+    def test_it_can_wait_for_its_queue(self, stack):
+        stack.start("consume_events", "--wait", EVENTS_QUEUE="later")
+        wait_for(lambda: "“later”: run wire_events first" in stack.log("consume_events"), 20)
+        stack.manage("wire_events", EVENTS_QUEUE="later")
+
+        wait_for(lambda: "Waiting for objects announced to later" in stack.log("consume_events"), 20)
+
     @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
     def test_told_to_stop_in_a_long_poll(self, stack, how):
         consumer = self._consumer(stack)

@@ -14,6 +14,7 @@ from tests.aws.faults import s3_error, serving
 from tests.lambda_function.events import s3_event, s3_record, test_event
 from tests.pictures import bomb, jpeg
 
+pytestmark = pytest.mark.database
 ODD = "álbum 1/a+b & c é.jpg"
 
 

@@ -9,6 +9,7 @@ from tests.jobs.test_consumer import message
 from tests.lambda_function.events import s3_event, s3_record
 from tests.pictures import jpeg
 
+pytestmark = pytest.mark.database
 MARKS = {"backoffice-preset": "thumbnail", "backoffice-width": "200", "backoffice-height": "150"}
 
 

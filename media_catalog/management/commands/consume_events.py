@@ -14,7 +14,7 @@ from media_catalog.quota.attribution import attribute
 from media_catalog.services import announcements
 from media_catalog.services.sentences import sentence
 
-RETRY_SECONDS = 15.0
+RETRY_SECONDS = 5.0
 
 
 class Command(BaseCommand):
@@ -41,5 +41,6 @@ class Command(BaseCommand):
         except BackofficeError as error:
             said, problem = sentence(error), error
         if wait:
+            self.stderr.write(said)
             return None
         raise CommandError(said) from problem
