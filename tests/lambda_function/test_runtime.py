@@ -78,6 +78,14 @@ def test_an_image_too_large_for_the_memory_is_reported_and_the_function_lives(ru
     assert "processed_key" in api.heard[1].json
 
 
+def test_a_file_of_any_size_is_refused_before_it_is_in_memory(run, arrival, api):
+    """130 MB would not fit: it is refused by what S3 says of it."""
+    with run(megabytes=160) as runtime:
+        runtime.invoke(arrival(bytes(130_000_000)))
+
+    assert api.heard[0].json["error"]["facts"] == {"size": 130_000_000, "limit": 15 * 1024 * 1024}
+
+
 def test_a_direct_event_that_fails_is_an_error_to_lambda(run):
     with run() as runtime:
         kind, answer = runtime.invoke(s3_event(s3_record("no-such-bucket", "photo.jpg")))

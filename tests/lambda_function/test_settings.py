@@ -1,30 +1,42 @@
 """The settings of the function: what is wrong stops it, by name."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from resizer import settings
 from resizer.settings import SettingsError, read
 
 NEEDED = {"RENDITIONS_BUCKETS": '{"uploads": "renditions"}'}
 
 
 def test_the_defaults():
-    settings = read(NEEDED)
+    chosen = read(NEEDED)
 
-    assert [(spec.slug, spec.width, spec.height, spec.mode, spec.allow_upscale) for spec in settings.presets] == [
+    assert [(spec.slug, spec.width, spec.height, spec.mode, spec.allow_upscale) for spec in chosen.presets] == [
         ("large", 1280, 1280, "fit", False),
         ("medium", 640, 640, "fit", False),
         ("small", 200, 200, "fit", False),
     ]
-    assert (settings.thumbnail.width, settings.thumbnail.height) == (200, None)
-    assert (settings.temp_prefix, settings.upload_bucket, settings.callback) == ("temp/", "", None)
+    assert (chosen.thumbnail.width, chosen.thumbnail.height) == (200, None)
+    assert (chosen.temp_prefix, chosen.upload_bucket, chosen.callback) == ("temp/", "", None)
 
 
 def test_presets_of_ones_own_with_blurred_ones():
     presets = '{"card": {"width": 300, "mode": "fit", "format": "WEBP", "quality": 70}}'
-    settings = read({**NEEDED, "PRESETS": presets, "BLUR": "1", "BLUR_RADIUS": "9"})
+    chosen = read({**NEEDED, "PRESETS": presets, "BLUR": "1", "BLUR_RADIUS": "9"})
 
-    assert [(spec.slug, spec.blur) for spec in settings.presets] == [("card", 0), ("card-blur", 9)]
-    assert settings.presets[1].format == "WEBP"
+    assert [(spec.slug, spec.blur) for spec in chosen.presets] == [("card", 0), ("card-blur", 9)]
+    assert chosen.presets[1].format == "WEBP"
+
+
+def test_the_readme_names_each():
+    code, readme = (Path(settings.__file__).parents[1] / name for name in ("resizer/settings.py", "README.md"))
+    names = set(re.findall(r'"([A-Z][A-Z_]{3,})"', code.read_text())) - {"JPEG", "THUMBNAIL"}
+
+    assert len(names) >= 15
+    assert names <= set(re.findall(r"`([A-Z_]+)`", readme.read_text()))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Where S3 announces objects to; through the real queue to the catalogue."""
 
 import contextlib
+import json
 
 import boto3
 import pytest
@@ -74,6 +75,17 @@ def test_another_bucket_may_not_send(queues, originals, cloud):
         configuration = {"QueueConfigurations": [{"QueueArn": queue.arn, "Events": ["s3:ObjectCreated:*"]}]}
         with pytest.raises(anybody.exceptions.ClientError, match="Unable to validate"):
             anybody.put_bucket_notification_configuration(Bucket=stranger, NotificationConfiguration=configuration)
+
+
+def test_only_s3_may_send_and_only_for_our_account(queues, originals, cloud):
+    announcements.wire()
+    queue = announcements.queue()
+    with contextlib.closing(boto3.client("sqs", endpoint_url=cloud.endpoint_url)) as client:
+        held = client.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+
+    [statement] = json.loads(held)["Statement"]
+    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": queue.arn.split(":")[4]}
 
 
 def test_what_fails_each_time_goes_to_the_dead_letter_queue(queues, originals, cloud):
