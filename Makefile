@@ -1,11 +1,12 @@
 # Each target installs what it needs into .venv first. Needs Python 3.11 or later, git and make.
 PYTHON ?= python3
+LAMBDA_PYTHON ?= 3.13
 BIN := .venv/bin
 STAMP := .venv/installed
 PEERS := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres check lint soak bench lock clean
+.PHONY: help run test test-postgres check lint soak bench lock lambda clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -65,6 +66,10 @@ lock: $(STAMP) ## requirements/*.txt from pyproject.toml, hashed, for Python 3.1
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/production.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements/development.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group bench -o requirements/bench.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group lambda --constraint requirements/production.txt -o requirements/lambda.txt
+
+lambda: $(STAMP) ## the Lambda's function.zip, byte for byte the same each time (LAMBDA_PYTHON=3.13)
+	$(BIN)/python lambda/build.py --python $(LAMBDA_PYTHON) --output lambda/dist/function.zip
 
 clean: ## remove the environment, data and caches of this checkout
-	rm -rf .venv .venv-bench .data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache staticfiles .coverage*
+	rm -rf .venv .venv-bench .data lambda/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache staticfiles .coverage*

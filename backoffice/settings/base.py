@@ -148,13 +148,15 @@ QUOTA_RESERVATION_SECONDS = env.int("QUOTA_RESERVATION_SECONDS", default=3600)  
 QUOTA_REFUSE_UNKNOWN = False  # an operation that has no request class: counted as the dearest, with a warning
 QUOTA_ALERT_EMAILS = env.list("QUOTA_ALERT_EMAILS", default=[])
 # US dollars for one request: list prices of us-east-1, https://aws.amazon.com/s3/pricing/ (S3 Standard),
-# https://aws.amazon.com/rekognition/pricing/ (first million images), https://aws.amazon.com/lambda/pricing/.
+# https://aws.amazon.com/rekognition/pricing/ (first million images), https://aws.amazon.com/lambda/pricing/,
+# https://aws.amazon.com/sqs/pricing/.
 # Not looked up live: check them against your own region and bill.
 REQUEST_PRICES = {
     "s3_tier1": env.float("PRICE_S3_TIER1", default=0.000_005),
     "s3_tier2": env.float("PRICE_S3_TIER2", default=0.000_000_4),
     "rekognition_image": env.float("PRICE_REKOGNITION_IMAGE", default=0.001),
     "lambda_invocation": env.float("PRICE_LAMBDA_INVOCATION", default=0.000_000_2),
+    "sqs_request": env.float("PRICE_SQS_REQUEST", default=0.000_000_4),
     "free": 0.0,
 }
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="backoffice@localhost")
@@ -178,6 +180,9 @@ AWS_REGION = env("AWS_DEFAULT_REGION", default="us-east-1")
 BUCKET_ORIGINALS = env("BUCKET_ORIGINALS", default="mediafiles")
 BUCKET_RENDITIONS = env("BUCKET_RENDITIONS", default="mediafilesresized")
 BUCKET_STATIC = env("BUCKET_STATIC", default="staticfilesatv")
+# Where S3 announces new objects: to `manage.py consume_events`, or to the Lambda, by the bucket's resize engine.
+EVENTS_QUEUE = env("EVENTS_QUEUE", default="backoffice-events")
+RESIZER_QUEUE = env("RESIZER_QUEUE", default="backoffice-resizer")
 
 LOGGING = {
     "version": 1,

@@ -23,10 +23,10 @@ from .history import refused_by_quota, staff
 
 @admin.register(Bucket)
 class BucketAdmin(BackofficeAdmin):
-    """Rows come from S3; the legal hold is set here."""
+    """Rows come from S3; the rules are set here."""
 
     list_display = ["name", "role", "region", "image_count", "renditions_bucket", "state", "synced_at"]
-    list_filter = ["role", "legal_hold"]
+    list_filter = ["role", "resize_engine", "legal_hold"]
     list_select_related = ["renditions_bucket"]
     search_fields = ["name"]
     change_list_template = "admin/media_catalog/buckets.html"
@@ -40,7 +40,7 @@ class BucketAdmin(BackofficeAdmin):
         "synced_at",
         "missing_since",
     ]
-    fields = [*readonly_fields, ("upload_rule", "rule_width", "rule_height"), "legal_hold"]
+    fields = [*readonly_fields, ("upload_rule", "rule_width", "rule_height"), "resize_engine", "legal_hold"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Bucket]:
         return Bucket.objects.annotate(images_in_it=Count("images"))

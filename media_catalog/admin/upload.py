@@ -206,8 +206,10 @@ def _report_main(request: HttpRequest, stored: list[Image]) -> None:
 
 
 def _start_renditions(request: HttpRequest, stored: list[Image], scope: str) -> str:
-    """Start the job, as far as the quota allows now, and return a link to it."""
-    ids = [image.pk for image in stored]
+    """Start the job, as far as the quota allows now, and return a link to it; nothing where the Lambda does it."""
+    ids = list(Image.objects.for_workers().filter(pk__in=[image.pk for image in stored]).values_list("pk", flat=True))
+    if not ids:
+        return _("The Lambda function makes their thumbnails.")
     job = jobs.start(kind="make_renditions", user=staff(request), images=ids, scope=scope, park=True)
     url = reverse("admin:media_catalog_job_change", args=[job.pk])
     return format_html('<a href="{}">{}</a>', url, _("Follow the making of renditions"))

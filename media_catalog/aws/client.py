@@ -40,6 +40,7 @@ from . import deadline
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 15
@@ -63,7 +64,14 @@ _DENIED = {
     "UnrecognizedClientException",
     "403",
 }
-_NOT_FOUND = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
+_NOT_FOUND = {
+    "404",
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "NoSuchBucket",
+    "NoSuchKey",
+    "NotFound",
+    "QueueDoesNotExist",
+}
 _CONFLICT = {
     "412",
     "BucketAlreadyExists",
@@ -113,6 +121,8 @@ _lock = threading.Lock()
 def client(service: Literal["s3"]) -> "S3Client": ...
 @overload
 def client(service: Literal["rekognition"]) -> "RekognitionClient": ...
+@overload
+def client(service: Literal["sqs"]) -> "SQSClient": ...
 def client(service: str) -> Any:
     """This process's client. Clients do not survive a fork, so the process id is part of the key."""
     key = (os.getpid(), service)

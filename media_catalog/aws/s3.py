@@ -1,7 +1,8 @@
 """S3 in our words. A missing object is an answer (None); faults are exceptions of `media_catalog.exceptions`."""
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any
 
@@ -9,6 +10,8 @@ from media_catalog.exceptions import AwsError, AwsNotFound
 
 from . import deadline
 from .client import call, client, timed
+
+ANNOUNCEMENT = "backoffice"  # our entry among a bucket's notifications
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +23,16 @@ class BucketInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectInfo:
-    """`etag` without quotes, `size` in bytes, `sha256` of the content where S3 keeps one."""
+    """`etag` without quotes, `size` in bytes, `sha256` of the content where S3 keeps one.
+
+    `metadata` is what a HEAD tells of it, names in lower case without `x-amz-meta-`.
+    """
 
     etag: str
     size: int
     content_type: str
     sha256: bytes | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +103,24 @@ def put_cors(bucket: str, *, origins: list[str]) -> None:
         )
 
 
+def announce_to(bucket: str, *, queue_arn: str | None) -> bool:
+    """Have S3 announce each object that is written to the bucket there, and nowhere else (None: nowhere) in our name.
+
+    What others have configured stays. One GET, and one PUT when that changes something; whether it did.
+    """
+    ours = [{"Id": ANNOUNCEMENT, "QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}] if queue_arn else []
+    with call(bucket=bucket):
+        current: dict[str, Any] = dict(client("s3").get_bucket_notification_configuration(Bucket=bucket))
+        del current["ResponseMetadata"]
+        queues = current.get("QueueConfigurations", [])
+        if [queue for queue in queues if queue["Id"] == ANNOUNCEMENT] == ours:
+            return False
+        others = [queue for queue in queues if queue["Id"] != ANNOUNCEMENT]
+        changed: Any = {**current, "QueueConfigurations": [*others, *ours]}
+        client("s3").put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=changed)
+    return True
+
+
 def put_object(
     bucket: str,
     key: str,
@@ -160,6 +185,7 @@ def head_object(bucket: str, key: str) -> ObjectInfo | None:
         size=answer["ContentLength"],
         content_type=answer.get("ContentType", ""),
         sha256=base64.b64decode(checksum) if whole else None,
+        metadata=answer.get("Metadata", {}),
     )
 
 

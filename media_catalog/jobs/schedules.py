@@ -17,7 +17,7 @@ from django_q.models import Schedule
 from django_q.tasks import async_task
 
 from media_catalog.aws.deadline import deadline
-from media_catalog.models import Job, JobItem, ScheduleRun
+from media_catalog.models import Image, Job, JobItem, ScheduleRun
 from media_catalog.quota import reservations
 from media_catalog.quota.attribution import attribute
 from media_catalog.services import direct_uploads, removal, uploads
@@ -173,8 +173,8 @@ def settle_uploads() -> int:
     """
     with attribute(action="settle uploads", job_kind=HOUSEKEEPING):
         found = [*uploads.settle_stale(), *direct_uploads.expire()]
-    if found:
-        start(kind="make_renditions", user=None, images=found, scope=_("Recovered uploads"), park=True)
+    if ids := list(Image.objects.for_workers().filter(pk__in=found).values_list("pk", flat=True)):
+        start(kind="make_renditions", user=None, images=ids, scope=_("Recovered uploads"), park=True)
     return len(found)
 
 

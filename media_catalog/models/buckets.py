@@ -26,6 +26,10 @@ class Bucket(models.Model):
         MINIMUM = "minimum", _("At least")
         MAXIMUM = "maximum", _("At most")
 
+    class ResizeEngine(models.TextChoices):
+        WORKER = "worker", _("Worker")
+        LAMBDA = "lambda", _("Lambda function")
+
     name = models.CharField(_("name"), max_length=63, unique=True)
     region = models.CharField(_("region"), max_length=32, blank=True)
     role = models.CharField(_("role"), max_length=12, choices=Role.choices, default=Role.GENERAL)
@@ -45,6 +49,15 @@ class Bucket(models.Model):
         _("legal hold"),
         default=False,
         help_text=_("Images of this bucket cannot be removed here. S3 itself is not told: other tools still can."),
+    )
+    resize_engine = models.CharField(
+        _("resize engine"),
+        max_length=6,
+        choices=ResizeEngine.choices,
+        default=ResizeEngine.WORKER,
+        help_text=_(
+            "Who makes renditions of images that arrive. After a change, S3 must be told by the command wire_events."
+        ),
     )
     created_at = models.DateTimeField(_("created at S3"), null=True, blank=True)
     synced_at = models.DateTimeField(_("last seen"), null=True, blank=True)

@@ -9,6 +9,10 @@ from .jobs import JobItem
 
 
 class ImageQuerySet(models.QuerySet["Image"]):
+    def for_workers(self) -> "ImageQuerySet":
+        """Those whose renditions the workers make when they arrive; the Lambda makes those of the others."""
+        return self.filter(bucket__resize_engine=Bucket.ResizeEngine.WORKER)
+
     def with_queued(self) -> "ImageQuerySet":
         """Annotate `queued`: whether a face detection of the image waits or runs."""
         return self.annotate(

@@ -13,6 +13,7 @@ class RequestClass(models.TextChoices):
     S3_TIER2 = "s3_tier2", _("S3 GET and all other")
     REKOGNITION_IMAGE = "rekognition_image", _("Rekognition images")
     LAMBDA_INVOCATION = "lambda_invocation", _("Lambda invocations")
+    SQS_REQUEST = "sqs_request", _("SQS requests")
     FREE = "free", _("Free of charge (DELETE)")
 
 

@@ -27,12 +27,14 @@ _TIER2 = Classified(RequestClass.S3_TIER2, _S3 + "GET, SELECT, and all other req
 _FREE = Classified(RequestClass.FREE, _S3 + "DELETE and CANCEL requests are free")
 _IMAGE = Classified(RequestClass.REKOGNITION_IMAGE, "https://aws.amazon.com/rekognition/pricing/: one image per call")
 _INVOCATION = Classified(RequestClass.LAMBDA_INVOCATION, "https://aws.amazon.com/lambda/pricing/: one request per call")
+_QUEUE = Classified(RequestClass.SQS_REQUEST, "https://aws.amazon.com/sqs/pricing/: every action is one request")
 
 CLASSES: Mapping[tuple[str, str], Classified] = {
     ("s3", "PutObject"): _TIER1,
     ("s3", "PostObject"): _TIER1,  # a browser's, by a form that we signed
     ("s3", "CreateBucket"): _TIER1,
     ("s3", "PutBucketCors"): _TIER1,
+    ("s3", "PutBucketNotificationConfiguration"): _TIER1,
     ("s3", "ListBuckets"): _TIER1,
     ("s3", "ListObjectsV2"): _TIER1,
     ("s3", "CreateMultipartUpload"): _TIER1,
@@ -41,12 +43,19 @@ CLASSES: Mapping[tuple[str, str], Classified] = {
     ("s3", "GetObject"): _TIER2,
     ("s3", "HeadObject"): _TIER2,
     ("s3", "HeadBucket"): _TIER2,
+    ("s3", "GetBucketNotificationConfiguration"): _TIER2,
     ("s3", "DeleteObject"): _FREE,
     ("rekognition", "DetectFaces"): _IMAGE,
     ("lambda", "Invoke"): _INVOCATION,
+    ("sqs", "CreateQueue"): _QUEUE,
+    ("sqs", "DeleteMessageBatch"): _QUEUE,
+    ("sqs", "GetQueueAttributes"): _QUEUE,
+    ("sqs", "GetQueueUrl"): _QUEUE,
+    ("sqs", "ReceiveMessage"): _QUEUE,
+    ("sqs", "SetQueueAttributes"): _QUEUE,
 }
 # What an unknown operation counts as, by service: the dearest class of those it could be. Of all: Rekognition's.
-DEAREST = {"s3": RequestClass.S3_TIER1, "lambda": RequestClass.LAMBDA_INVOCATION}
+DEAREST = {"s3": RequestClass.S3_TIER1, "lambda": RequestClass.LAMBDA_INVOCATION, "sqs": RequestClass.SQS_REQUEST}
 
 
 def classify(service: str, operation: str) -> RequestClass:

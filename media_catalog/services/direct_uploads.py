@@ -218,7 +218,15 @@ def _fetch(upload: Upload) -> s3.ObjectContent | None:
 def _catalogue(upload: Upload, content: s3.ObjectContent) -> arrivals.Arrival:
     found = probe(io.BytesIO(content.body), limits=image_limits())
     upload.sha256 = hashlib.sha256(content.body).hexdigest()
-    return arrivals.record(upload=upload, etag=content.etag, size=content.size, probe=found)
+    return arrivals.record(
+        bucket=upload.bucket,
+        key=upload.key,
+        etag=content.etag,
+        size=content.size,
+        sha256=upload.sha256,
+        probe=found,
+        upload=upload,
+    )
 
 
 def _fail(upload: Upload, error: str) -> None:

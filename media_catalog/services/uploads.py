@@ -105,7 +105,7 @@ def _write(upload: Upload, file: BinaryIO, found: Probe) -> Image | None:
         try:
             held = _put(upload, file, found)
             if held:
-                return arrivals.record(upload=upload, etag=held.etag, size=held.size, probe=found).image
+                return _catalogue(upload, held, found).image
         except Exception as error:
             _undo(upload, error, sent=bool(counted))
             raise
@@ -124,6 +124,18 @@ def _put(upload: Upload, file: BinaryIO, found: Probe) -> s3.ObjectInfo | None:
     except AwsConflict:
         return _own_object(upload)
     return s3.ObjectInfo(etag=etag, size=file.seek(0, io.SEEK_END), content_type=found.content_type, sha256=sha256)
+
+
+def _catalogue(upload: Upload, held: s3.ObjectInfo, found: Probe) -> arrivals.Arrival:
+    return arrivals.record(
+        bucket=upload.bucket,
+        key=upload.key,
+        etag=held.etag,
+        size=held.size,
+        sha256=upload.sha256,
+        probe=found,
+        upload=upload,
+    )
 
 
 def _undo(upload: Upload, error: Exception, *, sent: bool) -> None:
@@ -158,7 +170,7 @@ def _finish(upload: Upload) -> Image | None:
         _close(upload, "never arrived")
         return None
     found = probe(io.BytesIO(content.body), limits=image_limits())
-    arrival = arrivals.record(upload=upload, etag=content.etag, size=content.size, probe=found)
+    arrival = _catalogue(upload, content, found)
     return arrival.image if arrival.new else None
 
 

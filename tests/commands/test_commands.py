@@ -138,7 +138,7 @@ class TestDemo:
         assert Image.objects.count() == len(sample_pictures())
 
     def test_a_first_start_cut_off_is_completed_by_the_next(self, named, capsys):
-        set_limit("s3_tier1", 6)  # three buckets, their CORS and two of the pictures
+        set_limit("s3_tier1", 7)  # three buckets, CORS, announcements and two of the pictures
         call_command("demo")
         assert "Refused by quota" in capsys.readouterr().err
         assert Image.objects.count() == 2

@@ -48,6 +48,7 @@ def test_every_class_with_its_month_and_days_only_where_limited() -> None:
         ("s3_tier2", "month", None),
         ("rekognition_image", "month", None),
         ("lambda_invocation", "month", None),
+        ("sqs_request", "month", None),
     ]
     assert len(queries) == 2
 
@@ -112,4 +113,4 @@ def test_the_command_prints_the_same_as_table_and_as_json() -> None:
     assert line == ["s3_tier2", "month", "3", "0", "0", "20", "17", "6", "2026-12-01"]
     [row] = [row for row in json.loads(data.getvalue()) if row["request_class"] == "s3_tier2"]
     assert (row["used"], row["left"], row["limit"], row["level"]) == (3, 17, 20, "ok")
-    assert len(lines) == len(json.loads(data.getvalue())) == 4
+    assert len(lines) == len(json.loads(data.getvalue())) == 5

@@ -62,6 +62,7 @@ class Command(BaseCommand):
             if not buckets.three_are_ready():
                 origins = [f"--origin={url}", f"--origin={url.replace('127.0.0.1', 'localhost')}"]
                 call_command("create_buckets", *origins, stdout=io.StringIO())
+                call_command("wire_events", stdout=io.StringIO())
             samples = dict(sample_pictures())
             self._upload(samples, user)
             self._make_previews(samples, user)

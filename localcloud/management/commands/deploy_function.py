@@ -1,0 +1,50 @@
+"""The Lambda on the local cloud, for buckets whose resize engine it is."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from localcloud import function
+from media_catalog.aws import sqs
+from media_catalog.models import Bucket
+
+BUILD = Path(__file__).resolve().parents[3] / "lambda" / "build.py"
+
+
+class Command(BaseCommand):
+    help = "Build function.zip, run it on the local cloud and feed it with the events of its buckets. Safe to repeat."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--callback-url", default="", help="Where uploads of the API are reported to.")
+        parser.add_argument("--callback-secret", default="", help="What signs the reports.")
+
+    def handle(self, *args: Any, callback_url: str, callback_secret: str, **options: Any) -> None:
+        buckets = Bucket.objects.for_uploads().filter(resize_engine=Bucket.ResizeEngine.LAMBDA)
+        pairs = dict(buckets.values_list("name", "renditions_bucket__name"))
+        if not settings.AWS_ENDPOINT_URL or not pairs:
+            raise CommandError(
+                _("This needs the local cloud, and a bucket whose resize engine is the Lambda function.")
+            )
+        call_command("wire_events", stdout=self.stdout)
+        queue = sqs.find_queue(settings.RESIZER_QUEUE)
+        assert queue is not None  # noqa: S101  (wired)
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"  # functions run in the cloud's own interpreter
+        archive = settings.DATA_DIR / "function.zip"
+        subprocess.run([sys.executable, BUILD, "--python", python, "--output", archive], check=True)  # noqa: S603
+        function.deploy(
+            archive,
+            endpoint_url=settings.AWS_ENDPOINT_URL,
+            queue_arn=queue.arn,
+            pairs=pairs,
+            environment={"CALLBACK_URL": callback_url, "CALLBACK_SECRET": callback_secret},
+            python=python,
+        )
+        self.stdout.write(
+            _("%(name)s takes the objects of %(buckets)s.") % {"name": function.NAME, "buckets": ", ".join(pairs)}
+        )

@@ -1,0 +1,90 @@
+"""Originals that S3 announces, whoever wrote them."""
+
+import io
+import logging
+from dataclasses import dataclass
+from hashlib import sha256
+
+from media_catalog.aws import s3
+from media_catalog.exceptions import ImageRefused
+from media_catalog.imaging.probe import Probe, probe
+from media_catalog.models import Bucket, Image, Upload
+from media_catalog.s3_events import Created
+
+from . import arrivals
+from .limits import image_limits
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """An image in a bucket of ours that the catalogue does not know as it is now."""
+
+    bucket: Bucket
+    key: str
+    etag: str
+    size: int
+    sha256: str
+    probe: Probe
+
+
+def look(created: Created) -> Found | None:
+    """What was written. One GET; no request when the catalogue knows it, or an upload of ours is about to record it.
+
+    None then, and when it is gone again, is no image that we accept, or lies in no bucket for uploads.
+    """
+    bucket = Bucket.objects.for_uploads().filter(name=created.bucket).first()
+    reason = "no bucket for uploads" if bucket is None else _nothing_to_do(bucket, created)
+    if bucket is None or reason:
+        logger.info("event of %s/%s: %s", created.bucket, created.key, reason)
+        return None
+    try:
+        return _fetched(bucket, created.key)
+    except ImageRefused as refused:
+        logger.info("event of %s/%s: %s", created.bucket, created.key, refused)
+        return None
+
+
+def record(found: Found) -> arrivals.Arrival:
+    """Catalogue it. May run in the caller's transaction."""
+    return arrivals.record(
+        bucket=found.bucket,
+        key=found.key,
+        etag=found.etag,
+        size=found.size,
+        sha256=found.sha256,
+        probe=found.probe,
+    )
+
+
+def has_changed(image: Image) -> bool:
+    """Whether S3 holds another object by now than the catalogue. One HEAD."""
+    held = s3.head_object(image.bucket.name, image.key)
+    return held is not None and held.etag != image.etag
+
+
+def _nothing_to_do(bucket: Bucket, created: Created) -> str:
+    """Why the event needs no look at S3, if so."""
+    if Image.objects.filter(bucket=bucket, key=created.key, etag=created.etag).exists():
+        return "known"
+    open_upload = Upload.objects.filter(bucket=bucket, key=created.key, status=Upload.Status.CREATED)
+    return "its upload records it" if open_upload.exists() else ""
+
+
+def _fetched(bucket: Bucket, key: str) -> Found | None:
+    limits = image_limits()
+    try:
+        content = s3.get_object(bucket.name, key, max_bytes=limits.max_bytes)
+    except s3.ObjectTooLarge as error:
+        raise ImageRefused("too_many_bytes", size=error.size, limit=limits.max_bytes) from error
+    if content is None:
+        return None
+    return Found(
+        bucket=bucket,
+        key=key,
+        etag=content.etag,
+        size=content.size,
+        sha256=sha256(content.body).hexdigest(),
+        probe=probe(io.BytesIO(content.body), limits=limits),
+    )

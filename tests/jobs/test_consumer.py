@@ -1,0 +1,252 @@
+"""Objects that anybody writes: catalogued once, whatever the messages say and how often, and processed by a job."""
+
+import json
+
+import pytest
+
+from media_catalog.aws import s3, sqs
+from media_catalog.aws.client import forget_clients
+from media_catalog.exceptions import AwsUnavailable
+from media_catalog.jobs import consumer
+from media_catalog.models import Bucket, Image, Job, JobItem, Upload
+from media_catalog.services import events
+from tests.aws.faults import s3_error, serving
+from tests.lambda_function.events import s3_event, s3_record, test_event
+from tests.pictures import bomb, jpeg
+
+pytestmark = pytest.mark.database
+ODD = "álbum 1/a+b & c é.jpg"
+
+
+@pytest.fixture
+def put(originals):
+    """Writes an object as any client would; its ETag."""
+
+    def _put(key: str, body: bytes) -> str:
+        return s3.put_object(originals.name, key, body, content_type="binary/octet-stream", overwrite=True)
+
+    return _put
+
+
+@pytest.fixture
+def announce(originals):
+    """Hands messages of events of this bucket to the consumer; those that are done with."""
+
+    def _announce(*keys: str, name: str = "ObjectCreated:Put", etag: str = "0") -> list[sqs.Message]:
+        records = [s3_record(originals.name, key, name) for key in keys]
+        for record in records:
+            record["s3"]["object"]["eTag"] = etag
+        return consumer.take([message(s3_event(record)) for record in records])
+
+    return _announce
+
+
+def message(body: object) -> sqs.Message:
+    return sqs.Message(body=body if isinstance(body, str) else json.dumps(body), receipt="r")
+
+
+def test_what_anybody_writes_is_catalogued_and_processed(put, announce, cloud, work):
+    etag = put(ODD, jpeg(300, 200))
+    mark = cloud.access_log.mark()
+
+    assert len(announce(ODD)) == 1
+    assert dict(cloud.access_log.operations(mark)) == {"GetObject": 1}
+    image = Image.objects.get()
+    assert (image.key, image.etag, image.name, image.uploaded_by) == (ODD, etag, "a+b & c é.jpg", None)
+    assert (image.width, image.height, image.content_type) == (300, 200, "image/jpeg")
+    assert len(image.sha256) == 64
+    work()
+    assert JobItem.objects.get().state == JobItem.State.DONE
+    assert image.renditions.count() == 6
+
+
+def test_one_job_for_all_of_a_batch(put, announce):
+    for key in ("a.jpg", "b.jpg", "c.jpg"):
+        put(key, jpeg())
+    announce("a.jpg", "b.jpg", "c.jpg")
+
+    assert Job.objects.get().items.count() == 3
+
+
+def test_a_second_delivery_does_nothing_and_costs_nothing(put, announce, cloud):
+    etag = put("a.jpg", jpeg())
+    announce("a.jpg", etag=etag)
+    mark = cloud.access_log.mark()
+
+    assert len(announce("a.jpg", etag=etag)) == 1
+    assert not cloud.access_log.operations(mark)
+    assert Job.objects.count() == Image.objects.count() == 1
+
+
+def test_two_deliveries_in_one_batch(put, announce):
+    put("a.jpg", jpeg())
+    announce("a.jpg", "a.jpg")
+
+    assert Job.objects.get().items.count() == 1
+
+
+def test_an_upload_of_ours_that_arrives_again(store, announce, cloud):
+    image = store()
+    mark = cloud.access_log.mark()
+    announce(image.key, etag=image.etag)
+
+    assert not cloud.access_log.operations(mark)
+    assert not Job.objects.exists()
+
+
+def test_an_upload_of_ours_that_is_not_recorded_yet_is_left_to_itself(put, announce, originals):
+    put("a.jpg", jpeg())
+    Upload.objects.create(bucket=originals, key="a.jpg", name="Mine.jpg")
+
+    assert len(announce("a.jpg")) == 1
+    assert not Image.objects.exists()
+
+
+class TestReplaced:
+    def test_the_image_becomes_the_new_one_and_its_renditions_are_made_again(self, put, announce, work):
+        put("a.jpg", jpeg(300, 200))
+        announce("a.jpg")
+        work()
+        etag = put("a.jpg", jpeg(200, 300))
+        announce("a.jpg", etag=etag)
+
+        image = Image.objects.get()
+        assert (image.etag, image.width, image.height) == (etag, 200, 300)
+        assert not image.renditions.current().exists()
+        work()
+        assert image.renditions.current().count() == 6
+
+    def test_a_late_event_of_the_old_object_changes_nothing(self, put, announce):
+        old = put("a.jpg", jpeg(300, 200))
+        new = put("a.jpg", jpeg(200, 300))
+        announce("a.jpg", etag=new)
+        announce("a.jpg", etag=old)
+
+        assert Image.objects.get().etag == new
+        assert Job.objects.count() == 1
+
+    def test_of_two_at_the_same_time_the_later_object_stays(self, put, announce, originals, monkeypatch):
+        """A second consumer records the new object while this one has read the old one."""
+        put("a.jpg", jpeg(300, 200))
+        look = events.look
+
+        def look_slowly(created):
+            found = look(created)
+            if found and found.probe.width == 300:
+                etag = put("a.jpg", jpeg(200, 300))
+                monkeypatch.setattr(events, "look", look)
+                announce("a.jpg", etag=etag)
+            return found
+
+        monkeypatch.setattr(events, "look", look_slowly)
+        announce("a.jpg")
+
+        held = s3.head_object(originals.name, "a.jpg")
+        assert held is not None
+        assert Image.objects.get().etag == held.etag
+
+
+@pytest.mark.parametrize(
+    "body",
+    [test_event("bucket"), s3_event(), {"Records": 1}, "no json", "", "[" * 100_000, s3_event(s3_record("", ""))],
+    ids=["test", "empty", "odd", "text", "nothing", "nested", "malformed"],
+)
+def test_messages_of_no_interest_are_done_with(cloud, db, body):
+    mark = cloud.access_log.mark()
+
+    assert len(consumer.take([message(body)])) == 1
+    assert not cloud.access_log.operations(mark)
+
+
+def test_a_deletion_is_done_with_and_the_image_stays_for_the_inventory(store, announce):
+    image = store()
+
+    assert len(announce(image.key, name="ObjectRemoved:Delete")) == 1
+    assert Image.objects.filter(pk=image.pk).exists()
+
+
+def test_an_object_that_is_gone_by_now(announce):
+    assert len(announce("gone.jpg")) == 1
+    assert not Image.objects.exists()
+
+
+@pytest.mark.parametrize("body", [b"no picture", b"", bomb()], ids=["text", "empty", "bomb"])
+def test_what_is_no_image_stays_out_of_the_catalogue(put, announce, body):
+    put("a.jpg", body)
+
+    assert len(announce("a.jpg")) == 1
+    assert not Image.objects.exists()
+
+
+def test_one_that_is_too_large_is_not_read(put, announce, settings):
+    put("a.jpg", jpeg())
+    settings.IMAGE_MAX_BYTES = 1000
+
+    assert len(announce("a.jpg")) == 1
+    assert not Image.objects.exists()
+
+
+def test_buckets_that_are_not_for_uploads(announce, put, originals, cloud):
+    put("a.jpg", jpeg())
+    Bucket.objects.filter(pk=originals.pk).update(role=Bucket.Role.GENERAL)
+    mark = cloud.access_log.mark()
+
+    assert len(announce("a.jpg")) == 1
+    assert not cloud.access_log.operations(mark)
+
+
+def test_the_images_of_a_bucket_that_the_lambda_serves_get_no_job(put, announce, originals):
+    Bucket.objects.filter(pk=originals.pk).update(resize_engine=Bucket.ResizeEngine.LAMBDA)
+    put("a.jpg", jpeg())
+    announce("a.jpg")
+
+    assert Image.objects.exists()
+    assert not Job.objects.exists()
+
+
+class TestFaults:
+    def test_a_message_whose_object_cannot_be_read_comes_again(self, originals, s3_says):
+        s3_says.script.append(s3_error(403, "AccessDenied"))
+
+        assert consumer.take([message(s3_event(s3_record(originals.name, "a.jpg")))]) == []
+        assert [request.method for request in s3_says.log] == ["GET"]
+
+    def test_the_others_have_their_turn(self, put, originals, announce, monkeypatch):
+        put("good.jpg", jpeg())
+        look = events.look
+
+        def look_or_fail(created):
+            if created.key == "bad.jpg":
+                raise AwsUnavailable("down")
+            return look(created)
+
+        monkeypatch.setattr(events, "look", look_or_fail)
+        done = announce("bad.jpg", "good.jpg")
+
+        assert ["good.jpg" in each.body for each in done] == [True]
+        assert Image.objects.get().key == "good.jpg"
+
+    def test_without_its_job_nothing_is_catalogued(self, put, announce, monkeypatch):
+        """So the second delivery finds it new."""
+        put("a.jpg", jpeg())
+        with monkeypatch.context() as patch:
+            patch.setattr(consumer, "start", _fail)
+            with pytest.raises(RuntimeError):
+                announce("a.jpg")
+        assert not Image.objects.exists()
+
+        announce("a.jpg")
+        assert Job.objects.get().items.count() == 1
+
+
+def _fail(**_options):
+    raise RuntimeError
+
+
+@pytest.fixture
+def s3_says(originals, settings):
+    """A server in the place of AWS that answers by script."""
+    with serving() as server:
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        yield server
