@@ -50,9 +50,10 @@ check: lint test test-postgres ## what CI runs
 soak: $(STAMP) ## long and destructive tests
 	$(BIN)/pytest -m soak
 
-bench: $(STAMP) ## the quota: estimates of 10,000 images; how fast the meter counts on SQLite and PostgreSQL (QUOTA_BENCH_POSTGRES)
+bench: $(STAMP) ## the quota's estimates and meter, and the jobs against plain django-q2: half an hour, on SQLite and PostgreSQL (QUOTA_BENCH_POSTGRES)
 	$(BIN)/python bench/estimate.py
 	$(BIN)/python bench/quota.py
+	$(BIN)/python bench/jobs.py
 
 lock: $(STAMP) ## requirements/*.txt from pyproject.toml, hashed, for Python 3.11 and later on any platform
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/production.txt
