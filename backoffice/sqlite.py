@@ -1,4 +1,4 @@
-"""SQLite takes far more parameters in a statement than Django 5.2 assumes (999), so rows go in with fewer statements."""
+"""SQLite takes far more parameters in a statement than Django 5.2 assumes (999), so fewer statements do."""
 
 import sqlite3
 from typing import Any

@@ -8,6 +8,8 @@ BackofficeError
 ├── QuotaRefused             a request limit would be exceeded; nothing was sent
 ├── QuotaShort               a reservation does not fit into the limits; nothing was reserved
 ├── TooManyItems             a job may not have so many items; nothing was started
+├── KeyRefused               the key cannot be part of a URL; nothing was signed
+├── ImageHeld                the image's bucket is under legal hold; it must not be removed
 ├── MeterUnavailable         the request could not be counted, so it was not sent
 └── AwsError
     ├── AwsDenied            credentials or permissions; final until an administrator acts
@@ -91,6 +93,18 @@ class TooManyItems(BackofficeError):
         super().__init__(f"{count} of at most {limit}")
         self.count = count
         self.limit = limit
+
+
+class KeyRefused(BackofficeError):
+    """The key cannot be part of a URL, or not as it is; nothing was signed."""
+
+    code = "key_refused"
+
+
+class ImageHeld(BackofficeError):
+    """The image's bucket is under legal hold; nothing was removed."""
+
+    code = "held"
 
 
 class MeterUnavailable(BackofficeError):

@@ -1,12 +1,13 @@
 """Buckets as S3 has them."""
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -16,22 +17,43 @@ from media_catalog.exceptions import QuotaShort
 from media_catalog.models import Bucket
 from media_catalog.services.sentences import sentence
 
-from .base import ReadOnlyAdmin
+from .base import BackofficeAdmin
 from .history import refused_by_quota, staff
 
 
 @admin.register(Bucket)
-class BucketAdmin(ReadOnlyAdmin):
+class BucketAdmin(BackofficeAdmin):
+    """Rows come from S3; the legal hold is set here."""
+
     list_display = ["name", "role", "region", "image_count", "renditions_bucket", "state", "synced_at"]
-    list_filter = ["role"]
+    list_filter = ["role", "legal_hold"]
     list_select_related = ["renditions_bucket"]
     search_fields = ["name"]
     change_list_template = "admin/media_catalog/buckets.html"
-    fields = ["name", "role", "region", "renditions_bucket", "image_count", "created_at", "synced_at", "missing_since"]
-    readonly_fields = ["image_count"]
+    readonly_fields = [
+        "name",
+        "role",
+        "region",
+        "renditions_bucket",
+        "image_count",
+        "created_at",
+        "synced_at",
+        "missing_since",
+    ]
+    fields = [*readonly_fields, "legal_hold"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Bucket]:
         return Bucket.objects.annotate(images_in_it=Count("images"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Bucket | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Bucket, form: forms.ModelForm, change: bool) -> None:
+        """What the form changes and no more: a synchronisation may write the rest meanwhile."""
+        obj.save(update_fields=form.changed_data)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_POST(self.sync))
@@ -43,9 +65,10 @@ class BucketAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, bucket: Bucket) -> str:
-        if bucket.missing_since:
-            return format_html('<span class="bo-tag bo-failed">{}</span>', _("Missing at S3"))
-        return format_html('<span class="bo-tag bo-done">{}</span>', _("Present"))
+        tags = [("failed", _("Missing at S3")) if bucket.missing_since else ("done", _("Present"))]
+        if bucket.legal_hold:
+            tags.append(("skipped", _("Legal hold")))
+        return format_html_join(" ", '<span class="bo-tag bo-{}">{}</span>', tags)
 
     def sync(self, request: HttpRequest) -> HttpResponse:
         if not request.user.has_perm("media_catalog.sync_bucket"):

@@ -181,6 +181,11 @@ def _notes(asked: Question, cost: Estimate) -> Iterator[str]:
 
 
 _SKIPPED: dict[str, Callable[[int], str]] = {
+    estimates.NOT_PERMITTED: lambda count: ngettext(
+        "%(count)d image is in a bucket under legal hold and must not be removed: it stays.",
+        "%(count)d images are in buckets under legal hold and must not be removed: they stay.",
+        count,
+    ),
     estimates.CURRENT: lambda count: ngettext(
         "%(count)d image has all its renditions already and is skipped.",
         "%(count)d images have all their renditions already and are skipped.",

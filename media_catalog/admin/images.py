@@ -56,6 +56,10 @@ class ImageAdmin(BackofficeAdmin):
     def has_detect_faces_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("media_catalog.detect_faces_image")
 
+    def has_delete_permission(self, request: HttpRequest, obj: Image | None = None) -> bool:
+        """Not of an image under legal hold."""
+        return super().has_delete_permission(request, obj) and not (obj and obj.bucket.legal_hold)
+
     @admin.action(description=gettext_lazy("Make renditions…"), permissions=["make_renditions"])
     def make_renditions(self, request: HttpRequest, images: QuerySet[Image]) -> HttpResponse:
         return bulk.confirm_or_start(self, request, images, bulk.MAKE_RENDITIONS)

@@ -157,10 +157,19 @@ def _make(service: str) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         signature_version="s3v4" if service == "s3" else None,
-        s3={"addressing_style": "path" if settings.AWS_ENDPOINT_URL else "auto"},
+        s3=_s3_config(),
     )
     make: Callable[..., Any] = session.client
     return make(service, region_name=settings.AWS_REGION, endpoint_url=settings.AWS_ENDPOINT_URL or None, config=config)
+
+
+def _s3_config() -> Any:
+    """Endpoints of the region, also in what is signed for browsers: the global one may answer 307, which they refuse
+    to follow after a CORS preflight, and "auto" signs for that one.
+    """
+    if settings.AWS_ENDPOINT_URL:
+        return {"addressing_style": "path"}
+    return {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
 
 
 def _before_send(event_name: str, **kwargs: object) -> None:

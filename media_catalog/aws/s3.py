@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import IO, Any
 
 from media_catalog.exceptions import AwsError, AwsNotFound
-from media_catalog.quota import meter
 
 from . import deadline
 from .client import call, client, timed
@@ -168,24 +167,3 @@ def delete_object(bucket: str, key: str) -> None:
     """Delete the object; one that is not there is fine."""
     with call(bucket=bucket):
         client("s3").delete_object(Bucket=bucket, Key=key)
-
-
-def download_link(bucket: str, key: str, *, disposition: str, content_type: str, seconds: int) -> str:
-    """A link that gets the object for so many seconds, answered with these headers.
-
-    The browser's request is billed like ours but never passes the meter, so its GET is counted here. Keys with
-    `..` or `//` cannot be linked: clients normalise the path.
-    """
-    with call(bucket=bucket):
-        link = client("s3").generate_presigned_url(
-            "get_object",
-            Params={
-                "Bucket": bucket,
-                "Key": key,
-                "ResponseContentDisposition": disposition,
-                "ResponseContentType": content_type,
-            },
-            ExpiresIn=seconds,
-        )
-        meter.spend("s3", "GetObject", estimated=True)
-    return link

@@ -13,6 +13,7 @@ from media_catalog.exceptions import (
     AwsThrottled,
     AwsUnavailable,
     BackofficeError,
+    ImageHeld,
     MeterUnavailable,
     QuotaRefused,
 )
@@ -56,6 +57,8 @@ def _after(error: BackofficeError, job: Job, item: JobItem) -> Outcome:
         return _refused(job, error)
     if isinstance(error, PASSING):
         return _again_later(item, error)
+    if isinstance(error, ImageHeld):
+        return Outcome(state=JobItem.State.SKIPPED, code=error.code, message=sentence(error))
     gone = item.image_id and not Image.objects.filter(pk=item.image_id).exists()
     if gone and isinstance(error, AwsNotFound):
         return _gone(job.kind)

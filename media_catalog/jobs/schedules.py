@@ -20,7 +20,7 @@ from media_catalog.aws.deadline import deadline
 from media_catalog.models import Job, JobItem, ScheduleRun
 from media_catalog.quota import reservations
 from media_catalog.quota.attribution import attribute
-from media_catalog.services import removal, uploads
+from media_catalog.services import direct_uploads, removal, uploads
 
 from .enqueue import go_on, start
 
@@ -172,7 +172,7 @@ def settle_uploads() -> int:
     They are new to the catalogue, so one job makes their renditions.
     """
     with attribute(action="settle uploads", job_kind=HOUSEKEEPING):
-        found = uploads.settle_stale()
+        found = [*uploads.settle_stale(), *direct_uploads.expire()]
     if found:
         start(kind="make_renditions", user=None, images=found, scope=_("Recovered uploads"), park=True)
     return len(found)

@@ -26,7 +26,10 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
 
 
 class AuditEvent(models.Model):
-    """Who changed what that matters, when and why. Append-only; names are text, so that history outlives rows."""
+    """Who changed what that matters, when and why. Names are text, so that history outlives rows.
+
+    Append-only: triggers of the database refuse all else (migration 0009), and the methods here say so first.
+    """
 
     class Action(models.TextChoices):
         LIMIT_CHANGED = "limit_changed", _("Limit changed")

@@ -29,6 +29,11 @@ class Bucket(models.Model):
         blank=True,
         help_text=_("Where the renditions of this bucket's images are written."),
     )
+    legal_hold = models.BooleanField(
+        _("legal hold"),
+        default=False,
+        help_text=_("Images of this bucket cannot be removed here. S3 itself is not told: other tools still can."),
+    )
     created_at = models.DateTimeField(_("created at S3"), null=True, blank=True)
     synced_at = models.DateTimeField(_("last seen"), null=True, blank=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)

@@ -105,12 +105,14 @@ class RequestCounter(models.Model):
 
 
 class Reservation(models.Model):
-    """Units promised ahead to a job, a presigned upload or an import, until it ends or its lease runs out."""
+    """Units promised ahead to a job or to presigned uploads, until they end or its lease runs out.
+
+    An import of objects is a job.
+    """
 
     class Kind(models.TextChoices):
         JOB = "job", _("Job")
         UPLOAD = "upload", _("Presigned upload")
-        IMPORT = "import", _("Import")
 
     kind = models.CharField(max_length=10, choices=Kind.choices)
     username = models.CharField(max_length=150, blank=True)

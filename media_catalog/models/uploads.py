@@ -7,13 +7,36 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .buckets import Bucket
+from .quota import Reservation
+
+LONGEST_WAIT = timedelta(days=1)  # between two tries of a sweep
+# S3 looks at the expiry of a form when its POST begins: one that began in time may take so long to end.
+POST_GRACE = timedelta(minutes=15)
 
 
 class UploadQuerySet(models.QuerySet["Upload"]):
     def due(self, now: datetime) -> "UploadQuerySet":
-        """Open ones that the sweep should look at: nobody has finished them in time, and no later try is set."""
+        """Open ones through the server that nobody has finished in time, and for which no later try is set."""
         stale = models.Q(next_try_at=None, created_at__lt=now - timedelta(seconds=settings.UPLOAD_STALE_SECONDS))
-        return self.filter(stale | models.Q(next_try_at__lte=now), status=Upload.Status.CREATED)
+        return self.filter(stale | models.Q(next_try_at__lte=now), status=Upload.Status.CREATED, expires_at=None)
+
+    def free(self, now: datetime) -> "UploadQuerySet":
+        """Open direct ones that nobody is settling, and for which no later try is set."""
+        untaken = models.Q(next_try_at=None) | models.Q(next_try_at__lte=now)
+        return self.filter(untaken, status=Upload.Status.CREATED, expires_at__isnull=False)
+
+    def overdue(self, now: datetime) -> "UploadQuerySet":
+        """Free ones whose POST cannot come any more."""
+        return self.free(now).filter(expires_at__lt=now - POST_GRACE)
+
+    def put_off(self, upload: "Upload", now: datetime) -> bool:
+        """Set the next try, twice as far away each time; False when the upload is no longer among these.
+
+        Done before a try, so that neither a second sweep nor a crash repeats it too soon.
+        """
+        seconds = min(settings.UPLOAD_STALE_SECONDS * 2**upload.tries, LONGEST_WAIT.total_seconds())
+        later = now + timedelta(seconds=seconds)
+        return bool(self.filter(pk=upload.pk).update(tries=models.F("tries") + 1, next_try_at=later))
 
 
 class Upload(models.Model):
@@ -21,6 +44,9 @@ class Upload(models.Model):
 
     So a process that dies between the write and the catalogue row leaves a trace, and the sweep
     (`services.uploads.settle_stale`) can finish or undo it. Its bucket and key are taken while it is open.
+
+    One with `expires_at` is direct: the browser sends the bytes to S3 by a signed form that expires then, at the cost
+    of units reserved for it, and `services.direct_uploads` settles it.
     """
 
     class Status(models.TextChoices):
@@ -40,6 +66,8 @@ class Upload(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     tries = models.PositiveSmallIntegerField(default=0)  # of the sweep
     next_try_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    reservation = models.ForeignKey(Reservation, models.SET_NULL, null=True, blank=True, related_name="uploads")
 
     objects = UploadQuerySet.as_manager()
 

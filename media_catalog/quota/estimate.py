@@ -12,8 +12,8 @@ class Candidate:
     """What an estimate must know of a selected image.
 
     `bytes` of the original; `missing` renditions that would be made, of which `replaced` leave an old object to be
-    deleted; `held` ones that exist; `readable` by Rekognition or
-    `too_large` for it; `analysed` and unchanged since.
+    deleted; `held` ones that exist; `readable` by Rekognition or `too_large` for it; `analysed` and unchanged since;
+    `legal_hold` of its bucket, which forbids its removal.
     """
 
     pk: int
@@ -24,6 +24,7 @@ class Candidate:
     readable: bool = True
     too_large: bool = False
     analysed: bool = False
+    legal_hold: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class Estimate:
 
     @property
     def skipped(self) -> dict[str, int]:
-        """How many images are skipped, by reason (CURRENT, ANALYSED, UNREADABLE, TOO_LARGE)."""
+        """How many images are skipped, by reason: one of the constants below."""
         return dict(Counter(cost.skipped for _pk, cost in self.costs if cost.skipped))
 
     def price(self, prices: Mapping[str, float]) -> float:
@@ -73,6 +74,7 @@ class Estimate:
 
 
 CURRENT, ANALYSED, UNREADABLE, TOO_LARGE = "current", "analysed", "unreadable", "too large"
+NOT_PERMITTED = "not permitted"
 
 
 def estimate(kind: str, selection: Iterable[Candidate], options: Mapping[str, bool]) -> Estimate:
@@ -104,6 +106,8 @@ def _detect_faces(image: Candidate, options: Mapping[str, bool]) -> Cost:
 
 def _remove_images(image: Candidate, options: Mapping[str, bool]) -> Cost:
     """One DELETE for each object, free of charge."""
+    if image.legal_hold:
+        return Cost(skipped=NOT_PERMITTED)
     return Cost(requests={RequestClass.FREE.value: 1 + image.held})
 
 

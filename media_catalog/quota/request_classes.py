@@ -30,6 +30,7 @@ _INVOCATION = Classified(RequestClass.LAMBDA_INVOCATION, "https://aws.amazon.com
 
 CLASSES: Mapping[tuple[str, str], Classified] = {
     ("s3", "PutObject"): _TIER1,
+    ("s3", "PostObject"): _TIER1,  # a browser's, by a form that we signed
     ("s3", "CreateBucket"): _TIER1,
     ("s3", "PutBucketCors"): _TIER1,
     ("s3", "ListBuckets"): _TIER1,

@@ -1,4 +1,4 @@
-"""Units promised ahead: to a job, a presigned upload, an import."""
+"""Units promised ahead: to a job, which an import is too, or to presigned uploads."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta

@@ -42,5 +42,5 @@ def record(*, upload: Upload, etag: str, size: int, probe: Probe) -> Arrival:
         )
         if image.etag != etag:
             raise AwsConflict(upload.key)
-        Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.COMPLETED)
+        Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.COMPLETED, sha256=upload.sha256)
     return Arrival(image=image, new=created)

@@ -7,8 +7,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from media_catalog.aws import s3
-from media_catalog.exceptions import BackofficeError
-from media_catalog.models import Image, Leftover, Rendition
+from media_catalog.exceptions import BackofficeError, ImageHeld
+from media_catalog.models import Bucket, Image, Leftover, Rendition
 
 from . import previews
 
@@ -22,8 +22,11 @@ def remove(*, image: Image) -> int:
     """Delete the image's objects and rows; returns how many objects. One DELETE each, free of charge.
 
     Each object goes before its row: a run that is cut off leaves no object without a row, and the next run goes on.
-    Renditions that a job saves meanwhile are removed too.
+    Renditions that a job saves meanwhile are removed too. Raises ImageHeld, before any request, when the bucket is
+    under legal hold at that moment, whatever the caller has loaded.
     """
+    if Bucket.objects.filter(pk=image.bucket_id, legal_hold=True).exists():
+        raise ImageHeld(image.key)
     count = _remove_renditions(image)
     s3.delete_object(image.bucket.name, image.key)
     while not _remove_row(image):

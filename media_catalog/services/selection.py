@@ -29,9 +29,10 @@ def candidates(images: Sequence[int]) -> list[Candidate]:
             readable=ExpressionWrapper(detection.READABLE_Q, output_field=BooleanField()),
             too_large=ExpressionWrapper(Q(size__gt=MAX_BYTES), output_field=BooleanField()),
             analysed=ExpressionWrapper(analysed, output_field=BooleanField()),
+            legal_hold=F("bucket__legal_hold"),
         )
         .order_by("pk")
-        .values_list("pk", "size", "held", "current", "replaced", "readable", "too_large", "analysed")
+        .values_list("pk", "size", "held", "current", "replaced", "readable", "too_large", "analysed", "legal_hold")
     )
     return [
         Candidate(
@@ -43,6 +44,7 @@ def candidates(images: Sequence[int]) -> list[Candidate]:
             readable=readable,
             too_large=too_large,
             analysed=bool(done),
+            legal_hold=legal_hold,
         )
-        for pk, size, held, current, replaced, readable, too_large, done in rows
+        for pk, size, held, current, replaced, readable, too_large, done, legal_hold in rows
     ]

@@ -17,7 +17,9 @@ from media_catalog.exceptions import (
     AwsUnavailable,
     BackofficeError,
     DetectionRefused,
+    ImageHeld,
     ImageRefused,
+    KeyRefused,
     MeterUnavailable,
     ObjectUnreachable,
     QuotaRefused,
@@ -49,6 +51,8 @@ def sentence(error: BackofficeError) -> str:
 
 
 _SENTENCES: dict[type[BackofficeError], Callable[[], str]] = {
+    KeyRefused: lambda: _("No link can be made for this key: browsers would change it on the way."),
+    ImageHeld: lambda: _("The bucket is under legal hold: its images must not be removed."),
     MeterUnavailable: lambda: _("The request could not be counted, so it was not sent. Try again in a moment."),
     AwsDenied: lambda: _("AWS denied access. An administrator must check the credentials and permissions."),
     AwsNotFound: lambda: _("The bucket or object no longer exists at S3."),

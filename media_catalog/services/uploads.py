@@ -4,13 +4,11 @@ import hashlib
 import io
 import logging
 import time
-from datetime import timedelta
 from typing import BinaryIO
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from media_catalog.aws import s3
@@ -24,7 +22,6 @@ from .limits import image_limits
 
 logger = logging.getLogger(__name__)
 CHUNK_BYTES = 1024 * 1024
-LONGEST_WAIT = timedelta(days=1)  # between two tries of the sweep
 
 
 def store(*, file: BinaryIO, name: str, caption: str, bucket: Bucket, user: User | None, folder: str = "") -> Image:
@@ -61,7 +58,8 @@ def settle_stale() -> list[int]:
         if time.monotonic() > until:
             break
         try:
-            if _claim(upload) and (image := _settle(upload)):
+            now = timezone.now()
+            if Upload.objects.due(now).put_off(upload, now) and (image := _settle(upload)):
                 new.append(image.pk)
         except Exception:  # whatever it is, the others have their turn
             logger.exception("upload %s not settled yet", upload.uuid)
@@ -125,14 +123,6 @@ def _undo(upload: Upload, error: Exception, *, sent: bool) -> None:
         _close(upload, repr(error))
     except Exception:  # the caller is about to raise the error that matters
         logger.exception("upload %s left for the sweep", upload.uuid)
-
-
-def _claim(upload: Upload) -> bool:
-    """Set the next try before this one, so that neither a second sweep nor a crash repeats it too soon."""
-    now = timezone.now()
-    wait = min(settings.UPLOAD_STALE_SECONDS * 2**upload.tries, LONGEST_WAIT.total_seconds())
-    due = Upload.objects.due(now).filter(pk=upload.pk)
-    return bool(due.update(tries=F("tries") + 1, next_try_at=now + timedelta(seconds=wait)))
 
 
 def _settle(upload: Upload) -> Image | None:

@@ -61,6 +61,7 @@ def test_every_page_is_strict(admin_client, originals, path):
         "job/?state__exact=finished%00",
         "bucket/?role__exact=%00",
         "bucket/?role__in=%00,%00",
+        "bucket/?legal_hold__exact=%00",
         "preset/?mode__exact=%00",
         "requestlimit/?source=%00",
         "face/?confidence=%00",
@@ -170,10 +171,13 @@ class TestBuckets:
         Bucket.objects.filter(pk=originals.pk).update(missing_since="2026-01-01T00:00:00Z")
         assert "Missing at S3" in admin_client.get("/admin/media_catalog/bucket/").content.decode()
 
-    def test_read_only(self, admin_client, originals):
+    def test_what_comes_from_s3_is_read_only(self, admin_client, originals):
         change = f"/admin/media_catalog/bucket/{originals.pk}/change/"
         assert admin_client.get(change).status_code == 200
-        assert admin_client.post(change, {"name": "x"}).status_code == 403
+        admin_client.post(change, {"name": "x", "role": "static", "missing_since": "2026-01-01"})
+        assert Bucket.objects.filter(name=originals.name, role=originals.role, missing_since=None).exists()
+        for page in ("add/", f"{originals.pk}/delete/"):
+            assert admin_client.get(f"/admin/media_catalog/bucket/{page}").status_code == 403
 
 
 class TestPresets:

@@ -5,7 +5,7 @@ from pathlib import Path
 import botocore.exceptions
 import pytest
 
-from media_catalog.aws import rekognition, s3
+from media_catalog.aws import presign, rekognition, s3
 from media_catalog.aws.client import call
 from media_catalog.exceptions import (
     AwsConflict,
@@ -117,7 +117,7 @@ def test_of_credentials_that_are_missing(missing: str, faults: FaultServer, monk
     with pytest.raises(AwsDenied):
         put()
     with pytest.raises(AwsDenied):
-        s3.download_link("photos", "a.jpg", disposition="attachment", content_type="image/jpeg", seconds=60)
+        presign.download_link("photos", "a.jpg", disposition="attachment", content_type="image/jpeg", seconds=60)
 
     assert not faults.log
     assert used() == {}

@@ -9,7 +9,7 @@ import urllib3
 from moto.server import ThreadedMotoServer
 from pytest_django import Settings
 
-from media_catalog.aws import s3
+from media_catalog.aws import presign, s3
 from media_catalog.aws.client import client, forget_clients
 from media_catalog.exceptions import AwsConflict
 from media_catalog.quota import meter
@@ -134,7 +134,7 @@ def test_a_download_link_works_in_a_browser(key: str, bucket: str, browser: urll
     before = used()
     disposition = "attachment; filename*=UTF-8''gr%C3%B6%C3%9Fe.jpg"
 
-    link = s3.download_link(bucket, key, disposition=disposition, content_type="image/png", seconds=300)
+    link = presign.download_link(bucket, key, disposition=disposition, content_type="image/png", seconds=300)
 
     answer = browser.request("GET", link)
     assert answer.status == 200

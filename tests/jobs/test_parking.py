@@ -10,11 +10,11 @@ from media_catalog import jobs
 from media_catalog.aws import s3
 from media_catalog.exceptions import QuotaShort
 from media_catalog.jobs import schedules
-from media_catalog.models import Image, Job, Preset, RequestCounter, RequestLimit, Reservation
+from media_catalog.models import Bucket, Image, Job, Preset, RequestCounter, RequestLimit, Reservation
 from media_catalog.quota import meter
 from media_catalog.quota.attribution import attribute
-from media_catalog.services import detection, renditions
-from tests.pictures import one_face
+from media_catalog.services import detection, renditions, uploads
+from tests.pictures import one_face, upload_file
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
@@ -223,6 +223,20 @@ def test_reservations_of_waiting_jobs_are_renewed_and_those_of_nobody_end(faces,
     assert _held("rekognition_image") == 0
 
 
+@pytest.fixture
+def on_hold(originals) -> list[Image]:
+    """Images of a bucket under legal hold."""
+    names = [f"{originals.name}-held", f"{originals.name}-held-resized"]
+    for name in names:
+        s3.create_bucket(name, region="us-east-1")
+    resized = Bucket.objects.create(name=names[1], role=Bucket.Role.RENDITIONS)
+    held = Bucket.objects.create(name=names[0], role=Bucket.Role.ORIGINALS, renditions_bucket=resized, legal_hold=True)
+    return [
+        uploads.store(file=upload_file(one_face()), name="held.jpg", caption="", bucket=held, user=None)
+        for _number in range(4)
+    ]
+
+
 def _complete(image: Image) -> None:
     renditions.make(image=image)
 
@@ -248,14 +262,14 @@ def _new(image: Image) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("kind", ["make_renditions", "detect_faces", "remove_images"])
-def test_estimate_is_what_is_measured(faces, work, cloud, admin_user, kind, seed):
+def test_estimate_is_what_is_measured(faces, on_hold, work, cloud, admin_user, kind, seed):
     """Over random selections of images of every sort, some made before a preset was changed."""
     chance = random.Random(seed)
-    for number, image in enumerate(faces):
+    for number, image in enumerate([*faces, *on_hold]):
         chance.choice([_complete, _partly_made, _analysed, _unreadable, _new])(image)
         if number == 5:
             Preset.objects.filter(slug__in=["low", "thumbnail"]).update(version=2, quality=70)
-    selected = chance.sample(faces, chance.randint(3, 10))
+    selected = chance.sample([*faces, *on_hold], chance.randint(3, 10))
     mark = cloud.access_log.mark()
 
     job = jobs.start(

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from media_catalog.aws import s3
 from media_catalog.aws.client import client
-from media_catalog.exceptions import AwsNotFound, AwsUnavailable
+from media_catalog.exceptions import AwsNotFound, AwsUnavailable, ImageHeld
 from media_catalog.jobs import schedules
-from media_catalog.models import Analysis, Face, Image, Leftover, Preset, Rendition
+from media_catalog.models import Analysis, Bucket, Face, Image, Leftover, Preset, Rendition
 from media_catalog.services import detection, removal, renditions
 from media_catalog.services.selection import candidates
 from tests.pictures import jpeg, one_face
@@ -81,6 +81,19 @@ def test_a_fault_in_the_middle_keeps_the_row_and_a_second_run_ends_it(store, ori
 
     removal.remove(image=image)
     assert _nothing_is_left(originals)
+
+
+def test_what_is_under_legal_hold_stays_whole_and_costs_nothing(store, cloud, originals):
+    image = store()
+    renditions.make(image=image)
+    Bucket.objects.filter(pk=originals.pk).update(legal_hold=True)  # after the image was loaded with its bucket
+    mark = cloud.access_log.mark()
+
+    with pytest.raises(ImageHeld):
+        removal.remove(image=image)
+
+    assert not cloud.access_log.operations(mark)
+    assert image.renditions.count() == 6
 
 
 class TestAgainstRenditions:

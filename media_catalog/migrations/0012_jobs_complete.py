@@ -19,7 +19,7 @@ def name_requesters(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('media_catalog', '0008_audit_base_manager'),
+        ('media_catalog', '0011_direct_uploads'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

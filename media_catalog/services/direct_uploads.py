@@ -1,0 +1,233 @@
+"""Uploads that a browser sends to S3 itself: requests reserved and forms signed ahead, then confirmed or expired.
+
+One costs two requests: the browser's POST, which the meter cannot see and counts as estimated when its object is there,
+and our GET, which finds the object out and reads what it is. Both come out of the reservation.
+"""
+
+import hashlib
+import io
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from media_catalog.aws import presign, s3
+from media_catalog.aws.deadline import deadline
+from media_catalog.exceptions import ImageRefused
+from media_catalog.imaging.probe import content_type, probe
+from media_catalog.models import Bucket, Image, RequestClass, Reservation, Upload
+from media_catalog.models.uploads import POST_GRACE
+from media_catalog.quota import meter, reservations
+from media_catalog.quota.attribution import attribute
+
+from . import arrivals
+from .limits import image_limits
+
+logger = logging.getLogger(__name__)
+CLAIM = timedelta(minutes=2)  # on an upload that is being confirmed; longer than the one GET may take
+SWEEP_SECONDS = 10  # of a run, which shares its task with the sweep of the other uploads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A file that is about to come. `content_type` as its sender says; empty: any image that is accepted."""
+
+    name: str
+    content_type: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What the forms allow: keys `<prefix><32 hex digits>`, up to `max_bytes` if that is not above IMAGE_MAX_BYTES,
+    for so many `seconds`, with exactly this metadata.
+    """
+
+    prefix: str
+    max_bytes: int
+    seconds: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issued:
+    """An upload that may begin, and the form to send it by."""
+
+    upload: Upload
+    post: presign.Post
+
+
+def issue(*, files: Sequence[Wanted], bucket: Bucket, user: User | None, terms: Terms) -> list[Issued]:
+    """Reserve the requests of these files, and sign a form for each: all or none.
+
+    A key is new each time, because a POST replaces what it finds there.
+
+    Raises QuotaShort before anything is signed, ImageRefused for a type that is not accepted, KeyRefused for a prefix
+    that no URL can carry, and AwsDenied without credentials. Nothing stays reserved then.
+    """
+    types = [_accepted(file) for file in files]
+    uploads = _reserve(files, bucket, user, terms)
+    try:
+        posts = [_sign(upload, accepted, terms) for upload, accepted in zip(uploads, types, strict=True)]
+    except Exception as error:
+        for upload in uploads:
+            _fail(upload, repr(error))
+        raise
+    return [Issued(upload=upload, post=post) for upload, post in zip(uploads, posts, strict=True)]
+
+
+def confirm(*, upload: Upload) -> arrivals.Arrival | None:
+    """Catalogue what the browser has sent. One GET; none when the upload is settled, however often it is confirmed.
+
+    None when there is no image (yet): nothing has come, somebody else is looking, or it has failed. The upload, which
+    is read anew, tells by its status. Raises ImageRefused when what came is not an accepted image: it is deleted.
+    """
+    until = timezone.now() + CLAIM
+    taken = Upload.objects.free(timezone.now()).filter(pk=upload.pk).update(next_try_at=until)
+    try:
+        return _settle(upload) if taken else _known(upload)
+    finally:
+        Upload.objects.filter(pk=upload.pk, next_try_at=until).update(next_try_at=None)
+        upload.refresh_from_db()
+
+
+def expire() -> list[int]:
+    """Settle the uploads that nobody has confirmed; returns the ids of the images that became known by it.
+
+    One GET each, when no POST can come any more. What has come is catalogued, as by `confirm`; for what has not, the
+    units go back. One that cannot be settled is tried again later and later.
+    """
+    until = time.monotonic() + SWEEP_SECONDS
+    new = []
+    with deadline(SWEEP_SECONDS):
+        for upload in Upload.objects.overdue(timezone.now()).select_related("bucket", "user").order_by("pk"):
+            if time.monotonic() > until:
+                break
+            now = timezone.now()
+            try:
+                if Upload.objects.overdue(now).put_off(upload, now) and (image := _expire(upload)):
+                    new.append(image.pk)
+            except Exception:  # whatever it is, the others have their turn
+                logger.exception("direct upload %s not settled yet", upload.uuid)
+    return new
+
+
+def _accepted(file: Wanted) -> list[str]:
+    """The types that the form of a file accepts: the one that it is said to have, or all."""
+    accepted = [content_type(name) for name in settings.IMAGE_FORMATS]
+    if not file.content_type:
+        return accepted
+    if file.content_type not in accepted:
+        raise ImageRefused("format", format=file.content_type, accepted=tuple(settings.IMAGE_FORMATS))
+    return [file.content_type]
+
+
+def _reserve(files: Sequence[Wanted], bucket: Bucket, user: User | None, terms: Terms) -> list[Upload]:
+    """The uploads, saved together with the reservation of their requests."""
+    expires_at = timezone.now() + timedelta(seconds=terms.seconds)
+    with transaction.atomic():
+        reservation = reservations.reserve(
+            kind=Reservation.Kind.UPLOAD,
+            units={RequestClass.S3_TIER1: len(files), RequestClass.S3_TIER2: len(files)},
+            seconds=_lease(terms),
+            bulk=False,
+        )
+        # In one statement: the counters are locked until the end.
+        return Upload.objects.bulk_create(
+            _upload(file, terms.prefix, bucket=bucket, user=user, expires_at=expires_at, reservation=reservation)
+            for file in files
+        )
+
+
+def _lease(terms: Terms) -> float:
+    """Seconds: until the forms have expired, no POST can come any more, and the sweep has had time to look."""
+    return terms.seconds + POST_GRACE.total_seconds() + settings.QUOTA_RESERVATION_SECONDS
+
+
+def _upload(file: Wanted, prefix: str, **fields: Any) -> Upload:
+    upload = Upload(name=file.name.replace("\x00", "")[-255:], **fields)
+    upload.key = f"{prefix}{upload.uuid.hex}"
+    return upload
+
+
+def _sign(upload: Upload, accepted: Sequence[str], terms: Terms) -> presign.Post:
+    return presign.post_policy(
+        upload.bucket.name,
+        upload.key,
+        content_types=accepted,
+        max_bytes=min(terms.max_bytes, image_limits().max_bytes),
+        metadata=terms.metadata,
+        seconds=terms.seconds,
+    )
+
+
+def _known(upload: Upload) -> arrivals.Arrival | None:
+    """The image of an upload that is completed, unless it was removed since."""
+    completed = Upload.objects.filter(pk=upload.pk, status=Upload.Status.COMPLETED).exists()
+    image = Image.objects.filter(bucket=upload.bucket_id, key=upload.key).first() if completed else None
+    return arrivals.Arrival(image=image, new=False) if image else None
+
+
+def _expire(upload: Upload) -> Image | None:
+    """The image, when it is new to the catalogue."""
+    try:
+        arrival = _settle(upload)
+    except ImageRefused:  # settled: its row tells why
+        return None
+    if arrival is None:
+        _fail(upload, "never arrived")
+    return arrival.image if arrival and arrival.new else None
+
+
+def _settle(upload: Upload) -> arrivals.Arrival | None:
+    """Catalogue the object, None when there is none. One that is refused is deleted, and ImageRefused raised."""
+    try:
+        content = _fetch(upload)
+        if content is None:
+            return None
+        arrival = _catalogue(upload, content)
+    except ImageRefused as refused:
+        s3.delete_object(upload.bucket.name, upload.key)
+        _fail(upload, repr(refused))
+        raise
+    _return_units(upload)
+    return arrival
+
+
+def _fetch(upload: Upload) -> s3.ObjectContent | None:
+    """What the browser has sent. Its POST is counted with our GET, out of the reservation, as the uploader's."""
+    limit = image_limits().max_bytes
+    username = upload.user.get_username() if upload.user else ""
+    with attribute(username=username, bucket=upload.bucket.name), meter.leasing(upload.reservation_id):
+        try:
+            content = s3.get_object(upload.bucket.name, upload.key, max_bytes=limit)
+        except s3.ObjectTooLarge as error:
+            meter.spend("s3", "PostObject", estimated=True)
+            raise ImageRefused("too_many_bytes", size=error.size, limit=limit) from error
+        if content:
+            meter.spend("s3", "PostObject", estimated=True)
+    return content
+
+
+def _catalogue(upload: Upload, content: s3.ObjectContent) -> arrivals.Arrival:
+    found = probe(io.BytesIO(content.body), limits=image_limits())
+    upload.sha256 = hashlib.sha256(content.body).hexdigest()
+    return arrivals.record(upload=upload, etag=content.etag, size=content.size, probe=found)
+
+
+def _fail(upload: Upload, error: str) -> None:
+    Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.FAILED, error=error)
+    _return_units(upload)
+
+
+def _return_units(upload: Upload) -> None:
+    """Close the reservation with the last of its uploads."""
+    reservation = upload.reservation_id
+    if reservation and not Upload.objects.filter(reservation=reservation, status=Upload.Status.CREATED).exists():
+        reservations.close(reservation)
