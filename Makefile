@@ -57,9 +57,10 @@ check: lint test test-postgres ## what CI runs
 soak: $(STAMP) ## long and destructive tests
 	$(BIN)/pytest -m soak
 
-bench: $(STAMP) $(PEERS)/installed ## the quota: estimates of 10,000 images; how fast the meter counts on SQLite and PostgreSQL (QUOTA_BENCH_POSTGRES)
+bench: $(STAMP) $(PEERS)/installed ## the quota's estimates and meter, and the jobs against plain django-q2, renditions against libvips and others: an hour, on SQLite and PostgreSQL (QUOTA_BENCH_POSTGRES)
 	$(BIN)/python bench/estimate.py
 	$(BIN)/python bench/quota.py
+	$(BIN)/python bench/jobs.py
 	$(BIN)/python bench/imaging.py --peers $(PEERS)/bin/python
 
 lock: $(STAMP) ## requirements/*.txt from pyproject.toml, hashed, for Python 3.11 and later on any platform

@@ -8,22 +8,15 @@ a lease for every 100 requests, and whether the cap holds. Nothing is sent. Writ
 import argparse
 import json
 import multiprocessing
-import os
-import platform
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing.synchronize import Barrier
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "bench" / "results" / "quota.json"
+import surroundings
+
 FORK = multiprocessing.get_context("fork")
 NO_CAP = 10**12
 CAP = 20_000
@@ -38,16 +31,15 @@ def main() -> None:
         return
     results = {
         "date": datetime.now(tz=UTC).isoformat(timespec="seconds"),
-        "machine": _machine(),
+        "machine": surroundings.machine(),
         "processes": options.processes,
         "seconds": options.seconds,
     }
-    for name, database in (("sqlite", _sqlite), ("postgresql", _postgres)):
+    for name, database in surroundings.DATABASES.items():
         with database() as url:
             results[name] = _in_database(url, options)
         _report(name, results[name])
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    surroundings.save("quota", results)
 
 
 def _options() -> argparse.Namespace:
@@ -58,51 +50,16 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@contextmanager
-def _sqlite() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield f"sqlite:///{folder}/bench.sqlite3"
-
-
-@contextmanager
-def _postgres() -> Iterator[str]:
-    import psycopg
-
-    server = os.environ.get("QUOTA_BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432")
-    name = f"quota_bench_{os.getpid()}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield f"{server}/{name}"
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
 def _in_database(url: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Settings name one database for a process, so each has a process of its own."""
-    command = [sys.executable, __file__, "--inside", f"--seconds={options.seconds}", f"--processes={options.processes}"]
-    environment = os.environ | {
-        "DATABASE_URL": url,
-        "DJANGO_SETTINGS_MODULE": "backoffice.settings.test",
-        "PYTHONPATH": str(ROOT),
-    }
-    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
-    measured: dict[str, Any] = json.loads(run.stdout)
+    arguments = ("--inside", f"--seconds={options.seconds}", f"--processes={options.processes}")
+    measured: dict[str, Any] = surroundings.run("quota.py", *arguments, database=url)
     return measured
 
 
 def _measure(seconds: float, processes: int) -> dict[str, Any]:
-    import django
-
-    django.setup()
+    version = surroundings.set_up()
     from django.conf import settings
-    from django.core.management import call_command
-    from django.db import connection
 
-    call_command("migrate", verbosity=0)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT sqlite_version()" if connection.vendor == "sqlite" else "SHOW server_version")
-        version = cursor.fetchone()[0]
     _set_limit(NO_CAP)
     stock = _throughput(_update_each, seconds, processes)
     _set_limit(NO_CAP)
@@ -235,17 +192,6 @@ def _used() -> int:
     counter = RequestCounter.objects.get(period="month")
     assert not counter.leased
     return counter.used
-
-
-def _machine() -> dict[str, Any]:
-    import django
-
-    return {
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "django": django.get_version(),
-    }
 
 
 def _report(name: str, measured: dict[str, Any]) -> None:

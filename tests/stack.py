@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -14,14 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.process import RunningCloud, running
+from tests import databases
 
 ROOT = Path(__file__).resolve().parent.parent
 USERNAME, PASSWORD = "editor", "a-long-test-password"
 START_SECONDS = 30
+PREPARE = f"""
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("sync_schedules", verbosity=0)
+call_command("createsuperuser", interactive=False, username={USERNAME!r}, email="", verbosity=0)
+call_command("create_buckets", verbosity=0, origin=["http://127.0.0.1:8000"])
+"""
 
 
 class Stack:
-    """Starts and stops the processes. Their data, SQLite database and cache are in `data_dir`."""
+    """Starts and stops the processes. Their data is in `data_dir`: cache, logs and, unless DATABASE_URL says otherwise,
+    the database.
+    """
 
     def __init__(self, cloud: RunningCloud, data_dir: Path, **environment: str) -> None:
         self.cloud = cloud
@@ -41,30 +50,43 @@ class Stack:
 
     def manage(self, *arguments: str, **environment: str) -> str:
         """Run a management command to its end and return what it printed."""
-        done = subprocess.run(
+        done = self._run(*arguments, **environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def outcome(self, *arguments: str) -> tuple[int, str]:
+        """The exit status of a management command, and all that it said."""
+        done = self._run(*arguments)
+        return done.returncode, (done.stdout + done.stderr).strip()
+
+    def _run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+
+    def python(self, code: str, **environment: str) -> str:
+        """Run code in the product and return what it printed."""
+        return self.manage("shell", "-v0", "-c", code, **environment)
 
     def prepare(self) -> None:
         """Database, schedules, superuser and the three buckets."""
-        self.manage("migrate", "--verbosity=0")
-        self.manage("sync_schedules")
-        self.manage(
-            "createsuperuser",
-            "--noinput",
-            f"--username={USERNAME}",
-            "--email=",
-            DJANGO_SUPERUSER_PASSWORD=PASSWORD,
-        )
-        self.manage("create_buckets", "--origin=http://127.0.0.1:8000")
+        self.python(PREPARE, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
+
+    @contextlib.contextmanager
+    def copy(self, data_dir: Path) -> Iterator["Stack"]:
+        """Another one on the same cloud, with a copy of the database. While this one's processes do not run."""
+        with databases.copy(self.environment["DATABASE_URL"], data_dir) as url:
+            other = Stack(self.cloud, data_dir, DATABASE_URL=url)
+            try:
+                yield other
+            finally:
+                other.stop()
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         with (self.data_dir / f"{arguments[0]}.log").open("ab") as log:
@@ -92,9 +114,8 @@ class Stack:
         return self.start("worker", **environment)
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Read the product's database."""
-        with contextlib.closing(sqlite3.connect(self.data_dir / "db.sqlite3", timeout=20)) as connection:
-            return connection.execute(sql, parameters).fetchall()
+        """Ask the product's database; a placeholder is `?`."""
+        return databases.query(self.environment["DATABASE_URL"], sql, *parameters)
 
     def log(self, name: str) -> str:
         return (self.data_dir / f"{name}.log").read_text()

@@ -2,70 +2,49 @@
 
 import os
 import signal
-from collections import Counter
 
 import pytest
 
+from tests import livejobs
 from tests.faultproxy import FaultProxy
-from tests.pictures import jpeg
 from tests.stack import Stack, kill_tree, running_stack, wait_for
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
 
 IMAGES = 8
-RENDITIONS = IMAGES * 6
+RENDITIONS = IMAGES * livejobs.RENDITIONS
 RESTART_SECONDS = 15  # about 3 s, and some for a busy machine; far below each lease and retry
-START_JOB = """
-from django.core.files.uploadedfile import SimpleUploadedFile
-from django.contrib.auth.models import User
-from media_catalog import jobs
-from media_catalog.models import Bucket
-from media_catalog.services import uploads
-body = open({path!r}, "rb").read()
-bucket = Bucket.objects.get(role="originals")
-images = [
-    uploads.store(file=SimpleUploadedFile("p.jpg", body), name=f"{{n}}.jpg", caption="", bucket=bucket, user=None)
-    for n in range({count})
-]
-print(jobs.start(kind="make_renditions", user=User.objects.get(), images=[image.pk for image in images]).pk)
-"""
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    with running_stack(tmp_path_factory.mktemp("prepared")) as prepared:
+        yield prepared
 
 
 @pytest.fixture
-def stack(tmp_path):
-    with running_stack(tmp_path) as stack:
+def stack(prepared, tmp_path):
+    with prepared.copy(tmp_path) as stack:
         yield stack
 
 
 @pytest.fixture
 def proxy(stack):
-    host, port = stack.cloud.endpoint_url.removeprefix("http://").split(":")
-    proxy = FaultProxy((host, int(port)))
-    yield proxy
-    proxy.close()
+    with livejobs.proxied(stack) as proxy:
+        yield proxy
 
 
 @pytest.fixture
-def job(stack, tmp_path) -> int:
-    picture = tmp_path / "picture.jpg"
-    picture.write_bytes(jpeg(900, 700))
-    return int(stack.manage("shell", "-v0", "-c", START_JOB.format(path=str(picture), count=IMAGES)))
+def job(stack) -> int:
+    return livejobs.start_job_of(stack, IMAGES, width=900, height=700)
 
 
 def _worker_behind(proxy: FaultProxy, stack: Stack):
-    return stack.start_worker(AWS_ENDPOINT_URL=f"http://127.0.0.1:{proxy.port}")
-
-
-def _finished(stack: Stack, job: int) -> bool:
-    return stack.query("SELECT state FROM media_catalog_job WHERE id = ?", job) == [("finished",)]
+    return stack.start_worker(**livejobs.behind(proxy))
 
 
 def _items(stack: Stack, state: str) -> int:
     return stack.query("SELECT count(*) FROM media_catalog_jobitem WHERE state = ?", state)[0][0]
-
-
-def _puts(stack: Stack, mark) -> Counter[str]:
-    return Counter(entry.key for entry in stack.cloud.access_log.since(mark) if entry.operation == "PutObject")
 
 
 def _completes(stack: Stack, job: int) -> None:
@@ -73,7 +52,7 @@ def _completes(stack: Stack, job: int) -> None:
     before = _items(stack, "done")
     stack.start_worker()
     wait_for(lambda: _items(stack, "done") > before, RESTART_SECONDS)
-    wait_for(lambda: _finished(stack, job), 60)
+    livejobs.wait_until_finished(stack, job, 60)
     assert _items(stack, "done") == IMAGES
     assert stack.query("SELECT count(*) FROM media_catalog_rendition") == [(RENDITIONS,)]
 
@@ -91,7 +70,7 @@ def test_a_stop_in_the_middle_lets_the_running_item_end(stack, proxy, job):
     assert 1 < _items(stack, "done") < IMAGES
     _completes(stack, job)
     assert stack.query("SELECT DISTINCT attempts FROM media_catalog_jobitem") == [(1,)]
-    assert _puts(stack, mark).total() == RENDITIONS
+    assert livejobs.puts(stack, mark).total() == RENDITIONS
 
 
 def test_a_stop_in_the_middle_hands_back_what_cannot_end(stack, proxy, job):
@@ -107,9 +86,9 @@ def test_a_stop_in_the_middle_hands_back_what_cannot_end(stack, proxy, job):
     assert rows == [("queued", 0, "", None)]
     _completes(stack, job)
     assert stack.query("SELECT DISTINCT attempts FROM media_catalog_jobitem") == [(1,)]
-    assert _puts(stack, mark).total() <= RENDITIONS + 1
+    assert livejobs.puts(stack, mark).total() <= RENDITIONS + 1
     spent = "SELECT sum(json_extract(requests, '$.s3_tier1')) FROM media_catalog_jobitem"
-    assert stack.query(spent) == [(_puts(stack, mark).total(),)]
+    assert stack.query(spent) == [(livejobs.puts(stack, mark).total(),)]
 
 
 def test_a_worker_killed_between_put_and_row_repeats_at_most_that_put(stack, proxy, job):
@@ -122,7 +101,7 @@ def test_a_worker_killed_between_put_and_row_repeats_at_most_that_put(stack, pro
 
     assert _items(stack, "running") == 1
     _completes(stack, job)
-    assert _puts(stack, mark).total() <= RENDITIONS + 1
+    assert livejobs.puts(stack, mark).total() <= RENDITIONS + 1
 
 
 def test_one_process_of_the_pool_killed_is_made_good_by_the_others(stack, proxy, job):
@@ -134,5 +113,6 @@ def test_one_process_of_the_pool_killed_is_made_good_by_the_others(stack, proxy,
 
     os.kill(int(holder.split(":")[1]), signal.SIGKILL)
 
-    wait_for(lambda: _finished(stack, job), 30)
+    livejobs.wait_until_finished(stack, job, 30)
     assert _items(stack, "done") == IMAGES
+    assert livejobs.restarts(stack) == 0

@@ -159,6 +159,7 @@ def _make(service: str) -> Any:
     # before-send sees each wire attempt, retries and pages included; handlers must be there before the client.
     session.events.register("before-send", _before_send)
     config = Config(
+        user_agent="backoffice",  # botocore's own, of many parts, is put together twice for each request
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},

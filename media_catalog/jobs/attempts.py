@@ -4,10 +4,19 @@ import logging
 import random
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from media_catalog.exceptions import AwsNotFound, AwsThrottled, AwsUnavailable, BackofficeError, ImageHeld, QuotaRefused
+from media_catalog.exceptions import (
+    AwsNotFound,
+    AwsThrottled,
+    AwsUnavailable,
+    BackofficeError,
+    ImageHeld,
+    MeterUnavailable,
+    QuotaRefused,
+)
 from media_catalog.models import Image, Job, JobItem
 from media_catalog.quota import reservations
 from media_catalog.services.sentences import sentence
@@ -15,13 +24,13 @@ from media_catalog.services.sentences import sentence
 from .kinds import KINDS, Outcome
 
 logger = logging.getLogger(__name__)
-PASSING = (AwsThrottled, AwsUnavailable)  # faults that may be over at the next try; all others are final
+PASSING = (AwsThrottled, AwsUnavailable, MeterUnavailable)  # may be over at the next try; all other faults are final
 GROWTH = 5  # each wait is so many times the one before
 JITTER = 0.25  # part of a wait by which it is longer or shorter, so that items do not come back all at once
 
 
 def outcome_of(job: Job, item: JobItem) -> Outcome:
-    """Run the item, claimed for this attempt, and say how it ended."""
+    """Run the item, claimed for this attempt, and say how it ended. Database errors that may pass are raised."""
     kind = KINDS[job.kind]
     image = None
     if kind.takes_images and item.image_id:
@@ -32,6 +41,8 @@ def outcome_of(job: Job, item: JobItem) -> Outcome:
         return kind.run(image, job.options)
     except BackofficeError as error:
         return _after(error, job, item)
+    except (InterfaceError, OperationalError):  # nothing that the item can help
+        raise
     except Exception:  # one bad item must not take the rest of its chunk along
         logger.exception("item %s of job %s failed", item.pk, job.pk)
         return Outcome(

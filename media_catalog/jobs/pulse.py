@@ -34,28 +34,27 @@ class Pulses:
         self._rest = b""
         self._states: dict[int, str] = {}
 
-    def read(self) -> int:
-        """Take in what was said since; returns how many times a task was begun or ended."""
+    def read(self) -> tuple[int, dict[int, str]]:
+        """How many times a task was begun or ended since, and what those were last at who are gone without a word."""
+        dead = [pid for pid in self._states if not holder.runs(pid)]  # first: who ends says so before it is gone
+        tasks = sum(self._note(line) for line in self._lines())
+        return tasks, {pid: self._states.pop(pid) for pid in dead if pid in self._states}
+
+    def _lines(self) -> list[str]:
         try:
             while data := os.read(self._pipe, 65536):
                 self._rest += data
         except BlockingIOError:
             pass
         *lines, self._rest = self._rest.split(b"\n")
-        return sum(self._note(line.decode()) for line in lines)
-
-    def lost(self) -> list[int]:
-        """Processes that are gone without a word, and were not at work."""
-        gone = [pid for pid in self._states if not holder.runs(pid)]
-        states = {pid: self._states.pop(pid) for pid in gone}
-        return [pid for pid, state in states.items() if state != BUSY]
+        return [line.decode() for line in lines]
 
     def _note(self, line: str) -> bool:
         pid, state = line.split()
-        if state == ENDED:
-            self._states.pop(int(pid), None)
-        else:
+        if state != ENDED:
             self._states[int(pid)] = state
+        elif self._states.get(int(pid)) != BUSY:  # one that ends in the middle of a task leaves it
+            self._states.pop(int(pid), None)
         return state in (BUSY, IDLE)
 
 

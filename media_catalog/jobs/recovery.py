@@ -6,6 +6,7 @@ is there to mend.
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
@@ -13,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_q.brokers import get_broker
 from django_q.models import OrmQ
+from django_q.signing import SignedPackage
 
 from media_catalog.models import Job, JobItem
 
@@ -20,6 +22,7 @@ from . import holder
 from .ending import finish_if_done
 from .enqueue import RUN_CHUNK, dispatch_due
 
+UPDATE_BATCH = 2000
 logger = logging.getLogger(__name__)
 
 
@@ -33,8 +36,8 @@ def take_over() -> int:
         for task in OrmQ.objects.filter(lock__gt=timezone.now()):
             if task.func() == RUN_CHUNK:
                 OrmQ.objects.filter(pk=task.pk).update(lock=timezone.now())
-    elif not get_broker().queue_size():  # Redis forgets a task when it hands it out
-        JobItem.objects.filter(state=JobItem.State.QUEUED, worker="").put_back()
+    else:
+        _put_back_taken()
     return recover()
 
 
@@ -73,6 +76,19 @@ def _put_back_orphans() -> int:
         finished_at=now,
     )
     return orphans.put_back()
+
+
+def _put_back_taken() -> None:
+    """Items that nobody has begun and whose task was handed out: Redis forgets a task then."""
+    broker = get_broker()
+    tasks: list[dict[str, Any]] = [
+        SignedPackage.loads(task) for task in broker.connection.lrange(broker.list_key, 0, -1)
+    ]
+    there = {item for task in tasks if task["func"] == RUN_CHUNK for item in task["args"][1]}
+    waiting = JobItem.objects.filter(state=JobItem.State.QUEUED, worker="", dispatched_at__isnull=False)
+    taken = [item for item in waiting.values_list("pk", flat=True) if item not in there]
+    for first in range(0, len(taken), UPDATE_BATCH):
+        waiting.filter(pk__in=taken[first : first + UPDATE_BATCH]).put_back()
 
 
 def _put_back_lost() -> int:

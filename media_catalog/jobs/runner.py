@@ -4,6 +4,8 @@ django-q2 delivers at least once; the claim makes each item run once at a time, 
 what a killed worker had begun is completed, not repeated. What a stopping worker does not finish is put back.
 """
 
+import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ from .ending import finish_if_done
 from .enqueue import dispatch
 from .kinds import KINDS, Outcome
 
+logger = logging.getLogger(__name__)
 LEASE_SHARE = 0.8  # of the lease for AWS calls, so that an item ends before somebody else may take it
 BEAT_SECONDS = 1.0  # between two signs of life in the job's row, which all its workers write
 TURN_SECONDS = 1.0  # until an item is looked at again whose image another job is working at
@@ -34,8 +37,17 @@ TURN_SECONDS = 1.0  # until an item is looked at again whose image another job i
 def run_chunk(job_id: int, item_ids: Sequence[int]) -> None:
     """Run the items that are still queued. What is left when JOB_CHUNK_SECONDS are over becomes a new task.
 
-    What is left when the worker stops is dispatched by the recovery of the next one.
+    What is left when the worker stops is dispatched by the recovery of the next one. A fault that is no item's own, as
+    when the database is away, ends this process: only what the dead hold is certainly nobody's, and put back.
     """
+    try:
+        _run_chunk(job_id, item_ids)
+    except Exception:
+        logger.exception("a chunk of job %s was left", job_id)
+        sys.exit(1)
+
+
+def _run_chunk(job_id: int, item_ids: Sequence[int]) -> None:
     job = Job.objects.select_related("requested_by").filter(pk=job_id).first()
     if job is None or not _may_run(job):
         return

@@ -7,26 +7,26 @@ stops or dies: see cluster.py.
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F
 from django.utils import timezone
 
 from media_catalog.models import Worker
 
 from . import enqueue, holder, recovery
-from .pulse import Pulses
+from .pulse import BUSY, Pulses
 
 TICK_SECONDS = 1.0  # between two looks at the cluster, and for items that wait for their next try
 RECOVER_SECONDS = 10.0
-FAST_DEATH_SECONDS = 10.0  # a cluster that does not live so long is not started again: something is wrong with it
 logger = logging.getLogger(__name__)
 
 
@@ -36,25 +36,26 @@ class Supervisor:
     def __init__(self) -> None:
         self._stopping = False
         self._lifeline = -1  # our end of it
-        self._recovered_at = 0.0
+        self._recovered_at = -math.inf
         self._busy = False  # since the last sign of life
+        self._restarts = 0
         self._me = holder.me() or holder.here()
 
     def run(self) -> None:
-        """Raises SystemExit, with the reason, when the cluster ends by itself."""
+        """Raises SystemExit, with the reason, when the cluster ends by itself. One that was killed is started anew."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
         self._sign_on()
         while not self._stopping:
-            begun = time.monotonic()
             code = self._run_cluster()
             if self._stopping:
                 break
-            if code or time.monotonic() - begun < FAST_DEATH_SECONDS:
+            if code is not None:
                 sys.exit(f"The cluster ended with {code}.")
             logger.warning("the cluster is started anew")
-            Worker.objects.filter(name=self._me).update(restarts=F("restarts") + 1)
-        Worker.objects.filter(name=self._me).delete()
+            self._restarts += 1
+            self._recovered_at = -math.inf
+        _attempt(self._sign_off)
 
     def _sign_on(self) -> None:
         """Say that we live, and that those do not that were killed here before they could sign off."""
@@ -63,9 +64,12 @@ class Supervisor:
                 worker.delete()
         Worker.objects.get_or_create(name=self._me)
 
-    def _run_cluster(self) -> int:
-        """Its exit status; 0 also when it was ended here, because it had lost a process that it cannot do without."""
-        recovery.take_over()
+    def _sign_off(self) -> None:
+        Worker.objects.filter(name=self._me).delete()
+
+    def _run_cluster(self) -> int | None:
+        """Its exit status; None when it, or a process that it cannot do without, was killed."""
+        _attempt(recovery.take_over)
         connection.close()
         inner, self._lifeline = os.pipe()
         reader, writer = os.pipe()
@@ -76,45 +80,47 @@ class Supervisor:
         if self._stopping:  # told so while it started
             self._cut()
         code = self._watch(process, Pulses(reader))
+        self._cut()
         signal.alarm(0)
         _kill_group(process)  # what is left when its head was killed
         os.close(reader)
-        self._cut()
         return code
 
-    def _watch(self, process: subprocess.Popen[bytes], pulses: Pulses) -> int:
-        lost: list[int] = []
-        while True:
-            try:
-                code = process.wait(TICK_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._busy |= bool(pulses.read())
-                gone = pulses.lost()
-                if gone and not lost and not self._stopping:
-                    logger.warning("processes %s of the cluster died while they waited", gone)
-                    lost = gone
-                    self._cut()
-                self._tend()
-            else:
-                return 0 if lost else code
+    def _watch(self, process: subprocess.Popen[bytes], pulses: Pulses) -> int | None:
+        broken = False
+        while (code := _exit_status(process)) is None:
+            broken |= self._is_broken(pulses)
+            if broken:
+                self._cut()
+            elif not self._stopping:  # else it would dispatch to itself what it puts back
+                _attempt(self._tend)
+        broken |= self._is_broken(pulses)
+        return None if broken or code < 0 else code
+
+    def _is_broken(self, pulses: Pulses) -> bool:
+        """Whether processes were killed while they waited. Those killed at work are replaced by the cluster itself."""
+        tasks, gone = pulses.read()
+        self._busy |= bool(tasks)
+        if gone:
+            self._recovered_at = -math.inf  # at once, as they may have held items
+        waiting = [pid for pid, state in gone.items() if state != BUSY]
+        if waiting and not self._stopping:
+            logger.warning("processes %s of the cluster died while they waited", waiting)
+        return bool(waiting)
 
     def _tend(self) -> None:
-        """Say that we live, dispatch what waits for its next try and, now and then, recover."""
-        try:
-            if time.monotonic() > self._recovered_at + RECOVER_SECONDS:
-                self._recovered_at = time.monotonic()
-                self._beat()
-                recovery.recover()
-            else:
-                enqueue.dispatch_due()
-        except Exception:  # database or broker away: the next tick tries again
-            logger.exception("not tended to")
-            connection.close()
+        """Dispatch what waits for its next try and, now and then, say that we live and recover."""
+        if time.monotonic() < self._recovered_at + RECOVER_SECONDS:
+            enqueue.dispatch_due()
+            return
+        self._recovered_at = time.monotonic()
+        self._beat()
+        recovery.recover()
 
     def _beat(self) -> None:
         now = timezone.now()
         signs = {"beat_at": now, "busy_at": now} if self._busy else {"beat_at": now}
-        Worker.objects.filter(name=self._me).update(**signs)
+        Worker.objects.filter(name=self._me).update(restarts=self._restarts, **signs)
         self._busy = False
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
@@ -128,6 +134,23 @@ class Supervisor:
             lifeline, self._lifeline = self._lifeline, -1
             os.close(lifeline)
             signal.alarm(settings.WORKER_STOP_SECONDS)
+
+
+def _attempt(step: Callable[[], object]) -> None:
+    """What fails, as the database or the broker is away, is tried again with the next tick."""
+    try:
+        step()
+    except Exception:
+        logger.exception("not tended to")
+        connection.close()
+
+
+def _exit_status(process: subprocess.Popen[bytes]) -> int | None:
+    """Waits for a tick; None when it still runs then."""
+    try:
+        return process.wait(TICK_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _start_cluster(lifeline: int, pulses: int) -> subprocess.Popen[bytes]:

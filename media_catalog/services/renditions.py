@@ -192,8 +192,10 @@ def _save(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[Renditi
             return None, Leftover.objects.create(**place)
         if not Preset.objects.select_for_update().filter(pk=preset.pk).exists():
             return None, Leftover.objects.create(**place)
-        before = Rendition.objects.filter(image=image, preset=preset).select_related("bucket").first()
-        rendition, _created = Rendition.objects.update_or_create(image=image, preset=preset, defaults=values)
-        if before is None or (before.bucket, before.key) == (rendition.bucket, rendition.key):
+        # The image is locked, so nobody else writes this row: update_or_create would cost five statements more.
+        before = Rendition.objects.filter(image=image, preset=preset).order_by("pk").first()
+        rendition = Rendition(pk=before.pk if before else None, image=image, preset=preset, **values)
+        rendition.save()
+        if before is None or (before.bucket_id, before.key) == (rendition.bucket_id, rendition.key):
             return rendition, None
-        return rendition, Leftover.objects.create(bucket=before.bucket, key=before.key)
+        return rendition, Leftover.objects.create(bucket_id=before.bucket_id, key=before.key)
