@@ -1,20 +1,27 @@
 """Presets: how renditions are made."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, F, Q, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from media_catalog.models import Preset
+from media_catalog import jobs
+from media_catalog.models import Image, Preset
 
+from . import confirmation
 from .base import BackofficeAdmin
+from .history import staff
+from .renditions import has_stale
 
 
 @admin.register(Preset)
@@ -36,16 +43,38 @@ class PresetAdmin(BackofficeAdmin):
 
     @admin.display(description=_("stale renditions"))
     def stale(self, preset: Any) -> str:
-        """With the way to the images that have them, where Make renditions… regenerates them at a known cost."""
+        """How many, with the way to the confirmation that regenerates them at a known cost."""
         count = preset.made - preset.current if preset.active and preset.pk else 0
         if not count:
             return "–"
-        url = reverse("admin:media_catalog_image_changelist") + "?renditions=stale"
+        url = reverse("admin:media_catalog_preset_regenerate", args=[preset.pk])
         words = gettext("%(stale)s of %(made)s, regenerate…") % {
             "stale": number_format(count, force_grouping=True),
             "made": number_format(preset.made, force_grouping=True),
         }
         return format_html('<a href="{}">{}</a>', url, words)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.regenerate)
+        return [path("<int:pk>/regenerate/", view, name="media_catalog_preset_regenerate"), *super().get_urls()]
+
+    def regenerate(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The confirmation of a job on the images whose rendition of this preset is stale."""
+        if not request.user.has_perm("media_catalog.make_renditions_image"):
+            raise PermissionDenied
+        preset = get_object_or_404(Preset, pk=pk)
+        ids = list(Image.objects.filter(has_stale(preset)).order_by("pk").values_list("pk", flat=True))
+        scope = gettext("Stale renditions of preset %(preset)s") % {"preset": preset}
+        selection = confirmation.Selection(
+            ids=ids,
+            kind="make_renditions",
+            options={},
+            back=reverse("admin:media_catalog_preset_changelist"),
+            back_label=gettext("Presets"),
+            start=partial(jobs.start, kind="make_renditions", user=staff(request), images=ids, scope=scope),
+        )
+        asked = confirmation.Question(title=gettext("Regenerate stale renditions"), button=gettext("Regenerate"))
+        return confirmation.confirm_or_start(self, request, selection, asked)
 
     @admin.display(description=_("box"))
     def box(self, preset: Preset) -> str:

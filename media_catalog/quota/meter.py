@@ -31,7 +31,7 @@ from .periods import day_of
 from .request_classes import classify
 
 logger = logging.getLogger(__name__)
-RESERVED_START = 8  # units of a reservation's first block: about what one image takes
+RESERVED_START = 32  # units of a reservation's first block: about what a few images take
 _tally: ContextVar[Counter[str] | None] = ContextVar("tally", default=None)
 _leasing: ContextVar["Leasing | None"] = ContextVar("leasing", default=None)
 

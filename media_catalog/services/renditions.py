@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, Subquery
 from django.utils import timezone
 
 from media_catalog.aws import s3
@@ -184,16 +185,31 @@ def _put(bucket: str, key: str, made: Made, *, immutable: bool, overwrite: bool)
 
 def _save(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[Rendition | None, Leftover | None]:
     """The saved row, and the object that is superfluous now: the replaced one or, without image or preset, our own."""
+    try:
+        return _save_locked(image, preset, values)
+    except IntegrityError:  # the preset was deleted between our look and the commit
+        return _save_locked(image, preset, values)
+
+
+def _save_locked(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[Rendition | None, Leftover | None]:
     place = {"bucket": values["bucket"], "key": values["key"]}
     with transaction.atomic():
-        if not Image.objects.select_for_update().filter(pk=image.pk).exists():
+        # The image is locked, so nobody else writes this row. All in one query: there are six for each image.
+        found = (
+            Image.objects.select_for_update()
+            .filter(pk=image.pk)
+            .values_list(
+                Exists(Preset.objects.filter(pk=preset.pk)),
+                Subquery(Rendition.objects.filter(image=image, preset=preset).order_by().values("pk")),
+            )
+        )
+        locked = list(found)
+        if not locked:
             # Another image may have this thumbnail key by now: ours lies there instead of its own, so that is stale.
             Rendition.objects.filter(**place).exclude(etag=values["etag"]).update(source_etag="")
+        if not locked or not locked[0][0]:
             return None, Leftover.objects.create(**place)
-        if not Preset.objects.select_for_update().filter(pk=preset.pk).exists():
-            return None, Leftover.objects.create(**place)
-        # The image is locked, so nobody else writes this row: update_or_create would cost five statements more.
-        before = Rendition.objects.filter(image=image, preset=preset).order_by("pk").first()
+        before = Rendition.objects.get(pk=locked[0][1]) if locked[0][1] else None
         rendition = Rendition(pk=before.pk if before else None, image=image, preset=preset, **values)
         rendition.save()
         if before is None or (before.bucket_id, before.key) == (rendition.bucket_id, rendition.key):

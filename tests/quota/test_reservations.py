@@ -175,16 +175,16 @@ class TestReservation:
         reservation = reserve(40, seconds=60)
         dead = meter.Leasing(reservation)
         token = meter._leasing.set(dead)
-        get(2)  # of a block of 8
+        get(2)  # of a block of 10, a quarter
         meter._leasing.reset(token)
 
         at(NOON + timedelta(seconds=settings.QUOTA_BLOCK_SECONDS + 61))
-        assert reservations.sweep() == (8, 1)
+        assert reservations.sweep() == (10, 1)
 
-        assert counter() == (8, 0, 0)
-        assert RequestCounter.objects.get(period="month").written_off == 8
+        assert counter() == (10, 0, 0)
+        assert RequestCounter.objects.get(period="month").written_off == 10
         [row] = RequestUsage.objects.filter(operation="written off").values_list("estimated", "count")
-        assert row == (True, 8)
+        assert row == (True, 10)
 
     def test_goes_over_into_the_new_month(self, at: Clock) -> None:
         set_limit("s3_tier2", 20)
