@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from media_catalog.aws import bucket_settings, s3
+from media_catalog.aws import bucket_settings, client, s3
 from media_catalog.exceptions import AwsConflict, AwsDenied, BucketRefused
 from media_catalog.models import Bucket, Image, Rendition
 
@@ -44,6 +44,11 @@ def sync() -> SyncResult:
         gone = Bucket.objects.exclude(name__in=[info.name for info in found])
         missing = gone.filter(missing_since=None).update(missing_since=now)
     return SyncResult(seen=len(found), added=len({info.name for info in found} - known), missing=missing)
+
+
+def regions() -> list[str]:
+    """Where a bucket can be created. No request."""
+    return client.regions()
 
 
 def three_are_ready() -> bool:

@@ -82,9 +82,12 @@ def stream(bucket: Bucket, key: str) -> s3_objects.Stream | None:
 def picture(bucket: Bucket, key: str) -> tuple[bytes, str] | None:
     """The bytes of an image to show and their type, by what they are; None when it is gone. One GET.
 
-    Raises ImageRefused when it is no image that we accept, and ObjectTooLarge above IMAGE_MAX_BYTES.
+    Raises ImageRefused when it is no image that we accept, and ObjectRefused above IMAGE_MAX_BYTES, unread.
     """
-    content = s3.get_object(bucket.name, key, max_bytes=settings.IMAGE_MAX_BYTES)
+    try:
+        content = s3.get_object(bucket.name, key, max_bytes=settings.IMAGE_MAX_BYTES)
+    except s3.ObjectTooLarge as error:
+        raise ObjectRefused("too_large", size=error.size, limit=settings.IMAGE_MAX_BYTES) from error
     if content is None:
         return None
     found = probe(io.BytesIO(content.body), limits=image_limits())
