@@ -6,7 +6,7 @@ from django.contrib.admin.models import LogEntry
 from media_catalog.aws import listing, s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.models import Bucket, Image, Job, RequestLimit
-from media_catalog.services import objects
+from media_catalog.services import objects, renditions
 from tests.aws.faults import s3_error, serving
 from tests.pictures import encoded, jpeg, picture, upload_file
 
@@ -62,8 +62,6 @@ class TestBrowsing:
         assert back == [["2", "3"], ["0", "1"]]
 
     def test_what_the_catalogue_knows_is_said_in_two_queries(self, admin_client, originals, store):
-        from media_catalog.services import renditions
-
         image = store()
         renditions.make(image=image)
 
@@ -150,8 +148,6 @@ class TestDetails:
         assert admin_client.get(page(bucket, "picture", key="p.jpg")).status_code == 415
 
     def test_the_preview_of_a_catalogued_image_costs_nothing_more(self, admin_client, originals, store, cloud):
-        from media_catalog.services import renditions
-
         image = store()
         renditions.make(image=image)
         mark = cloud.access_log.mark()
@@ -262,8 +258,6 @@ class TestDeleting:
         assert _keys(originals) == [image.key]
 
     def test_a_rendition_counts_as_not_made(self, admin_client, originals, store):
-        from media_catalog.services import renditions
-
         image = store()
         renditions.make(image=image)
         thumbnail = image.renditions.get(preset__slug="thumbnail")
