@@ -6,14 +6,24 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.formats import number_format
+from django.utils.functional import Promise
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog.models import RequestClass
 from media_catalog.quota import reservations
 from media_catalog.quota.summary import LimitSummary, summaries
 from media_catalog.services.sentences import shortfall
+
+# As the price list has them: its first class holds PUT, COPY, POST and LIST, its second GET and all other.
+SHORT: Mapping[str, str | Promise] = {
+    RequestClass.S3_TIER1.value: gettext_lazy("PUT-class"),
+    RequestClass.S3_TIER2.value: gettext_lazy("GET-class"),
+    RequestClass.REKOGNITION_IMAGE.value: gettext_lazy("Rekognition"),
+    RequestClass.LAMBDA_INVOCATION.value: gettext_lazy("Lambda"),
+    RequestClass.FREE.value: gettext_lazy("free"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,25 +63,18 @@ def cost_context(requests: Mapping[str, int], *, bulk: bool = False) -> dict[str
 
 
 def in_words(requests: Mapping[str, int]) -> str:
-    """“2 S3 PUT, COPY, POST, LIST and 1 free of charge”; “no requests”."""
-    parts = [
-        f"{number_format(requests[cls], force_grouping=True)} {_words(cls)}"
-        for cls in RequestClass
-        if requests.get(cls)
-    ]
-    return get_text_list(parts, _("and")) if parts else _("no requests")
+    """“2 PUT-class, 6 GET-class and 2 free requests”; “no requests”."""
+    counts = [(requests[cls], words) for cls, words in SHORT.items() if requests.get(cls)]
+    if not counts:
+        return _("no requests")
+    listed = get_text_list(
+        [f"{number_format(count, force_grouping=True)} {words}" for count, words in counts], _("and")
+    )
+    return ngettext("%(listed)s request", "%(listed)s requests", sum(count for count, _words in counts)) % {
+        "listed": listed
+    }
 
 
 def spent_in_words(spent: Mapping[str, int]) -> str:
-    """“This page cost 1 request (1 S3 PUT, COPY, POST, LIST).”"""
-    count = sum(spent.values())
-    if not count:
-        return _("This page cost no request.")
-    said = ngettext(
-        "This page cost %(count)d request (%(classes)s).", "This page cost %(count)d requests (%(classes)s).", count
-    )
-    return said % {"count": count, "classes": in_words(spent)}
-
-
-def _words(request_class: RequestClass) -> str:
-    return _("free of charge") if request_class is RequestClass.FREE else str(request_class.label)
+    """“This page cost 1 PUT-class request.”"""
+    return _("This page cost %(requests)s.") % {"requests": in_words(spent)}

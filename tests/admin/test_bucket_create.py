@@ -23,7 +23,7 @@ SETTINGS = {
 }
 
 
-def _data(**changes):
+def creation(**changes):
     name = f"new-{secrets.token_hex(6)}"
     return {"name": name, "region": "us-east-1", "role": "general", "accepts": "images", **SETTINGS, **changes}
 
@@ -44,7 +44,7 @@ def test_the_form_offers_secure_defaults(admin_client, cloud, db):
 
 
 def test_costs_are_shown_before_and_met(admin_client, originals):
-    data = _data()
+    data = creation()
     response = admin_client.post(ADD, data)
     assert not Bucket.objects.filter(name=data["name"]).exists()
     shown = {line.limit.request_class: line.requests for line in response.context["cost_lines"]}
@@ -59,7 +59,7 @@ def test_costs_are_shown_before_and_met(admin_client, originals):
 
 
 def test_the_settings_are_at_s3(admin_client, originals, cloud):
-    data = _data(temp_days="3")
+    data = creation(temp_days="3")
     mark = cloud.access_log.mark()
 
     admin_client.post(ADD, {**data, "confirm": "1"})
@@ -89,7 +89,7 @@ def test_the_settings_are_at_s3(admin_client, originals, cloud):
 
 
 def test_only_what_is_chosen_is_sent(admin_client, originals, cloud):
-    data = _data(multipart_days="0", old_versions_days="0", encryption="aws:kms")
+    data = creation(multipart_days="0", old_versions_days="0", encryption="aws:kms")
     for name in ("block_public_access", "versioning", "cors"):
         del data[name]
     mark = cloud.access_log.mark()
@@ -104,7 +104,7 @@ def test_only_what_is_chosen_is_sent(admin_client, originals, cloud):
 def test_new_ones_are_paired(admin_client, originals, role):
     alone = Bucket.objects.create(name="alone", role="renditions" if role == "originals" else "originals")
     partner = "renditions_bucket" if role == "originals" else "originals_bucket"
-    data = _data(role=role, confirm="1", **{partner: alone.pk})
+    data = creation(role=role, confirm="1", **{partner: alone.pk})
 
     admin_client.post(ADD, data)
 
@@ -131,20 +131,20 @@ def test_bad_input_is_said_at_its_field(admin_client, originals, cloud, changes,
     changes = {name: free.pk if value == "R" else value for name, value in changes.items()}
     mark = cloud.access_log.mark()
 
-    response = admin_client.post(ADD, _data(confirm="1", **changes))
+    response = admin_client.post(ADD, creation(confirm="1", **changes))
 
     assert said in " ".join(response.context["form"].errors[field])
     assert not cloud.access_log.since(mark)
 
 
 def test_a_name_that_is_known_or_ours_is_refused_with_what_to_do(admin_client, originals, cloud):
-    response = admin_client.post(ADD, _data(name=originals.name, confirm="1"))
+    response = admin_client.post(ADD, creation(name=originals.name, confirm="1"))
     assert "has this name already" in response.context["form"].errors["name"][0]
 
     name = f"unseen-{secrets.token_hex(6)}"
     s3.create_bucket(name, region="us-east-1")
     mark = cloud.access_log.mark()
-    response = admin_client.post(ADD, _data(name=name, confirm="1"))
+    response = admin_client.post(ADD, creation(name=name, confirm="1"))
     assert "Synchronise with S3" in response.context["form"].errors["name"][0]
     assert cloud.access_log.operations(mark) == {"HeadBucket": 1}
     assert not Bucket.objects.filter(name=name).exists()
@@ -158,14 +158,14 @@ def test_a_name_of_another_owner_is_refused(admin_client, originals, settings, a
         server.script.extend(answers)
         settings.AWS_ENDPOINT_URL = server.url
         forget_clients()
-        response = admin_client.post(ADD, _data(confirm="1"))
+        response = admin_client.post(ADD, creation(confirm="1"))
 
     assert "taken by another account" in response.context["form"].errors["name"][0]
     assert len(server.log) == len(answers)
 
 
 def test_a_setting_that_fails_leaves_the_bucket_and_says_so(admin_client, originals, settings):
-    data = _data(confirm="1")
+    data = creation(confirm="1")
     denied = s3_error(403, "AccessDenied")
     with serving() as server:
         server.script.extend([Answer(status=404), Answer(), Answer(), denied])
@@ -184,7 +184,7 @@ def test_the_limit_refuses_before_anything_is_created(admin_client, originals, c
     RequestLimit.objects.filter(request_class="s3_tier2").update(limit=0)
     mark = cloud.access_log.mark()
 
-    response = admin_client.post(ADD, _data(confirm="1"))
+    response = admin_client.post(ADD, creation(confirm="1"))
 
     assert "Refused by quota" in response.context["form"].non_field_errors()[0]
     assert not cloud.access_log.since(mark)
@@ -193,7 +193,7 @@ def test_the_limit_refuses_before_anything_is_created(admin_client, originals, c
 def test_the_permission_is_needed(client, originals, staff_with):
     client.force_login(staff_with("view_bucket", "change_bucket"))
     assert client.get(ADD).status_code == 403
-    assert client.post(ADD, _data(confirm="1")).status_code == 403
+    assert client.post(ADD, creation(confirm="1")).status_code == 403
 
     client.force_login(staff_with("add_bucket"))
     assert client.get(ADD).status_code == 200

@@ -49,7 +49,7 @@ def test_a_check_finds_what_a_bare_bucket_lacks(admin_client, bare, cloud):
     }
     sent = cloud.access_log.operations(mark)
     assert sum(sent.values()) == sum(bucket_health.COST.values()) == 10
-    assert "2 S3 PUT, COPY, POST, LIST, 6 S3 GET" in response.content.decode()
+    assert "2 PUT-class, 6 GET-class and 2 free requests" in response.content.decode()
     assert LogEntry.objects.get().object_repr == bare.name
 
 

@@ -52,7 +52,7 @@ def _upload_deep(page: Page) -> None:
     page.get_by_role("navigation", name="Folders").get_by_role("link", name=NAME).click()
     for folder in ("2026/", "11/", "deep/", "er/"):
         page.get_by_role("link", name=folder, exact=True).click()
-    expect(page.get_by_text("This page cost 1 request")).to_be_visible()
+    expect(page.get_by_text("This page cost 1 PUT-class request")).to_be_visible()
     expect(page.get_by_role("link", name="two.txt")).to_be_visible()
 
 
