@@ -116,7 +116,11 @@ def create(*, name: str, region: str, role: str, accepts: str, partner: Bucket |
         s3.create_bucket(name, region=region)
     except (AwsDenied, AwsConflict) as error:
         raise BucketRefused("taken") from error
-    bucket = Bucket.objects.create(name=name, region=region, synced_at=timezone.now(), created_at=timezone.now())
+    now = timezone.now()
+    # A synchronisation may have seen it by now.
+    bucket, _created = Bucket.objects.update_or_create(
+        name=name, defaults={"region": region, "created_at": now, "synced_at": now, "missing_since": None}
+    )
     assign(bucket, role=role, accepts=accepts, partner=partner)
     return bucket
 

@@ -64,6 +64,7 @@ def bucket(request, db, settings) -> Bucket:
 
 def _download(client, bucket, key) -> tuple[bytes, str]:
     answer = client.get(page(bucket, "download", key=key))
+    assert (answer.status_code == 302) is is_linkable(key)
     if answer.status_code == 302:
         with urllib3.PoolManager(retries=False) as pool:
             answer = pool.request("GET", answer.url)

@@ -2,6 +2,8 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from media_catalog.aws import listing, s3
 from media_catalog.aws.client import forget_clients
@@ -28,7 +30,10 @@ class TestBrowsing:
             put(bucket, key)
         mark = cloud.access_log.mark()
 
-        response = admin_client.get(page(bucket, "objects", prefix="one/"))
+        with CaptureQueriesContext(connection) as queries:
+            response = admin_client.get(page(bucket, "objects", prefix="one/"))
+
+        assert len(queries) <= 14
 
         assert [name for name, _url in response.context["folders"]] == ["two/"]
         assert [row.name for row in response.context["rows"]] == ["b.txt"]
