@@ -146,7 +146,7 @@ class CreateForm(SettingsForm):
     region = forms.ChoiceField(
         label=gettext_lazy("Region"),
         help_text=gettext_lazy(
-            "Rekognition reads buckets of its own region only, and requests elsewhere may cost double."
+            "Rekognition reads buckets of the site’s own region only, and requests elsewhere are redirected at first."
         ),
     )
     field_order = ["name", "region"]

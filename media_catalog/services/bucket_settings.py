@@ -202,7 +202,9 @@ def _cors(bucket: Bucket, wanted: BucketSettings, *, origin: str, new: bool) -> 
     def run() -> None:
         held = [] if new else s3_settings.get_cors(bucket.name, region=bucket.region)
         others = [rule for rule in held if rule.get("ID") != CORS_ID]
-        ours = [site_rule([origin])] if wanted.cors else []
+        # The site may have other addresses, from which it was let in before.
+        origins = {origin, *(known for rule in held if rule not in others for known in rule["AllowedOrigins"])}
+        ours = [site_rule(sorted(origins))] if wanted.cors else []
         s3_settings.put_cors(bucket.name, [*others, *ours], region=bucket.region)
 
     return Step(slug="cors", fields=("cors",), requests=ONE_PUT if new else READ_AND_PUT, run=run)

@@ -25,7 +25,8 @@ def clean_name(name: str, *, extension: str) -> str:
 
 def clean_extension(name: str) -> str:
     """The ending of a file's name, in small letters, without the dot; empty when it has none that is usable."""
-    ending = _UNSAFE.sub("", name.rpartition(".")[2]).lower() if "." in name else ""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    ending = _UNSAFE.sub("", last.rpartition(".")[2]).lower() if "." in last else ""
     return ending if ending.isalnum() and len(ending) <= MAX_EXTENSION else ""
 
 

@@ -18,8 +18,8 @@ _BUCKETS: dict[str, Callable[[], str]] = {
     "has_renditions_of": lambda: _(
         "It is paired with “%(originals)s”. End the pairing in the settings of that bucket, or delete that one first."
     ),
-    "has_images": lambda: _("The catalogue has %(count)s images in it."),
-    "has_renditions": lambda: _("The catalogue has %(count)s renditions in it."),
+    "has_images": lambda: _("The catalogue has images in it (%(count)s)."),
+    "has_renditions": lambda: _("The catalogue has renditions in it (%(count)s)."),
     "pair_taken": lambda: _("“%(originals)s” is paired already: a renditions bucket serves one bucket for originals."),
 }
 _OBJECTS: dict[str, Callable[[], str]] = {

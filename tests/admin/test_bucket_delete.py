@@ -82,7 +82,7 @@ def test_one_with_catalogued_images_is_refused_before_any_request(admin_client, 
 
     response = _delete(admin_client, originals)
 
-    assert messages_of(response) == ["The catalogue has 1 images in it."]
+    assert messages_of(response) == ["The catalogue has images in it (1)."]
     assert not cloud.access_log.since(mark)
 
 

@@ -7,6 +7,7 @@ from media_catalog.aws import bucket_settings, listing
 from media_catalog.aws.client import client, forget_clients
 from media_catalog.models import Bucket, RequestLimit
 from media_catalog.services import bucket_health
+from media_catalog.services.bucket_settings import site_rule
 from tests.aws.faults import Answer, s3_error, serving
 
 from .buckets import messages_of, page
@@ -111,6 +112,16 @@ def test_rules_of_others_stay(admin_client, originals):
     kept = {rule["ID"]: rule for rule in bucket_settings.get_lifecycle(originals.name)}
     assert kept.keys() == {"theirs", "backoffice-multipart"}
     assert kept["theirs"]["Expiration"] == {"Days": 5}
+
+
+def test_other_addresses_of_the_site_stay_let_in(admin_client, originals):
+    bucket_settings.put_cors(originals.name, [site_rule(["https://media.example.com"])])
+    _check(admin_client, originals)
+
+    admin_client.post(page(originals, "fix"), {"check": "cors"})
+
+    [rule] = bucket_settings.get_cors(originals.name)
+    assert rule["AllowedOrigins"] == ["http://testserver", "https://media.example.com"]
 
 
 def test_a_button_of_an_outdated_page_does_nothing(admin_client, originals, cloud):

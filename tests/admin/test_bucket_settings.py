@@ -117,7 +117,7 @@ def test_a_bucket_with_images_stays_one_for_originals(admin_client, originals, s
 
     response = admin_client.post(page(originals, "settings"), {"role": "general", "accepts": "any"})
 
-    assert "The catalogue has 1 images in it." in response.context["form"].errors["role"]
+    assert "The catalogue has images in it (1)." in response.context["form"].errors["role"]
 
 
 def test_a_renditions_bucket_serves_one_bucket(admin_client, originals):
