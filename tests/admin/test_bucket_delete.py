@@ -5,7 +5,7 @@ from django.contrib.admin.models import DELETION, LogEntry
 
 from media_catalog.aws import bucket_settings, listing, s3
 from media_catalog.aws.client import forget_clients
-from media_catalog.models import Bucket, Image, Job, RequestLimit
+from media_catalog.models import Bucket, Image, Job, Leftover, Rendition, RequestLimit
 from media_catalog.services import bucket_removal
 from media_catalog.services import renditions as making
 from tests.aws.faults import Answer, s3_error, serving
@@ -221,3 +221,51 @@ def test_emptying_has_a_permission_of_its_own(client, counted, staff_with):
     assert _delete(client, counted).status_code == 403
     _delete(client, counted, empty="1", name=counted.name)
     assert Job.objects.filter(kind="empty_bucket").exists()
+
+
+def test_a_rendition_made_meanwhile_is_swept_later(originals, store, monkeypatch):
+    image = store()
+    making.make(image=image)
+    late = image.renditions.get(preset__slug="low")
+    late.delete()
+
+    def forget(rendition):
+        if not Rendition.objects.filter(key=late.key).exists():
+            late.save(force_insert=True)
+
+    monkeypatch.setattr(bucket_removal.previews, "forget", forget)
+    assert bucket_removal.empty_and_delete(originals, run="one").done
+
+    assert Leftover.objects.get().key == late.key
+    assert not Image.objects.exists()
+
+
+def test_a_bucket_that_is_gone_meanwhile_is_done(admin_client, counted, work):
+    _delete(admin_client, counted, empty="1", name=counted.name)
+    bucket_removal.empty_and_delete(Bucket.objects.get(pk=counted.pk), run="another")
+
+    work()
+
+    item = Job.objects.get(kind="empty_bucket").items.get()
+    assert (item.state, item.message) == ("done", "Deleted.")
+
+
+def test_one_that_s3_has_lost_only_loses_its_rows(originals):
+    gone = Bucket.objects.create(name="gone-for-ever-4")
+    image = Image(bucket=gone, key="a", etag="e", size=1, content_type="image/jpeg", width=1, height=1, name="a")
+    image.save()
+
+    assert bucket_removal.empty_and_delete(gone, run="one").done
+
+    assert not Bucket.objects.filter(name="gone-for-ever-4").exists()
+    assert not Image.objects.exists()
+
+
+def test_a_count_of_a_bucket_without_a_row_is_skipped(admin_client, originals, work):
+    bucket = new_bucket()
+    admin_client.post(page(bucket, "count"))
+    _delete(admin_client, bucket)
+
+    work()
+
+    assert Job.objects.get(kind="count_objects").items.get().code == "gone"

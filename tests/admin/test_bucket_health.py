@@ -150,6 +150,17 @@ def test_what_aws_denies_is_said_and_needs_an_administrator(admin_client, origin
     assert "AWS denies it. An administrator must grant the permission." in response.content.decode()
 
 
+def test_an_error_that_says_nothing_of_permissions_is_unknown(admin_client, originals, settings):
+    denied = s3_error(403, "AccessDenied")
+    with serving() as server:
+        server.script.extend([s3_error(400, "Odd"), *[denied] * 7])
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        _check(admin_client, originals)
+
+    assert originals.health["list"] == {"level": "unknown", "code": "failed"}
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [(s3_error(500, "InternalError"), "could not be reached"), (s3_error(503, "SlowDown"), "slow down")],

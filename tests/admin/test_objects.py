@@ -5,6 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from media_catalog.admin import objects as objects_page
 from media_catalog.aws import listing, s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.models import Bucket, Image, Job, RequestLimit
@@ -133,6 +134,30 @@ def test_moving_a_catalogued_image_needs_the_permission_to_change_it(client, ori
 
     assert messages_of(response) == [f"Moved “photo.jpg” to “new.jpg” in {originals}."]
     assert Image.objects.get().key == "new.jpg"
+
+
+def test_a_rendition_is_not_moved_alone(admin_client, originals, store):
+    image = store()
+    renditions.make(image=image)
+    place, key = originals.renditions_bucket, image.renditions.first().key
+
+    response = admin_client.post(
+        page(place, "copy", key=key), {"how": "move", "bucket": originals.pk, "key": "new.jpg"}
+    )
+
+    assert response.context["form"].errors["key"] == ["This is a rendition: it goes with its image."]
+
+
+def test_the_way_back_is_kept_short():
+    assert objects_page._shortened(["a" * 2000, "b" * 2000, "c" * 900]) == ["b" * 2000, "c" * 900]
+
+
+@pytest.mark.parametrize("key", ["gone", "gone//too"])
+def test_a_download_of_what_is_gone_is_said(admin_client, bucket, key):
+    answer = admin_client.get(page(bucket, "download", key=key))
+    if answer.url.startswith("/admin/"):
+        assert "no object under this key" in admin_client.get(answer.url).content.decode()
+    assert answer.url.startswith("/admin/") is ("//" in key)
 
 
 class TestDetails:
