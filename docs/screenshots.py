@@ -17,6 +17,8 @@ PAGES = {
     "upload": "/admin/media_catalog/image/add/",
     "faces": "/admin/media_catalog/face/",
     "buckets": "/admin/media_catalog/bucket/",
+    "bucket": "/admin/media_catalog/bucket/3/change/",
+    "objects": "/admin/media_catalog/bucket/3/objects/",
     "presets": "/admin/media_catalog/preset/",
     "quota": "/admin/media_catalog/requestusage/",
 }

@@ -10,10 +10,14 @@ BackofficeError
 ├── TooManyItems             a job may not have so many items; nothing was started
 ├── KeyRefused               the key cannot be part of a URL; nothing was signed
 ├── ImageHeld                the image's bucket is under legal hold; it must not be removed
+├── BucketRefused            the bucket may not be created, emptied or deleted; nothing was sent for it
+├── ObjectRefused            the object may not be written, moved or deleted here
 ├── MeterUnavailable         the request could not be counted, so it was not sent
 └── AwsError
     ├── AwsDenied            credentials or permissions; final until an administrator acts
     ├── AwsNotFound          the bucket or object does not exist
+    ├── SettingMissing       the bucket has no such configuration
+    ├── BucketNotEmpty       S3 deletes empty buckets only
     ├── AwsConflict          a conditional write lost: the key exists already
     ├── AwsThrottled         AWS asks us to slow down; worth another try later
     ├── AwsUnavailable       network fault, timeout or 5xx; worth another try later
@@ -108,6 +112,51 @@ class ImageHeld(BackofficeError):
     code = "held"
 
 
+class BucketRefused(BackofficeError):
+    """The bucket may not be created, emptied or deleted. `reason` is one of REASONS; `facts` go into its sentence."""
+
+    code = "bucket_refused"
+    REASONS = (
+        "known",  # the catalogue has a bucket of this name
+        "ours",  # the account has it already, and the catalogue does not know it
+        "taken",  # another account has the name
+        "held",  # it is under legal hold
+        "of_the_site",  # the settings of the site name it
+        "has_renditions_of",  # facts: originals (name of the bucket paired with it)
+        "has_images",  # facts: count (rows of the catalogue)
+        "has_renditions",  # facts: count (rows of the catalogue)
+        "pair_taken",  # facts: originals (name of the bucket that has the renditions bucket)
+    )
+
+    def __init__(self, reason: str, **facts: object) -> None:
+        super().__init__(f"{reason}: {facts}" if facts else reason)
+        self.reason = reason
+        self.facts = facts
+
+
+class ObjectRefused(BackofficeError):
+    """The object may not be written, moved or deleted here. `reason` is one of REASONS."""
+
+    code = "object_refused"
+    REASONS = (
+        "catalogued",  # an image of the catalogue is removed by its own job
+        "rendition",  # it belongs to an image, with which it goes
+        "busy",  # a job is working at the image
+        "not_for_images",  # the bucket takes no catalogued images
+        "being_uploaded",  # an upload has taken the key
+        "key_too_long",
+        "key_empty",
+        "key_characters",
+        "renditions_bucket",  # only renditions are written there
+        "too_large",  # facts: size, limit (bytes)
+    )
+
+    def __init__(self, reason: str, **facts: object) -> None:
+        super().__init__(f"{reason}: {facts}" if facts else reason)
+        self.reason = reason
+        self.facts = facts
+
+
 class MeterUnavailable(BackofficeError):
     """The request could not be counted (database away), so it was not sent."""
 
@@ -130,6 +179,18 @@ class AwsNotFound(AwsError):
     """The bucket or the object does not exist."""
 
     code = "not_found"
+
+
+class SettingMissing(AwsError):
+    """The bucket has no configuration of this kind."""
+
+    code = "setting_missing"
+
+
+class BucketNotEmpty(AwsError):
+    """The bucket was not deleted: it has objects, or older versions of objects."""
+
+    code = "not_empty"
 
 
 class AwsConflict(AwsError):

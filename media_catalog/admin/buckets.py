@@ -1,4 +1,6 @@
-"""Buckets as S3 has them."""
+"""Buckets: the list, and the page of each with its health."""
+
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -6,8 +8,10 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html_join
+from django.utils.formats import number_format
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -17,23 +21,54 @@ from media_catalog.exceptions import QuotaShort
 from media_catalog.models import Bucket
 from media_catalog.services.sentences import sentence
 
+from . import bucket_create, bucket_delete, bucket_health, bucket_settings, object_changes, object_details, objects
 from .base import BackofficeAdmin
+from .bucket_pages import bound, may, origin_of
 from .history import refused_by_quota, staff
+
+VIEWS = {
+    "settings": bucket_settings.settings_view,
+    "check": bucket_health.check_view,
+    "fix": bucket_health.fix_view,
+    "count": bucket_delete.count_view,
+    "delete": bucket_delete.delete_view,
+    "objects": objects.objects_view,
+    "upload": objects.upload_view,
+    "object": object_details.details_view,
+    "download": object_details.download_view,
+    "picture": object_details.picture_view,
+    "copy": object_changes.copy_view,
+    "remove": object_changes.remove_view,
+}
 
 
 @admin.register(Bucket)
 class BucketAdmin(BackofficeAdmin):
-    """Rows come from S3; the rules are set here."""
+    """Rows come from S3. What changes something there has views of its own: Django's run in transactions.
 
-    list_display = ["name", "role", "region", "image_count", "renditions_bucket", "state", "synced_at"]
+    The form has the rules that only we know of.
+    """
+
+    list_display = [
+        "name",
+        "role",
+        "region",
+        "objects_counted",
+        "bytes_counted",
+        "counted_at",
+        "image_count",
+        "health_level",
+        "state",
+    ]
     list_filter = ["role", "resize_engine", "legal_hold"]
-    list_select_related = ["renditions_bucket"]
     search_fields = ["name"]
     change_list_template = "admin/media_catalog/buckets.html"
+    change_form_template = "admin/media_catalog/bucket.html"
     readonly_fields = [
         "name",
         "role",
         "region",
+        "accepts",
         "renditions_bucket",
         "image_count",
         "created_at",
@@ -42,12 +77,6 @@ class BucketAdmin(BackofficeAdmin):
     ]
     fields = [*readonly_fields, ("upload_rule", "rule_width", "rule_height"), "resize_engine", "legal_hold"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Bucket]:
-        return Bucket.objects.annotate(images_in_it=Count("images"))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
     def has_delete_permission(self, request: HttpRequest, obj: Bucket | None = None) -> bool:
         return False
 
@@ -55,13 +84,37 @@ class BucketAdmin(BackofficeAdmin):
         """What the form changes and no more: a synchronisation may write the rest meanwhile."""
         obj.save(update_fields=form.changed_data)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Bucket]:
+        return Bucket.objects.annotate(images_in_it=Count("images"))
+
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.sync))
-        return [path("sync/", view, name="media_catalog_bucket_sync"), *super().get_urls()]
+        sync = self.admin_site.admin_view(require_POST(self.sync))
+        return [
+            path("sync/", sync, name="media_catalog_bucket_sync"),
+            *(
+                path(f"<int:pk>/{name}/", view, name=f"media_catalog_bucket_{name}")
+                for name, view in bound(self, VIEWS).items()
+            ),
+            *super().get_urls(),
+        ]
 
     @admin.display(description=gettext_lazy("images"), ordering="images_in_it")
     def image_count(self, bucket: Bucket) -> int:
         return bucket.images_in_it  # type: ignore[attr-defined, no-any-return]
+
+    @admin.display(description=gettext_lazy("objects"), ordering="object_count", empty_value="–")
+    def objects_counted(self, bucket: Bucket) -> str | None:
+        return None if bucket.object_count is None else number_format(bucket.object_count, force_grouping=True)
+
+    @admin.display(description=gettext_lazy("bytes"), ordering="byte_count", empty_value="–")
+    def bytes_counted(self, bucket: Bucket) -> str | None:
+        return None if bucket.byte_count is None else filesizeformat(bucket.byte_count)
+
+    @admin.display(description=gettext_lazy("health"))
+    def health_level(self, bucket: Bucket) -> str:
+        level = bucket_health.worst(bucket)
+        css, label = bucket_health.LEVELS[level] if level else ("none", _("Not checked"))
+        return format_html('<span class="bo-tag bo-{}">{}</span>', css, label)
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, bucket: Bucket) -> str:
@@ -83,5 +136,35 @@ class BucketAdmin(BackofficeAdmin):
         return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-        may_sync = request.user.has_perm("media_catalog.sync_bucket")
-        return super().changelist_view(request, {**(extra_context or {}), "may_sync": may_sync})
+        context = {"may_sync": may(request, "sync_bucket"), "may_add": may(request, "add_bucket")}
+        return super().changelist_view(request, {**(extra_context or {}), **context})
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return bucket_create.create_view(self, request)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        bucket = self.get_object(request, object_id)
+        context = {**self._shown(request, bucket), **(extra_context or {})} if bucket else extra_context
+        return super().change_view(request, object_id, form_url, context)
+
+    def _shown(self, request: HttpRequest, bucket: Bucket) -> dict[str, Any]:
+        """What the page of a bucket shows beside its fields. No request."""
+        may_change = may(request, "change_bucket")
+        return {
+            "bucket": bucket,
+            "health": bucket_health.rows(bucket, origin=origin_of(request), may_fix=may_change),
+            "check_cost": bucket_health.cost_of_check(),
+            "may_change": may_change,
+            "may_browse": may(request, "browse_objects"),
+            "may_see_images": may(request, "view_image"),
+            "may_delete": may(request, "delete_bucket") or may(request, "empty_bucket"),
+            **bucket_delete.count_context(request, bucket),
+        }

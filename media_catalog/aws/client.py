@@ -1,5 +1,6 @@
 """The one way to AWS: lazy clients, one per process and service, with the meter in front of the wire."""
 
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -29,8 +30,10 @@ from media_catalog.exceptions import (
     AwsNotFound,
     AwsThrottled,
     AwsUnavailable,
+    BucketNotEmpty,
     DetectionRefused,
     ObjectUnreachable,
+    SettingMissing,
 )
 from media_catalog.quota import meter, pace
 from media_catalog.quota.attribution import attribute
@@ -72,6 +75,13 @@ _NOT_FOUND = {
     "NotFound",
     "QueueDoesNotExist",
 }
+_NOT_FOUND = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
+_SETTING_MISSING = {
+    "NoSuchCORSConfiguration",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchPublicAccessBlockConfiguration",
+    "ServerSideEncryptionConfigurationNotFoundError",
+}
 _CONFLICT = {
     "412",
     "BucketAlreadyExists",
@@ -96,6 +106,8 @@ _REFUSED = {
 _ERRORS: list[tuple[set[str], type[AwsError]]] = [
     (_DENIED, AwsDenied),
     (_NOT_FOUND, AwsNotFound),
+    (_SETTING_MISSING, SettingMissing),
+    ({"BucketNotEmpty"}, BucketNotEmpty),
     (_CONFLICT, AwsConflict),
     (_THROTTLED, AwsThrottled),
     (_UNAVAILABLE, AwsUnavailable),
@@ -113,23 +125,29 @@ _NO_CREDENTIALS = (
     TokenRetrievalError,
 )
 
-_clients: dict[tuple[int, str], Any] = {}
+_clients: dict[tuple[int, str, str], Any] = {}
 _lock = threading.Lock()
 
 
 @overload
-def client(service: Literal["s3"]) -> "S3Client": ...
+def client(service: Literal["s3"], region: str = "") -> "S3Client": ...
 @overload
-def client(service: Literal["rekognition"]) -> "RekognitionClient": ...
+def client(service: Literal["rekognition"], region: str = "") -> "RekognitionClient": ...
 @overload
-def client(service: Literal["sqs"]) -> "SQSClient": ...
-def client(service: str) -> Any:
-    """This process's client. Clients do not survive a fork, so the process id is part of the key."""
-    key = (os.getpid(), service)
+def client(service: Literal["sqs"], region: str = "") -> "SQSClient": ...
+def client(service: str, region: str = "") -> Any:
+    """This process's client, in AWS_REGION unless told. Clients do not survive a fork: the key has the process id."""
+    key = (os.getpid(), service, region or settings.AWS_REGION)
     with _lock:
         if key not in _clients:
-            _clients[key] = _make(service)
+            _clients[key] = _make(service, key[2])
         return _clients[key]
+
+
+@functools.cache
+def regions() -> list[str]:
+    """The regions that have S3, as the installed boto3 knows them. No request."""
+    return sorted(boto3.session.Session().get_available_regions("s3"))
 
 
 def forget_clients() -> None:
@@ -154,7 +172,7 @@ def call(*, bucket: str = "", seconds: float = CALL_SECONDS) -> Iterator[None]:
             raise AwsUnavailable(str(error)) from error
 
 
-def _make(service: str) -> Any:
+def _make(service: str, region: str) -> Any:
     session = boto3.session.Session()
     # before-send sees each wire attempt, retries and pages included; handlers must be there before the client.
     session.events.register("before-send", _before_send)
@@ -170,7 +188,7 @@ def _make(service: str) -> Any:
         s3=_s3_config(),
     )
     make: Callable[..., Any] = session.client
-    return make(service, region_name=settings.AWS_REGION, endpoint_url=settings.AWS_ENDPOINT_URL or None, config=config)
+    return make(service, region_name=region, endpoint_url=settings.AWS_ENDPOINT_URL or None, config=config)
 
 
 def _s3_config() -> Any:

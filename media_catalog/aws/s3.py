@@ -81,26 +81,7 @@ def create_bucket(bucket: str, *, region: str) -> None:
         {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     )
     with call(bucket=bucket):
-        client("s3").create_bucket(Bucket=bucket, **place)
-
-
-def put_cors(bucket: str, *, origins: list[str]) -> None:
-    """Let browsers on these origins read and upload."""
-    with call(bucket=bucket):
-        client("s3").put_bucket_cors(
-            Bucket=bucket,
-            CORSConfiguration={
-                "CORSRules": [
-                    {
-                        "AllowedOrigins": origins,
-                        "AllowedMethods": ["GET", "HEAD", "POST"],
-                        "AllowedHeaders": ["*"],
-                        "ExposeHeaders": ["ETag"],
-                        "MaxAgeSeconds": 3600,
-                    }
-                ]
-            },
-        )
+        client("s3", region).create_bucket(Bucket=bucket, **place)
 
 
 def announce_to(bucket: str, *, queue_arn: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -30,7 +31,7 @@ def start(
     user: User | None,
     images: Iterable[int] = (),
     scope: str = "",
-    options: Mapping[str, bool] | None = None,
+    options: Mapping[str, Any] | None = None,
     park: bool = False,
     retry_of: Job | None = None,
 ) -> Job:
@@ -52,7 +53,7 @@ def start(
             requester=user.get_username() if user else "",
             scope=scope,
             options=options,
-            estimate=cost.requests if cost else KINDS[kind].requests,
+            estimate=cost.requests if cost else KINDS[kind].requests(options),
             retry_of=retry_of,
         )
         _write_items(job, [pk for pk, _cost in cost.costs] if cost else None)
@@ -153,7 +154,7 @@ def _any_fits(cost: Estimate) -> bool:
 def _begin(job: Job, cost: Estimate | None, *, park: bool) -> None:
     """Reserve for all items, or with `park` for as many as fit. Raises QuotaShort without `park`."""
     if cost is None:
-        _reserve(job, KINDS[job.kind].requests)
+        _reserve(job, job.estimate)
         return
     try:
         _reserve(job, cost.requests)

@@ -1,7 +1,7 @@
 """The kinds of job: what each does with one item."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -9,8 +9,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from media_catalog.models import Analysis, Image, JobItem, RequestClass
-from media_catalog.services import buckets, detection, removal, renditions
+from media_catalog.models import Analysis, Bucket, Image, JobItem, RequestClass
+from media_catalog.services import bucket_removal, buckets, detection, removal, renditions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +21,19 @@ class Outcome:
     message: str
     code: str = ""
     wait: float = 0
+    got_on: bool = False  # it is tried again because there is more to do: not an attempt that failed
+
+
+def _no_requests(options: Mapping[str, Any]) -> Mapping[str, int]:
+    return {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """`run` takes the item's image (None for kinds without) and the job's options.
 
-    Whoever has one of the `permissions` may have it run. `requests` is the estimate of a kind that takes no images.
+    Whoever has one of the `permissions` may have it run. `requests` is the estimate of a kind that takes no images,
+    from the options.
     """
 
     slug: str
@@ -35,7 +41,7 @@ class Kind:
     run: Callable[[Image | None, Mapping[str, Any]], Outcome]
     permissions: Sequence[str]
     takes_images: bool = True
-    requests: Mapping[str, int] = field(default_factory=dict)
+    requests: Callable[[Mapping[str, Any]], Mapping[str, int]] = _no_requests
 
 
 def _done(message: str) -> Outcome:
@@ -44,6 +50,10 @@ def _done(message: str) -> Outcome:
 
 def _skipped(message: str, code: str) -> Outcome:
     return Outcome(state=JobItem.State.SKIPPED, message=message, code=code)
+
+
+def _goes_on(message: str) -> Outcome:
+    return Outcome(state=JobItem.State.QUEUED, message=message, got_on=True)
 
 
 def _make_renditions(image: Image | None, options: Mapping[str, Any]) -> Outcome:
@@ -79,6 +89,39 @@ def _sync_buckets(image: Image | None, options: Mapping[str, Any]) -> Outcome:
     )
 
 
+def _count_objects(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    bucket = _bucket(options)
+    if bucket is None:
+        return _skipped(_("The bucket is not in the catalogue any more."), "gone")
+    turn = bucket_removal.count(bucket, run=options["run"])
+    said = ngettext("%(count)d entry counted.", "%(count)d entries counted.", turn.count) % {"count": turn.count}
+    return _done(said) if turn.done else _goes_on(said)
+
+
+def _empty_bucket(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    bucket = _bucket(options)
+    if bucket is None:
+        return _done(_("Deleted."))
+    turn = bucket_removal.empty_and_delete(bucket, run=options["run"])
+    said = ngettext("%(count)d entry deleted.", "%(count)d entries deleted.", turn.count) % {"count": turn.count}
+    return _done(_("%(entries)s The bucket is deleted.") % {"entries": said}) if turn.done else _goes_on(said)
+
+
+def _cost_of_counting(options: Mapping[str, Any]) -> Mapping[str, int]:
+    bucket = _bucket(options)
+    return bucket_removal.count_cost(bucket) if bucket else {}
+
+
+def _cost_of_emptying(options: Mapping[str, Any]) -> Mapping[str, int]:
+    bucket = _bucket(options)
+    return bucket_removal.empty_cost(bucket) if bucket else {}
+
+
+def _bucket(options: Mapping[str, Any]) -> Bucket | None:
+    """The bucket that the job is about; None when its row is gone."""
+    return Bucket.objects.filter(pk=options["bucket"]).first()
+
+
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         kind.slug: kind
@@ -107,7 +150,23 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 run=_sync_buckets,
                 permissions=["media_catalog.sync_bucket"],
                 takes_images=False,
-                requests={RequestClass.S3_TIER1.value: 1},
+                requests=lambda options: {RequestClass.S3_TIER1.value: 1},
+            ),
+            Kind(
+                slug="count_objects",
+                label=gettext_lazy("Count objects"),
+                run=_count_objects,
+                permissions=["media_catalog.sync_bucket"],
+                takes_images=False,
+                requests=_cost_of_counting,
+            ),
+            Kind(
+                slug="empty_bucket",
+                label=gettext_lazy("Empty and delete bucket"),
+                run=_empty_bucket,
+                permissions=["media_catalog.empty_bucket"],
+                takes_images=False,
+                requests=_cost_of_emptying,
             ),
         )
     }

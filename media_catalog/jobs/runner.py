@@ -150,7 +150,8 @@ def _end(item: JobItem, outcome: Outcome | None) -> dict[str, Any]:
     said = {"state": outcome.state, "code": outcome.code, "message": outcome.message, "lease_until": None}
     if outcome.state == JobItem.State.QUEUED:
         not_before = now + timedelta(seconds=outcome.wait)
-        return {**said, "not_before": not_before, "dispatched_at": None, "worker": ""}
+        waiting = {**said, "not_before": not_before, "dispatched_at": None, "worker": ""}
+        return {**waiting, "attempts": item.attempts - 1} if outcome.got_on else waiting
     return {**said, "not_before": None, "finished_at": now}
 
 

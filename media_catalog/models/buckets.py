@@ -30,6 +30,10 @@ class Bucket(models.Model):
         WORKER = "worker", _("Worker")
         LAMBDA = "lambda", _("Lambda function")
 
+    class Accepts(models.TextChoices):
+        IMAGES = "images", _("Images")
+        ANY = "any", _("Files of any type")
+
     name = models.CharField(_("name"), max_length=63, unique=True)
     region = models.CharField(_("region"), max_length=32, blank=True)
     role = models.CharField(_("role"), max_length=12, choices=Role.choices, default=Role.GENERAL)
@@ -59,6 +63,27 @@ class Bucket(models.Model):
             "Who makes renditions of images that arrive. After a change, S3 must be told by the command wire_events."
         ),
     )
+    accepts = models.CharField(
+        _("accepts"),
+        max_length=8,
+        choices=Accepts.choices,
+        default=Accepts.IMAGES,
+        help_text=_("What staff may upload to it here. A bucket for originals takes images only."),
+    )
+    object_count = models.PositiveBigIntegerField(_("objects"), null=True, blank=True)
+    entry_count = models.PositiveBigIntegerField(
+        _("entries"), null=True, blank=True, help_text=_("Objects, their older versions and delete markers.")
+    )
+    byte_count = models.PositiveBigIntegerField(_("bytes"), null=True, blank=True, help_text=_("Of all versions."))
+    counted_at = models.DateTimeField(_("last inventory"), null=True, blank=True)
+    progress = models.JSONField(
+        default=dict, blank=True, editable=False, help_text=_("How far a job that goes through its objects has come.")
+    )
+    settings = models.JSONField(
+        _("settings"), default=dict, blank=True, help_text=_("At S3, as last read or written here.")
+    )
+    health = models.JSONField(_("health"), default=dict, blank=True, help_text=_("What the last check found."))
+    health_at = models.DateTimeField(_("last check"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at S3"), null=True, blank=True)
     synced_at = models.DateTimeField(_("last seen"), null=True, blank=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
@@ -69,7 +94,13 @@ class Bucket(models.Model):
         verbose_name = _("bucket")
         verbose_name_plural = _("buckets")
         ordering = ["name"]
-        permissions = [("sync_bucket", _("Can synchronise buckets with S3"))]
+        permissions = [
+            ("sync_bucket", _("Can synchronise, check and count buckets")),
+            ("empty_bucket", _("Can empty and delete buckets")),
+            ("browse_objects", _("Can browse and download objects")),
+            ("write_objects", _("Can upload, copy and rename objects")),
+            ("delete_objects", _("Can delete objects")),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="bucket_not_its_own_renditions",

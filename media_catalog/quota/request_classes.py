@@ -25,6 +25,8 @@ _S3 = "https://aws.amazon.com/s3/pricing/, Requests & data retrievals: "
 _TIER1 = Classified(RequestClass.S3_TIER1, _S3 + "PUT, COPY, POST, LIST requests")
 _TIER2 = Classified(RequestClass.S3_TIER2, _S3 + "GET, SELECT, and all other requests")
 _FREE = Classified(RequestClass.FREE, _S3 + "DELETE and CANCEL requests are free")
+# The price list does not say whether a POST that deletes is a POST or a DELETE: counted as what costs more.
+_BULK_DELETE = Classified(RequestClass.S3_TIER1, _S3 + "POST requests; a multi-object delete is one")
 _IMAGE = Classified(RequestClass.REKOGNITION_IMAGE, "https://aws.amazon.com/rekognition/pricing/: one image per call")
 _INVOCATION = Classified(RequestClass.LAMBDA_INVOCATION, "https://aws.amazon.com/lambda/pricing/: one request per call")
 _QUEUE = Classified(RequestClass.SQS_REQUEST, "https://aws.amazon.com/sqs/pricing/: every action is one request")
@@ -33,10 +35,17 @@ CLASSES: Mapping[tuple[str, str], Classified] = {
     ("s3", "PutObject"): _TIER1,
     ("s3", "PostObject"): _TIER1,  # a browser's, by a form that we signed
     ("s3", "CreateBucket"): _TIER1,
+    ("s3", "CopyObject"): _TIER1,
+    ("s3", "DeleteObjects"): _BULK_DELETE,
     ("s3", "PutBucketCors"): _TIER1,
     ("s3", "PutBucketNotificationConfiguration"): _TIER1,
+    ("s3", "PutBucketEncryption"): _TIER1,
+    ("s3", "PutBucketLifecycleConfiguration"): _TIER1,
+    ("s3", "PutBucketVersioning"): _TIER1,
+    ("s3", "PutPublicAccessBlock"): _TIER1,
     ("s3", "ListBuckets"): _TIER1,
     ("s3", "ListObjectsV2"): _TIER1,
+    ("s3", "ListObjectVersions"): _TIER1,
     ("s3", "CreateMultipartUpload"): _TIER1,
     ("s3", "UploadPart"): _TIER1,
     ("s3", "CompleteMultipartUpload"): _TIER1,
@@ -44,7 +53,17 @@ CLASSES: Mapping[tuple[str, str], Classified] = {
     ("s3", "HeadObject"): _TIER2,
     ("s3", "HeadBucket"): _TIER2,
     ("s3", "GetBucketNotificationConfiguration"): _TIER2,
+    ("s3", "GetBucketCors"): _TIER2,
+    ("s3", "GetBucketEncryption"): _TIER2,
+    ("s3", "GetBucketLifecycleConfiguration"): _TIER2,
+    ("s3", "GetBucketVersioning"): _TIER2,
+    ("s3", "GetPublicAccessBlock"): _TIER2,
     ("s3", "DeleteObject"): _FREE,
+    ("s3", "DeleteBucket"): _FREE,
+    ("s3", "DeleteBucketCors"): _FREE,
+    ("s3", "DeleteBucketLifecycle"): _FREE,
+    ("s3", "DeletePublicAccessBlock"): _FREE,
+    ("s3", "AbortMultipartUpload"): _FREE,
     ("rekognition", "DetectFaces"): _IMAGE,
     ("lambda", "Invoke"): _INVOCATION,
     ("sqs", "CreateQueue"): _QUEUE,

@@ -1,4 +1,4 @@
-"""Buckets: what S3 has, and the three that the product needs."""
+"""Buckets: what S3 has, the three that the product needs, new ones, and what each is for."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,11 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from media_catalog.aws import s3
-from media_catalog.models import Bucket
+from media_catalog.aws import bucket_settings, client, s3
+from media_catalog.exceptions import AwsConflict, AwsDenied, BucketRefused
+from media_catalog.models import Bucket, Image, Rendition
+
+from .bucket_settings import site_rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,11 @@ def sync() -> SyncResult:
     return SyncResult(seen=len(found), added=len({info.name for info in found} - known), missing=missing)
 
 
+def regions() -> list[str]:
+    """Where a bucket can be created. No request."""
+    return client.regions()
+
+
 def three_are_ready() -> bool:
     """Whether the rows say that `ensure_three` came to its end with the names now in the settings. No request."""
     present = Bucket.objects.filter(missing_since=None)
@@ -64,7 +72,7 @@ def ensure_three(*, origins: list[str]) -> list[Bucket]:
     renditions = _ensure(settings.BUCKET_RENDITIONS, Bucket.Role.RENDITIONS)
     static = _ensure(settings.BUCKET_STATIC, Bucket.Role.STATIC)
     originals = _ensure(settings.BUCKET_ORIGINALS, Bucket.Role.ORIGINALS)
-    s3.put_cors(originals.name, origins=origins)
+    bucket_settings.put_cors(originals.name, [site_rule(origins)])
     originals.renditions_bucket = renditions
     originals.save(update_fields=["renditions_bucket"])
     return [originals, renditions, static]
@@ -91,3 +99,67 @@ def _ensure(name: str, role: Bucket.Role) -> Bucket:
         defaults={"role": role, "region": settings.AWS_REGION, "synced_at": timezone.now(), "missing_since": None},
     )
     return bucket
+
+
+def create(*, name: str, region: str, role: str, accepts: str, partner: Bucket | None) -> Bucket:
+    """Create the bucket at S3 and here, paired with the partner. One HEAD and one PUT; its settings come after.
+
+    Raises BucketRefused, before anything is created, when the name is taken: in us-east-1 S3 itself says nothing
+    when it is our own, and hands over that one.
+    """
+    if Bucket.objects.filter(name=name).exists():
+        raise BucketRefused("known")
+    _check_partner(None, role, partner)
+    try:
+        if s3.bucket_exists(name):
+            raise BucketRefused("ours")
+        s3.create_bucket(name, region=region)
+    except (AwsDenied, AwsConflict) as error:
+        raise BucketRefused("taken") from error
+    now = timezone.now()
+    # A synchronisation may have seen it by now.
+    bucket, _created = Bucket.objects.update_or_create(
+        name=name, defaults={"region": region, "created_at": now, "synced_at": now, "missing_since": None}
+    )
+    assign(bucket, role=role, accepts=accepts, partner=partner)
+    return bucket
+
+
+def assign(bucket: Bucket, *, role: str, accepts: str, partner: Bucket | None) -> None:
+    """Say what the bucket is for and with which it is paired: originals with renditions, or the other way round.
+
+    No request. Raises BucketRefused when it holds catalogued objects that the role does not allow, or when the
+    renditions bucket serves others.
+    """
+    with transaction.atomic():
+        held = Bucket.objects.select_for_update().get(pk=bucket.pk)
+        _check_contents(held, role)
+        _check_partner(held.pk, role, partner)
+        held.role, held.accepts = role, accepts
+        held.renditions_bucket = partner if role == Bucket.Role.ORIGINALS else None
+        held.save(update_fields=["role", "accepts", "renditions_bucket"])
+        Bucket.objects.filter(renditions_bucket=held).update(renditions_bucket=None)
+        if partner and role == Bucket.Role.RENDITIONS:
+            Bucket.objects.filter(pk=partner.pk).update(renditions_bucket=held)
+    bucket.refresh_from_db()
+
+
+def _check_contents(bucket: Bucket, role: str) -> None:
+    images = Image.objects.filter(bucket=bucket).count()
+    if images and role != Bucket.Role.ORIGINALS:
+        raise BucketRefused("has_images", count=images)
+    renditions = Rendition.objects.filter(bucket=bucket).count()
+    if renditions and role != Bucket.Role.RENDITIONS:
+        raise BucketRefused("has_renditions", count=renditions)
+
+
+def _check_partner(pk: int | None, role: str, partner: Bucket | None) -> None:
+    """A renditions bucket serves one bucket for originals, or thumbnails would meet under the same keys."""
+    if partner is None:
+        return
+    if role == Bucket.Role.ORIGINALS:
+        other = Bucket.objects.filter(renditions_bucket=partner).first()
+        if other and other.pk != pk:
+            raise BucketRefused("pair_taken", originals=other.name)
+    elif partner.renditions_bucket_id not in (None, pk):
+        raise BucketRefused("pair_taken", originals=partner.name)

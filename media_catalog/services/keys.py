@@ -9,6 +9,7 @@ from media_catalog.models import Preset
 
 MAX_NAME = 120  # characters of a part; with MAX_FOLDER keeps every key below S3's 1,024 bytes of UTF-8
 MAX_FOLDER = 60
+MAX_EXTENSION = 10
 _UNSAFE = re.compile(r"[^\w.\-]+", re.UNICODE)
 
 
@@ -20,6 +21,13 @@ def clean_name(name: str, *, extension: str) -> str:
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     stem = base.rsplit(".", 1)[0] if "." in base else base
     return f"{_clean(stem) or 'image'}.{extension}"
+
+
+def clean_extension(name: str) -> str:
+    """The ending of a file's name, in small letters, without the dot; empty when it has none that is usable."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    ending = _UNSAFE.sub("", last.rpartition(".")[2]).lower() if "." in last else ""
+    return ending if ending.isalnum() and len(ending) <= MAX_EXTENSION else ""
 
 
 def clean_folder(folder: str) -> str:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from media_catalog.aws import s3
 from media_catalog.exceptions import BackofficeError, ImageHeld
-from media_catalog.models import Bucket, Image, Leftover, Rendition
+from media_catalog.models import Bucket, Image, Leftover, Rendition, Upload
 
 from . import previews
 
@@ -38,14 +38,20 @@ def discard(*, leftover: Leftover) -> bool:
     """Delete the leftover's object and row, and answer whether it is settled. One DELETE, or none.
 
     An object in use again stays. While an image of that name has no thumbnail the leftover stays for later: the
-    thumbnail may be written to that very key at any moment.
+    thumbnail may be written to that very key at any moment. So it does while somebody uploads to the key.
     """
-    if not Rendition.objects.filter(bucket=leftover.bucket, key=leftover.key).exists():
+    if Upload.objects.filter(bucket=leftover.bucket, key=leftover.key, status=Upload.Status.CREATED).exists():
+        return False
+    if not _in_use(leftover):
         if Image.objects.filter(bucket__renditions_bucket=leftover.bucket, key=leftover.key).exists():
             return False
         s3.delete_object(leftover.bucket.name, leftover.key)
     leftover.delete()
     return True
+
+
+def _in_use(leftover: Leftover) -> bool:
+    return any(model.objects.filter(bucket=leftover.bucket, key=leftover.key).exists() for model in (Rendition, Image))
 
 
 def sweep() -> int:

@@ -16,11 +16,14 @@ from media_catalog.exceptions import (
     AwsThrottled,
     AwsUnavailable,
     BackofficeError,
+    BucketNotEmpty,
+    BucketRefused,
     DetectionRefused,
     ImageHeld,
     ImageRefused,
     KeyRefused,
     MeterUnavailable,
+    ObjectRefused,
     ObjectUnreachable,
     QuotaRefused,
     QuotaShort,
@@ -31,12 +34,17 @@ from media_catalog.models import Bucket, Period, RequestClass
 from media_catalog.quota.periods import day_of, next_start
 
 from . import readable
+from .refusals import bucket_refused, object_refused
 
 
 def sentence(error: BackofficeError) -> str:
     """The error in words. Never a traceback, a key or a secret; details are in the log."""
     if isinstance(error, ImageRefused):
         return _image_refused(error)
+    if isinstance(error, BucketRefused):
+        return bucket_refused(error)
+    if isinstance(error, ObjectRefused):
+        return object_refused(error)
     if isinstance(error, QuotaRefused):
         return _("Refused by quota: %(shortfall)s. Nothing was sent.") % {"shortfall": shortfall(error.shortfall)}
     if isinstance(error, QuotaShort):
@@ -56,6 +64,7 @@ _SENTENCES: dict[type[BackofficeError], Callable[[], str]] = {
     MeterUnavailable: lambda: _("The request could not be counted, so it was not sent. Try again in a moment."),
     AwsDenied: lambda: _("AWS denied access. An administrator must check the credentials and permissions."),
     AwsNotFound: lambda: _("The bucket or object no longer exists at S3."),
+    BucketNotEmpty: lambda: _("S3 deletes empty buckets only, and this one holds objects or older versions of some."),
     AwsConflict: lambda: _("An object with this key exists already."),
     AwsThrottled: lambda: _("AWS asked to slow down. Try again in a moment."),
     AwsUnavailable: lambda: _("AWS could not be reached or did not answer in time. Try again in a moment."),

@@ -34,9 +34,7 @@ def store(*, file: BinaryIO, name: str, caption: str, bucket: Bucket, user: User
     """
     found = probe(file, limits=image_limits())
     check_rule(bucket, found)
-    draft = Upload(
-        bucket=bucket, name=name.replace("\x00", "")[-255:], caption=caption, sha256=_sha256(file), user=user
-    )
+    draft = Upload(bucket=bucket, name=name.replace("\x00", "")[-255:], caption=caption, sha256=sha256(file), user=user)
     key_name = keys.clean_name(name, extension=extension(found.format))
     prefix = keys.clean_folder(folder)
     for key in keys.candidates(f"{prefix}/{key_name}" if prefix else key_name):
@@ -166,7 +164,7 @@ def _settle(upload: Upload) -> Image | None:
 
 def _finish(upload: Upload) -> Image | None:
     content = s3.get_object(upload.bucket.name, upload.key) if _own_object(upload) else None
-    if content is None or _sha256(io.BytesIO(content.body)) != upload.sha256:
+    if content is None or sha256(io.BytesIO(content.body)) != upload.sha256:
         _close(upload, "never arrived")
         return None
     found = probe(io.BytesIO(content.body), limits=image_limits())
@@ -193,7 +191,8 @@ def _close(upload: Upload, error: str) -> None:
     Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.FAILED, error=error)
 
 
-def _sha256(file: BinaryIO) -> str:
+def sha256(file: BinaryIO) -> str:
+    """The digest of a whole file, in hex."""
     file.seek(0)
     digest = hashlib.sha256()
     while chunk := file.read(CHUNK_BYTES):

@@ -7,11 +7,12 @@ from contextlib import nullcontext
 import pytest
 from django.db import connection, transaction
 
-from media_catalog.aws import client, rekognition, s3
+from media_catalog.aws import bucket_settings, client, rekognition, s3
 from media_catalog.exceptions import AwsError, AwsUnavailable, MeterUnavailable, QuotaRefused
 from media_catalog.models import RequestUsage
 from media_catalog.quota import meter
 from media_catalog.quota.attribution import attribute
+from media_catalog.services.bucket_settings import site_rule
 from tests.quota.conftest import Trouble
 from tests.quota.ledger import attributed, no_limits, set_limit, used
 
@@ -49,7 +50,7 @@ CALLS: dict[str, tuple[Callable[[], object], list[Answer]]] = {
     "three pages of buckets": (s3.list_buckets, [page("a", token="x"), page("b", token="y"), page("c")]),
     "bucket": (lambda: s3.bucket_exists("photos"), [OK]),
     "new bucket": (lambda: s3.create_bucket("photos", region="eu-west-1"), [OK]),
-    "bucket's origins": (lambda: s3.put_cors("photos", origins=["https://example.com"]), [OK]),
+    "bucket's origins": (lambda: bucket_settings.put_cors("photos", [site_rule(["https://example.com"])]), [OK]),
     "faces": (lambda: rekognition.detect_faces("photos", "a.jpg"), [Answer(body=b'{"FaceDetails": []}')]),
 }
 

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 import urllib3
-from moto.server import ThreadedMotoServer
 from pytest_django import Settings
 
 from media_catalog.aws import presign, s3
-from media_catalog.aws.client import client, forget_clients
+from media_catalog.aws.client import client
 from media_catalog.exceptions import AwsConflict
 from media_catalog.quota import meter
+from tests.moto import moto_url
 from tests.quota.ledger import used
+
+__all__ = ["moto_url"]
 
 pytestmark = pytest.mark.django_db
 
@@ -30,18 +32,6 @@ KEYS = [
     "with\ttab.jpg",
     "x" * 1024,
 ]
-
-
-@pytest.fixture(scope="module")
-def moto_url() -> Iterator[str]:
-    """No fault here wears the clients out, so all tests share them."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    forget_clients()
-    yield f"http://{host}:{port}"
-    forget_clients()
-    server.stop()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from media_catalog.quota.request_classes import CLASSES
 
 AWS = Path(__file__).resolve().parents[2] / "media_catalog" / "aws"
 SENDS_NOTHING = {"generate_presigned_url", "generate_presigned_post", "get_paginator", "meta"}
-CALL = re.compile(r'client\("(\w+)"\)\s*\.(\w+)(?:\(\s*"(\w+)")?')
+CALL = re.compile(r'client\("(\w+)"(?:, region)?\)\s*\.(\w+)(?:\(\s*"(\w+)")?')
 
 
 def sent() -> set[tuple[str, str]]:

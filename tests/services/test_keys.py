@@ -2,6 +2,8 @@
 
 from itertools import islice
 
+import pytest
+
 from media_catalog.services import keys
 
 
@@ -27,3 +29,20 @@ def test_only_the_thumbnail_shares_the_key_of_its_original():
 
     assert keys.rendition_key(preset="thumbnail", **fields) == "a/b.jpg"
     assert keys.rendition_key(preset="low", **fields) == "low/a/b.jpg.0123456789ab-v3.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("plan.PDF", "pdf"),
+        ("archive.tar.gz", "gz"),
+        ("no-ending", ""),
+        (".", ""),
+        ("name.", ""),
+        ("x.../../etc", ""),
+        ("a.b c", "bc"),
+        ("a." + "x" * 11, ""),
+    ],
+)
+def test_the_ending_of_a_file_is_short_and_plain(name, ending):
+    assert keys.clean_extension(name) == ending

@@ -1,0 +1,80 @@
+"""What a page is about to spend, beside the limits; and what it has spent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from media_catalog.models import RequestClass
+from media_catalog.quota import reservations
+from media_catalog.quota.summary import LimitSummary, summaries
+from media_catalog.services.sentences import shortfall
+
+# As the price list has them: its first class holds PUT, COPY, POST and LIST, its second GET and all other.
+SHORT: Mapping[str, str | Promise] = {
+    RequestClass.S3_TIER1.value: gettext_lazy("PUT-class"),
+    RequestClass.S3_TIER2.value: gettext_lazy("GET-class"),
+    RequestClass.REKOGNITION_IMAGE.value: gettext_lazy("Rekognition"),
+    RequestClass.LAMBDA_INVOCATION.value: gettext_lazy("Lambda"),
+    RequestClass.FREE.value: gettext_lazy("free"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostLine:
+    """Requests of a class beside a limit of it. `left` is what may be spent on it now; None without a limit."""
+
+    limit: LimitSummary
+    requests: int
+    left: int | None
+
+    @property
+    def short(self) -> int:
+        return 0 if self.left is None else max(0, self.requests - self.left)
+
+    @property
+    def left_after(self) -> int | None:
+        return None if self.left is None else self.left - self.requests
+
+
+def cost_context(requests: Mapping[str, int], *, bulk: bool = False) -> dict[str, Any]:
+    """For cost.html: requests of each class, what is left of its limits and the price. `bulk`: a job spends them."""
+    counted = {cls: count for cls, count in requests.items() if count}
+    limits = [limit for limit in summaries() if limit.request_class in counted]
+    return {
+        "cost_lines": [
+            CostLine(
+                limit=limit,
+                requests=counted[limit.request_class],
+                left=limit.left_for_jobs if bulk else limit.left,
+            )
+            for limit in limits
+        ],
+        "cost_free": counted.get(RequestClass.FREE, 0),
+        "cost_price": sum(settings.REQUEST_PRICES[cls] * count for cls, count in counted.items()),
+        "cost_short": [shortfall(short) for short in reservations.missing(counted, bulk=bulk)],
+    }
+
+
+def in_words(requests: Mapping[str, int]) -> str:
+    """“2 PUT-class, 6 GET-class and 2 free requests”; “no requests”."""
+    counts = [(requests[cls], words) for cls, words in SHORT.items() if requests.get(cls)]
+    if not counts:
+        return _("no requests")
+    listed = get_text_list(
+        [f"{number_format(count, force_grouping=True)} {words}" for count, words in counts], _("and")
+    )
+    return ngettext("%(listed)s request", "%(listed)s requests", sum(count for count, _words in counts)) % {
+        "listed": listed
+    }
+
+
+def spent_in_words(spent: Mapping[str, int]) -> str:
+    """“This page cost 1 PUT-class request.”"""
+    return _("This page cost %(requests)s.") % {"requests": in_words(spent)}

@@ -1,0 +1,173 @@
+"""Copying, moving and deleting objects of a bucket."""
+
+from typing import Any
+from urllib.parse import unquote
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.models import CHANGE
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from media_catalog import jobs
+from media_catalog.exceptions import BackofficeError, QuotaShort
+from media_catalog.models import Bucket, Image, Rendition, RequestClass
+from media_catalog.services import objects, relocation
+from media_catalog.services.object_keys import visible
+from media_catalog.services.objects import DELIMITER, Known
+from media_catalog.services.sentences import sentence
+
+from .bucket_pages import bucket_view, check_permissions, page_context, url
+from .costs import cost_context, in_words
+from .history import log, refused_by_quota, staff
+from .objects import crumbs
+
+COPY = {RequestClass.S3_TIER1.value: 1, RequestClass.S3_TIER2.value: 1}
+MOVE = {**COPY, RequestClass.FREE.value: 1}
+
+
+class CopyForm(forms.Form):
+    how = forms.ChoiceField(
+        label=gettext_lazy("What"),
+        choices=[("move", gettext_lazy("Rename or move")), ("copy", gettext_lazy("Copy"))],
+        widget=forms.RadioSelect,
+        initial="move",
+    )
+    bucket = forms.ModelChoiceField(
+        label=gettext_lazy("To the bucket"), queryset=Bucket.objects.none(), empty_label=None
+    )
+    key = forms.CharField(
+        label=gettext_lazy("New key"),
+        strip=False,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        help_text=gettext_lazy("Folders and name. Nothing is overwritten: a key that is taken is refused."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["bucket"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101  (declared above)
+        present = Bucket.objects.filter(missing_since=None).exclude(role=Bucket.Role.RENDITIONS)
+        field.queryset = present.select_related("renditions_bucket")
+
+
+@bucket_view("browse_objects", "write_objects")
+def copy_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
+    key = request.GET.get("key", "")
+    form = CopyForm(request.POST or None, initial={"bucket": bucket.pk, "key": key})
+    known = objects.known(bucket, [key]).get(key, Known())
+    if request.method == "POST" and form.is_valid() and _copy(request, form, bucket, key, known):
+        return redirect(url(form.cleaned_data["bucket"], "object", key=form.cleaned_data["key"]))
+    context = page_context(
+        page,
+        request,
+        bucket,
+        _("Copy or move"),
+        form=form,
+        visible_key=visible(key),
+        crumbs=crumbs(bucket, key.rpartition(DELIMITER)[0] + DELIMITER if DELIMITER in key else ""),
+        back_url=url(bucket, "object", key=key),
+        known=known,
+        copy_cost=in_words(COPY),
+        move_cost=in_words(relocation.cost(known.image) if known.image else MOVE),
+    )
+    return TemplateResponse(request, "admin/media_catalog/object_copy.html", context)
+
+
+@bucket_view("browse_objects", "delete_objects", post_only=True)
+def remove_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
+    """What will go; on the button there, it goes: images of the catalogue by their job, others at once."""
+    prefix = request.GET.get("prefix", "")
+    values = request.POST.getlist("keys")
+    names = [unquote(value) for value in values]
+    if not names:
+        messages.warning(request, _("Nothing was selected."))
+        return redirect(url(bucket, "objects", prefix=prefix))
+    known = objects.known(bucket, names)
+    images = [held.image for held in known.values() if held.image]
+    plain = [name for name in names if not known.get(name, Known()).image]
+    if images:
+        check_permissions(request, "delete_image")
+    if "confirm" in request.POST:
+        return _remove(request, bucket, prefix, plain, images)
+    context = page_context(
+        page,
+        request,
+        bucket,
+        _("Delete objects"),
+        values=values,
+        names=[visible(name) for name in names],
+        images=len(images),
+        crumbs=crumbs(bucket, prefix),
+        back_url=url(bucket, "objects", prefix=prefix),
+        **cost_context(_cost(plain, images)),
+    )
+    return TemplateResponse(request, "admin/media_catalog/object_remove.html", context)
+
+
+def _copy(request: HttpRequest, form: CopyForm, bucket: Bucket, key: str, known: Known) -> bool:
+    """Whether it was copied or moved; if not, the form says why."""
+    to_bucket, to_key, how = (form.cleaned_data[name] for name in ("bucket", "key", "how"))
+    dropped = 0
+    try:
+        if how == "copy":
+            objects.copy(bucket, key, to_bucket=to_bucket, to_key=to_key)
+        elif known.image:
+            check_permissions(request, "change_image")
+            dropped = relocation.relocate(image=known.image, to_bucket=to_bucket, to_key=to_key).dropped
+        else:
+            objects.move(bucket, key, to_bucket=to_bucket, to_key=to_key)
+    except BackofficeError as error:
+        form.add_error("key", sentence(error))
+        return False
+    facts = {"old": visible(key), "new": visible(to_key), "bucket": to_bucket}
+    said = (
+        _("Copied “%(old)s” to “%(new)s” in %(bucket)s.")
+        if how == "copy"
+        else _("Moved “%(old)s” to “%(new)s” in %(bucket)s.")
+    )
+    log(request, [bucket, *([known.image] if known.image and how == "move" else [])], CHANGE, said % facts)
+    messages.success(request, said % facts)
+    if dropped:
+        messages.warning(request, _("Not all renditions could be moved along. Make renditions to have them again."))
+    return True
+
+
+def _cost(plain: list[str], images: list[Image]) -> dict[str, int]:
+    """One DELETE for one object, one request for more; of images, a DELETE for each of their objects."""
+    free = int(len(plain) == 1) + len(images) + Rendition.objects.filter(image__in=images).count()
+    return {RequestClass.S3_TIER1.value: int(len(plain) > 1), RequestClass.FREE.value: free}
+
+
+def _remove(request: HttpRequest, bucket: Bucket, prefix: str, plain: list[str], images: list[Image]) -> HttpResponse:
+    if plain:
+        try:
+            objects.delete(bucket, plain)
+        except BackofficeError as error:
+            messages.error(request, sentence(error))
+            return redirect(url(bucket, "objects", prefix=prefix))
+        log(request, [bucket], CHANGE, _("Deleted: %(keys)s") % {"keys": ", ".join(map(visible, plain))})
+        said = ngettext("%(count)d object deleted.", "%(count)d objects deleted.", len(plain))
+        messages.success(request, said % {"count": len(plain)})
+    if images:
+        _remove_images(request, images)
+    return redirect(url(bucket, "objects", prefix=prefix))
+
+
+def _remove_images(request: HttpRequest, images: list[Image]) -> None:
+    scope = ngettext("%(count)d image", "%(count)d images", len(images)) % {"count": len(images)}
+    try:
+        job = jobs.start(kind="remove_images", user=staff(request), images=[image.pk for image in images], scope=scope)
+    except QuotaShort as short:
+        refused_by_quota(short, "remove_images")
+        messages.error(request, sentence(short))
+        return
+    log(request, images, CHANGE, _("Removal requested (job %(job)s)") % {"job": job})
+    link = reverse("admin:media_catalog_job_change", args=[job.pk])
+    messages.success(request, format_html('{} <a href="{}">{}</a>', scope, link, _("Follow the removal")))

@@ -1,0 +1,192 @@
+"""The objects of a bucket as S3 lists them: folders, pages, uploads. One request a page, however large it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.models import CHANGE
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from media_catalog.exceptions import AwsNotFound, BackofficeError
+from media_catalog.models import Bucket
+from media_catalog.quota import meter
+from media_catalog.services import bucket_health, objects
+from media_catalog.services.object_keys import visible
+from media_catalog.services.objects import DELIMITER, Known
+from media_catalog.services.sentences import sentence
+
+from .bucket_pages import bucket_view, may, page_context, url
+from .costs import spent_in_words
+from .history import log, staff
+from .upload import FOR_ALL_FILES, FilesField, FilesInput
+
+BACK_CHARACTERS = 3000  # of tokens in an address: S3's are long, and servers take some 8,000 characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """An object of the page. `name` is the key below the prefix, `value` the whole key for a form field."""
+
+    name: str
+    url: str
+    value: str
+    size: int
+    modified: datetime
+    storage_class: str
+    known: Known
+
+
+class UploadForm(forms.Form):
+    chosen = FilesField(label=gettext_lazy("Files"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["chosen"].widget = FilesInput(attrs={"multiple": True, "required": True})
+
+
+@bucket_view("browse_objects")
+def objects_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
+    """A page of objects. What fails is said on it: the bucket may be gone since the last one."""
+    prefix, token = request.GET.get("prefix", ""), request.GET.get("token", "")
+    listed, error = None, ""
+    with meter.tally() as spent:
+        try:
+            listed = objects.browse(bucket, prefix=prefix, token=token)
+        except BackofficeError as failed:
+            error = sentence(failed)
+            if isinstance(failed, AwsNotFound):
+                bucket_health.mark_missing(bucket)
+    context = page_context(
+        page,
+        request,
+        bucket,
+        _("Objects"),
+        prefix=prefix,
+        crumbs=crumbs(bucket, prefix),
+        error=error,
+        spent=spent_in_words(spent),
+        inventory_url=inventory_url(bucket),
+        upload_url=url(bucket, "upload", prefix=prefix),
+        remove_url=url(bucket, "remove", prefix=prefix),
+        form=UploadForm(),
+        may_upload=may(request, "write_objects") and bucket.role != Bucket.Role.RENDITIONS,
+        may_delete=may(request, "delete_objects"),
+        may_see_images=may(request, "view_image"),
+        **(_page(request, bucket, prefix, listed) if listed else {}),
+    )
+    return TemplateResponse(request, "admin/media_catalog/objects.html", context)
+
+
+@bucket_view("browse_objects", "write_objects", post_only=True)
+def upload_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
+    """Write each file under the prefix and say how it went; a fault of S3 ends it."""
+    prefix = request.GET.get("prefix", "")
+    form = UploadForm(request.POST, request.FILES)
+    if form.is_valid():
+        _upload(request, bucket, prefix, form.cleaned_data["chosen"])
+    else:
+        messages.error(request, " ".join(str(error) for error in form.errors["chosen"]))
+    return redirect(url(bucket, "objects", prefix=prefix))
+
+
+def crumbs(bucket: Bucket, prefix: str) -> list[tuple[str, str]]:
+    """(label, address) of each folder on the way down to the prefix; empty parts of a key are folders too."""
+    parts = prefix.split(DELIMITER)[:-1]
+    paths = [DELIMITER.join(parts[: count + 1]) + DELIMITER for count in range(len(parts))]
+    return [
+        (visible(part) or _("(empty)"), url(bucket, "objects", prefix=path))
+        for part, path in zip(parts, paths, strict=True)
+    ]
+
+
+def inventory_url(bucket: Bucket) -> str:
+    """The list of the images that the catalogue has in the bucket."""
+    return f"{reverse('admin:media_catalog_image_changelist')}?{urlencode({'bucket__id__exact': bucket.pk})}"
+
+
+def as_value(key: str) -> str:
+    """The key for a form field: browsers change line ends on the way."""
+    return quote(key, safe="")
+
+
+def _page(request: HttpRequest, bucket: Bucket, prefix: str, listed: Any) -> dict[str, Any]:
+    known = objects.known(bucket, [entry.key for entry in listed.objects])
+    return {
+        "folders": [
+            (visible(folder[len(prefix) :]), url(bucket, "objects", prefix=folder)) for folder in listed.folders
+        ],
+        "rows": [
+            Row(
+                name=visible(entry.key[len(prefix) :]) or _("(the folder itself)"),
+                url=url(bucket, "object", key=entry.key),
+                value=as_value(entry.key),
+                size=entry.size,
+                modified=entry.modified,
+                storage_class=entry.storage_class,
+                known=known.get(entry.key, Known()),
+            )
+            for entry in listed.objects
+        ],
+        **_turns(request, bucket, prefix, listed.token),
+    }
+
+
+def _turns(request: HttpRequest, bucket: Bucket, prefix: str, following: str) -> dict[str, str]:
+    """Addresses of the first, last and next page. S3 only goes forward: the address keeps the tokens so far."""
+    token, past = request.GET.get("token", ""), request.GET.getlist("past")
+    address = url(bucket, "objects")
+    turns = {"first_url": url(bucket, "objects", prefix=prefix) if token else "", "next_url": "", "back_url": ""}
+    if following:
+        query = {"prefix": prefix, "token": following, "past": _shortened([*past, token])}
+        turns["next_url"] = f"{address}?{urlencode(query, doseq=True)}"
+    if past:
+        query = {"prefix": prefix, "token": past[-1], "past": past[:-1]}
+        turns["back_url"] = f"{address}?{urlencode(query, doseq=True)}"
+    return turns
+
+
+def _shortened(past: Sequence[str]) -> list[str]:
+    """The latest tokens that fit into an address."""
+    kept: list[str] = []
+    for token in reversed(past):
+        if sum(map(len, kept)) + len(token) > BACK_CHARACTERS:
+            break
+        kept.insert(0, token)
+    return kept
+
+
+def _upload(request: HttpRequest, bucket: Bucket, prefix: str, files: Sequence[Any]) -> None:
+    written = []
+    for number, file in enumerate(files):
+        try:
+            key = objects.upload(bucket, file=file, name=file.name or "", prefix=prefix, user=staff(request))
+        except BackofficeError as error:
+            messages.error(request, format_html("<strong>{}</strong>: {}", file.name, sentence(error)))
+            if isinstance(error, FOR_ALL_FILES):
+                left = len(files) - number - 1
+                if left:
+                    messages.error(request, _not_tried(left))
+                break
+            continue
+        written.append(key)
+        messages.success(request, format_html(_("Uploaded <strong>{}</strong>."), visible(key)))
+    if written:
+        log(request, [bucket], CHANGE, _("Uploaded: %(keys)s") % {"keys": ", ".join(map(visible, written))})
+
+
+def _not_tried(count: int) -> str:
+    return ngettext("%(count)d more file was not tried.", "%(count)d more files were not tried.", count) % {
+        "count": count
+    }

@@ -1,0 +1,144 @@
+"""Objects as staff handle them one by one or by the page: details, streams, copies, deletion by the thousand."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+from botocore.response import StreamingBody
+
+from media_catalog.exceptions import AwsDenied, AwsError, AwsNotFound, AwsUnavailable
+
+from .client import call, client
+
+MAX_DELETE = 1000  # keys of one DeleteObjects, by S3
+CHUNK_BYTES = 256 * 1024
+_NOT_IN_XML = re.compile(
+    "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)  # https://www.w3.org/TR/xml/#charsets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Details:
+    """What HEAD tells. `size` in bytes; `version` is empty without versioning; `metadata`: the x-amz-meta- fields."""
+
+    etag: str
+    size: int
+    content_type: str
+    modified: datetime
+    storage_class: str
+    encryption: str
+    cache_control: str
+    version: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    size: int
+    content_type: str
+    chunks: Iterator[bytes]
+
+
+def get_details(bucket: str, key: str) -> Details | None:
+    """What S3 knows of the object, or None when there is none. One HEAD."""
+    try:
+        with call(bucket=bucket):
+            answer = client("s3").head_object(Bucket=bucket, Key=key)
+    except AwsNotFound:
+        return None
+    return Details(
+        etag=answer["ETag"].strip('"'),
+        size=answer["ContentLength"],
+        content_type=answer.get("ContentType", ""),
+        modified=answer["LastModified"],
+        storage_class=answer.get("StorageClass", "STANDARD"),
+        encryption=answer.get("ServerSideEncryption", ""),
+        cache_control=answer.get("CacheControl", ""),
+        version=answer.get("VersionId", ""),
+        metadata=answer.get("Metadata", {}),
+    )
+
+
+def open_stream(bucket: str, key: str) -> Stream | None:
+    """The object's bytes in pieces, or None when there is none. One GET."""
+    try:
+        with call(bucket=bucket):
+            answer = client("s3").get_object(Bucket=bucket, Key=key)
+    except AwsNotFound:
+        return None
+    return Stream(
+        size=answer["ContentLength"], content_type=answer.get("ContentType", ""), chunks=_chunks(answer["Body"])
+    )
+
+
+def _chunks(body: StreamingBody) -> Iterator[bytes]:
+    """Raises AwsUnavailable when the answer breaks off."""
+    try:
+        with body:
+            yield from body.iter_chunks(CHUNK_BYTES)
+    except BotoCoreError as error:
+        raise AwsUnavailable(str(error)) from error
+
+
+def copy_object(bucket: str, key: str, *, to_bucket: str, to_key: str) -> str:
+    """Copy the object with its metadata, and return the ETag of the copy. One COPY.
+
+    An object that is there wins, AwsConflict, at servers that know conditional copies: ask with HEAD before.
+    """
+    with call(bucket=to_bucket):
+        answer = client("s3").copy_object(
+            Bucket=to_bucket, Key=to_key, CopySource={"Bucket": bucket, "Key": key}, IfNoneMatch="*"
+        )
+    return answer["CopyObjectResult"]["ETag"].strip('"')
+
+
+def delete_objects(bucket: str, keys: Sequence[tuple[str, str]]) -> None:
+    """Delete up to 1,000 (key, version); an empty version is the object itself. What is not there is fine.
+
+    One request, and one DELETE for each key that XML cannot carry. Raises AwsDenied or AwsError naming the first key
+    that S3 did not delete; the others are deleted all the same.
+    """
+    plain = [_identifier(key, version) for key, version in keys if not _NOT_IN_XML.search(key)]
+    with call(bucket=bucket):
+        for key, version in keys:
+            if _NOT_IN_XML.search(key):
+                client("s3").delete_object(Bucket=bucket, **_identifier(key, version))
+        failed: Sequence[Any] = []
+        if plain:
+            answer = client("s3").delete_objects(Bucket=bucket, Delete={"Objects": plain, "Quiet": True})
+            failed = [error for error in answer.get("Errors", []) if error.get("Code") not in _GONE]
+    if failed:
+        ours = AwsDenied if failed[0].get("Code") == "AccessDenied" else AwsError
+        raise ours(f"{len(failed)} not deleted, the first: {failed[0]}")
+
+
+_GONE = {"NoSuchKey", "NoSuchVersion"}
+
+
+def _identifier(key: str, version: str) -> Any:
+    return {"Key": key, "VersionId": version} if version else {"Key": key}
+
+
+def delete_bucket(bucket: str) -> None:
+    """Delete an empty bucket; BucketNotEmpty otherwise. One DELETE."""
+    with call(bucket=bucket):
+        client("s3").delete_bucket(Bucket=bucket)
+
+
+def probe_write(bucket: str, key: str) -> None:
+    """Begin a multipart upload and abort it, which leaves nothing: AwsDenied when we may not. One POST, one DELETE."""
+    with call(bucket=bucket):
+        begun = client("s3").create_multipart_upload(Bucket=bucket, Key=key)
+        client("s3").abort_multipart_upload(Bucket=bucket, Key=key, UploadId=begun["UploadId"])
+
+
+def probe_delete(bucket: str, key: str, *, versioned: bool) -> None:
+    """Delete a key that nobody has. AwsDenied when we may not. One DELETE.
+
+    Where versions are kept, a version that does not exist: deleting a key would leave a delete marker.
+    """
+    with call(bucket=bucket):
+        client("s3").delete_object(Bucket=bucket, **_identifier(key, "null" if versioned else ""))

@@ -1,0 +1,51 @@
+"""Why a bucket or an object is refused, in words."""
+
+from collections.abc import Callable
+
+from django.template.defaultfilters import filesizeformat
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from media_catalog.exceptions import BucketRefused, ObjectRefused
+
+from . import object_keys
+
+_BUCKETS: dict[str, Callable[[], str]] = {
+    "known": lambda: _("The list of buckets has this name already."),
+    "ours": lambda: _("The account has this bucket already. Synchronise with S3 to see it in the list."),
+    "taken": lambda: _("This name is taken by another account: bucket names are unique in all of S3."),
+    "held": lambda: _("The bucket is under legal hold: it must not be emptied or deleted."),
+    "of_the_site": lambda: _("The settings of this site name this bucket, so it cannot be deleted here."),
+    "has_renditions_of": lambda: _(
+        "It is paired with “%(originals)s”. End the pairing in the settings of that bucket, or delete that one first."
+    ),
+    "has_images": lambda: _("The catalogue has images in it (%(count)s)."),
+    "has_renditions": lambda: _("The catalogue has renditions in it (%(count)s)."),
+    "pair_taken": lambda: _("“%(originals)s” is paired already: a renditions bucket serves one bucket for originals."),
+}
+_OBJECTS: dict[str, Callable[[], str]] = {
+    "rendition": lambda: _("This is a rendition: it goes with its image."),
+    "catalogued": lambda: _("This is an image of the catalogue: it is removed with its renditions, by a job."),
+    "busy": lambda: _("A job is working at this image, or it has just changed. Try again when the job is over."),
+    "not_for_images": lambda: _("Catalogued images can only be in a bucket for originals that is paired."),
+    "being_uploaded": lambda: _("An upload is under way under this key."),
+    "key_too_long": lambda: _("The key has more than %(limit)s bytes of UTF-8."),
+    "key_empty": lambda: _("Give a key."),
+    "key_characters": lambda: _("The key has characters that S3 cannot store."),
+    "renditions_bucket": lambda: _("Only renditions are written to this bucket."),
+    "too_large": lambda: _("The file has %(size)s; at most %(limit)s are accepted."),
+}
+
+
+def bucket_refused(error: BucketRefused) -> str:
+    facts = {
+        name: number_format(value, force_grouping=True) if isinstance(value, int) else value
+        for name, value in error.facts.items()
+    }
+    return _BUCKETS[error.reason]() % facts
+
+
+def object_refused(error: ObjectRefused) -> str:
+    facts: dict[str, object] = {"limit": number_format(object_keys.MAX_BYTES, force_grouping=True)}
+    facts |= {name: filesizeformat(str(value)) for name, value in error.facts.items()}
+    return _OBJECTS[error.reason]() % facts

@@ -1,0 +1,271 @@
+"""Deleting a bucket: only empty, or by a job behind its name typed out."""
+
+import pytest
+from django.contrib.admin.models import DELETION, LogEntry
+
+from media_catalog.aws import bucket_settings, listing, s3
+from media_catalog.aws.client import forget_clients
+from media_catalog.models import Bucket, Image, Job, Leftover, Rendition, RequestLimit
+from media_catalog.services import bucket_removal
+from media_catalog.services import renditions as making
+from tests.aws.faults import Answer, s3_error, serving
+
+from .buckets import LIST, messages_of, new_bucket, page, put
+
+
+@pytest.fixture
+def full(originals):
+    """A bucket with versioning: three objects, two of them overwritten, one deleted, and odd keys."""
+    bucket = new_bucket()
+    bucket_settings.put_versioning(bucket.name, on=True)
+    for key in ("a", "b/c", "b/d", "a", "b/c", "new\nline"):
+        put(bucket, key)
+    s3.delete_object(bucket.name, "b/d")
+    return bucket
+
+
+@pytest.fixture
+def counted(admin_client, full, work):
+    admin_client.post(page(full, "count"))
+    work()
+    full.refresh_from_db()
+    return full
+
+
+def _delete(client, bucket, **data):
+    return client.post(page(bucket, "delete"), data or {"delete": "1"}, follow=True)
+
+
+def test_an_empty_bucket_goes_with_one_free_request(admin_client, originals, cloud):
+    bucket = new_bucket()
+    mark = cloud.access_log.mark()
+
+    response = _delete(admin_client, bucket)
+
+    assert response.redirect_chain[-1] == (LIST, 302)
+    assert cloud.access_log.operations(mark) == {"DeleteBucket": 1}
+    assert not Bucket.objects.filter(pk=bucket.pk).exists()
+    assert not s3.bucket_exists(bucket.name)
+    assert LogEntry.objects.get(action_flag=DELETION).object_repr == bucket.name
+
+
+def test_s3_refuses_one_with_objects_or_older_versions(admin_client, full):
+    assert "S3 deletes empty buckets only" in messages_of(_delete(admin_client, full))[0]
+
+    for key in ("a", "b/c", "new\nline"):
+        s3.delete_object(full.name, key)
+    assert listing.list_page(full.name).objects == []
+    assert "older versions" in messages_of(_delete(admin_client, full))[0]
+    assert s3.bucket_exists(full.name)
+
+
+def test_one_of_another_owner_is_refused(admin_client, originals, settings):
+    with serving() as server:
+        server.script.append(s3_error(403, "AccessDenied"))
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        response = _delete(admin_client, Bucket.objects.create(name="foreign"))
+
+    assert "AWS denied access" in messages_of(response)[0]
+    assert Bucket.objects.filter(name="foreign").exists()
+
+
+def test_one_that_is_gone_loses_its_row(admin_client, originals):
+    _delete(admin_client, Bucket.objects.create(name="gone-for-ever-2"))
+
+    assert not Bucket.objects.filter(name="gone-for-ever-2").exists()
+
+
+def test_one_with_catalogued_images_is_refused_before_any_request(admin_client, originals, store, cloud):
+    store()
+    mark = cloud.access_log.mark()
+
+    response = _delete(admin_client, originals)
+
+    assert messages_of(response) == ["The catalogue has images in it (1)."]
+    assert not cloud.access_log.since(mark)
+
+
+@pytest.mark.parametrize("data", [{"delete": "1"}, {"empty": "1"}])
+def test_one_that_others_need_is_refused_with_the_reason(admin_client, originals, settings, cloud, data):
+    settings.BUCKET_STATIC = "of-the-site"
+    site = Bucket.objects.create(name="of-the-site")
+    paired = originals.renditions_bucket
+    mark = cloud.access_log.mark()
+
+    for bucket, said in [(site, "The settings of this site name"), (paired, f"paired with “{originals.name}”")]:
+        response = admin_client.post(page(bucket, "delete"), {**data, "name": bucket.name}, follow=True)
+        assert said in response.content.decode()
+        assert Bucket.objects.filter(pk=bucket.pk).exists()
+    assert not Job.objects.exists()
+    assert not cloud.access_log.since(mark)
+
+
+def test_a_count_says_what_is_in_it(admin_client, counted, cloud):
+    assert (counted.object_count, counted.entry_count, counted.byte_count) == (3, 7, 6 * len(b"content"))
+    shown = admin_client.get(page(counted, "delete")).content.decode()
+    assert "7 entries" in shown
+    assert "42\xa0bytes" in shown
+
+
+def test_emptying_needs_a_count_and_the_exact_name(admin_client, full, counted):
+    counted_at = counted.counted_at
+    Bucket.objects.filter(pk=full.pk).update(counted_at=None)
+    response = _delete(admin_client, full, empty="1", name=full.name)
+    assert messages_of(response) == ["Count its objects first."]
+
+    Bucket.objects.filter(pk=full.pk).update(counted_at=counted_at)
+    for name in ("", full.name.upper(), f"{full.name} "):
+        response = _delete(admin_client, full, empty="1", name=name)
+        assert messages_of(response) == ["Type the name of the bucket exactly to confirm."]
+    assert not Job.objects.filter(kind="empty_bucket").exists()
+
+
+def test_the_job_empties_all_versions_and_deletes_the_bucket(admin_client, counted, cloud, work):
+    response = _delete(admin_client, counted, empty="1", name=counted.name)
+    job = Job.objects.get(kind="empty_bucket")
+    assert response.redirect_chain[-1][0].startswith(f"/admin/media_catalog/job/{job.pk}/")
+    mark = cloud.access_log.mark()
+
+    work()
+
+    item = job.items.get()
+    assert (item.state, item.message) == ("done", "7 entries deleted. The bucket is deleted.")
+    sent = cloud.access_log.operations(mark)
+    assert sent == {"ListObjectVersions": 2, "DeleteObjects": 1, "DeleteBucket": 1}
+    assert job.estimate["s3_tier1"] == 3
+    assert not s3.bucket_exists(counted.name)
+    assert not Bucket.objects.filter(pk=counted.pk).exists()
+
+
+def test_catalogued_images_go_with_their_renditions(admin_client, originals, store, work):
+    image = store()
+    renditions = originals.renditions_bucket
+    making.make(image=image)
+    assert listing.list_page(renditions.name).objects
+    admin_client.post(page(originals, "count"))
+    work()
+
+    _delete(admin_client, originals, empty="1", name=originals.name)
+    work()
+
+    assert not Image.objects.exists()
+    assert listing.list_page(renditions.name).objects == []
+    assert not Bucket.objects.filter(pk=originals.pk).exists()
+    assert Bucket.objects.filter(pk=renditions.pk).exists()
+
+
+def test_long_work_goes_on_in_turns_that_are_no_failed_attempts(admin_client, counted, work, monkeypatch):
+    monkeypatch.setattr(bucket_removal, "TURN_SECONDS", 0)
+    _delete(admin_client, counted, empty="1", name=counted.name)
+    work()
+    item = Job.objects.get(kind="empty_bucket").items.get()
+    assert (item.state, item.attempts) == ("queued", 0)
+
+    monkeypatch.setattr(bucket_removal, "TURN_SECONDS", 20)
+    work()
+
+    item.refresh_from_db()
+    assert (item.state, item.message) == ("done", "7 entries deleted. The bucket is deleted.")
+
+
+def test_a_count_goes_on_where_it_stopped(admin_client, full, monkeypatch):
+    monkeypatch.setattr(bucket_removal, "TURN_SECONDS", 0)
+    original = listing.list_versions
+    monkeypatch.setattr(listing, "list_versions", lambda name, **options: original(name, size=3, **options))
+    turns = [bucket_removal.count(full, run="one") for _turn in range(3)]
+
+    assert [(turn.count, turn.done) for turn in turns] == [(3, False), (6, False), (7, True)]
+    full.refresh_from_db()
+    assert (full.entry_count, full.progress) == (7, {})
+    assert bucket_removal.count(full, run="two").count == 3
+
+
+def test_what_s3_does_not_delete_fails_the_job(admin_client, counted, settings, work):
+    _delete(admin_client, counted, empty="1", name=counted.name)
+    versions = (
+        b"<ListVersionsResult><IsTruncated>false</IsTruncated><Version><Key>a</Key><VersionId>v</VersionId>"
+        b"<IsLatest>true</IsLatest><LastModified>2026-11-20T00:00:00.000Z</LastModified><Size>1</Size></Version>"
+        b"</ListVersionsResult>"
+    )
+    refused = (
+        b"<DeleteResult><Error><Key>a</Key><Code>AccessDenied</Code><Message>locked</Message></Error></DeleteResult>"
+    )
+    with serving() as server:
+        server.script.extend([Answer(body=versions), Answer(body=refused)])
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        work()
+
+    item = Job.objects.get(kind="empty_bucket").items.get()
+    assert (item.state, item.code) == ("failed", "denied")
+    assert Bucket.objects.filter(pk=counted.pk).exists()
+
+
+def test_a_limit_refuses_the_job(admin_client, counted):
+    RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
+
+    response = _delete(admin_client, counted, empty="1", name=counted.name)
+
+    assert "does not fit into the quota" in messages_of(response)[0]
+    assert not Job.objects.filter(kind="empty_bucket").exists()
+
+
+def test_emptying_has_a_permission_of_its_own(client, counted, staff_with):
+    client.force_login(staff_with("view_bucket", "delete_bucket"))
+    assert 'name="empty"' not in client.get(page(counted, "delete")).content.decode()
+    assert _delete(client, counted, empty="1", name=counted.name).status_code == 403
+
+    client.force_login(staff_with("view_bucket", "empty_bucket"))
+    assert 'name="delete"' not in client.get(page(counted, "delete")).content.decode()
+    assert _delete(client, counted).status_code == 403
+    _delete(client, counted, empty="1", name=counted.name)
+    assert Job.objects.filter(kind="empty_bucket").exists()
+
+
+def test_a_rendition_made_meanwhile_is_swept_later(originals, store, monkeypatch):
+    image = store()
+    making.make(image=image)
+    late = image.renditions.get(preset__slug="low")
+    late.delete()
+
+    def forget(rendition):
+        if not Rendition.objects.filter(key=late.key).exists():
+            late.save(force_insert=True)
+
+    monkeypatch.setattr(bucket_removal.previews, "forget", forget)
+    assert bucket_removal.empty_and_delete(originals, run="one").done
+
+    assert Leftover.objects.get().key == late.key
+    assert not Image.objects.exists()
+
+
+def test_a_bucket_that_is_gone_meanwhile_is_done(admin_client, counted, work):
+    _delete(admin_client, counted, empty="1", name=counted.name)
+    bucket_removal.empty_and_delete(Bucket.objects.get(pk=counted.pk), run="another")
+
+    work()
+
+    item = Job.objects.get(kind="empty_bucket").items.get()
+    assert (item.state, item.message) == ("done", "Deleted.")
+
+
+def test_one_that_s3_has_lost_only_loses_its_rows(originals):
+    gone = Bucket.objects.create(name="gone-for-ever-4")
+    image = Image(bucket=gone, key="a", etag="e", size=1, content_type="image/jpeg", width=1, height=1, name="a")
+    image.save()
+
+    assert bucket_removal.empty_and_delete(gone, run="one").done
+
+    assert not Bucket.objects.filter(name="gone-for-ever-4").exists()
+    assert not Image.objects.exists()
+
+
+def test_a_count_of_a_bucket_without_a_row_is_skipped(admin_client, originals, work):
+    bucket = new_bucket()
+    admin_client.post(page(bucket, "count"))
+    _delete(admin_client, bucket)
+
+    work()
+
+    assert Job.objects.get(kind="count_objects").items.get().code == "gone"

@@ -1,0 +1,331 @@
+"""The object browser, as a browser asks for it."""
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from media_catalog.admin import objects as objects_page
+from media_catalog.aws import listing, s3
+from media_catalog.aws.client import forget_clients
+from media_catalog.models import Bucket, Image, Job, RequestLimit
+from media_catalog.services import objects, renditions
+from tests.aws.faults import s3_error, serving
+from tests.pictures import encoded, jpeg, picture, upload_file
+
+from .buckets import messages_of, new_bucket, page, put
+
+
+@pytest.fixture
+def bucket(originals):
+    return new_bucket()
+
+
+def _keys(bucket):
+    return [entry.key for entry in listing.list_page(bucket.name).objects]
+
+
+class TestBrowsing:
+    def test_folders_and_objects_of_a_prefix_cost_one_request(self, admin_client, bucket, cloud):
+        for key in ("a.txt", "one/b.txt", "one/two/c.txt", "one/two/d.txt"):
+            put(bucket, key)
+        mark = cloud.access_log.mark()
+
+        with CaptureQueriesContext(connection) as queries:
+            response = admin_client.get(page(bucket, "objects", prefix="one/"))
+
+        assert len(queries) <= 14
+
+        assert [name for name, _url in response.context["folders"]] == ["two/"]
+        assert [row.name for row in response.context["rows"]] == ["b.txt"]
+        assert [label for label, _url in response.context["crumbs"]] == ["one"]
+        assert cloud.access_log.operations(mark) == {"ListObjectsV2": 1}
+        assert "This page cost 1 PUT-class request." in response.content.decode()
+
+    def test_a_beginning_of_keys_can_be_looked_for(self, admin_client, bucket):
+        for key in ("photo-1.jpg", "photo-2.jpg", "plan.pdf"):
+            put(bucket, key)
+
+        response = admin_client.get(page(bucket, "objects", prefix="ph"))
+
+        assert [row.value for row in response.context["rows"]] == ["photo-1.jpg", "photo-2.jpg"]
+
+    def test_pages_go_forth_and_back(self, admin_client, bucket, monkeypatch):
+        monkeypatch.setattr(objects, "PAGE_SIZE", 2)
+        for number in range(5):
+            put(bucket, f"{number}")
+        seen, address = [], page(bucket, "objects")
+        while address:
+            response = admin_client.get(address)
+            seen.append([row.name for row in response.context["rows"]])
+            address = response.context["next_url"]
+        assert seen == [["0", "1"], ["2", "3"], ["4"]]
+
+        back = []
+        while address := response.context["back_url"]:
+            response = admin_client.get(address)
+            back.append([row.name for row in response.context["rows"]])
+        assert back == [["2", "3"], ["0", "1"]]
+
+    def test_what_the_catalogue_knows_is_said_in_two_queries(self, admin_client, originals, store):
+        image = store()
+        renditions.make(image=image)
+
+        [row] = admin_client.get(page(originals, "objects")).context["rows"]
+        assert row.known.image == image
+        place = originals.renditions_bucket
+        rows = admin_client.get(page(place, "objects")).context["rows"]
+        assert [row.known.rendition.image for row in rows] == [image]
+        assert f"bucket__id__exact={originals.pk}" in admin_client.get(page(originals, "objects")).content.decode()
+
+    @pytest.mark.parametrize(
+        ("answer", "said"),
+        [
+            (s3_error(404, "NoSuchBucket"), "no longer exists"),
+            (s3_error(403, "AccessDenied"), "denied access"),
+            (s3_error(403, "RequestTimeTooSkewed"), "denied access"),
+            (s3_error(503, "SlowDown"), "slow down"),
+            (s3_error(400, "InvalidArgument"), "AWS answered with an error"),
+        ],
+    )
+    @pytest.mark.parametrize("name", ["objects", "object", "download", "copy", "picture"])
+    def test_a_bucket_lost_while_a_page_is_open_is_said(self, admin_client, bucket, settings, answer, said, name):
+        with serving() as server:
+            server.script.extend([answer] * 6)
+            settings.AWS_ENDPOINT_URL = server.url
+            forget_clients()
+            response = admin_client.get(page(bucket, name, key="a//b"), follow=True)
+
+        assert response.status_code < 500
+        if name == "objects":
+            assert said in response.content.decode()
+            bucket.refresh_from_db()
+            assert bool(bucket.missing_since) is ("no longer" in said)
+
+    def test_the_limit_is_said_on_the_page(self, admin_client, bucket):
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
+
+        shown = admin_client.get(page(bucket, "objects")).content.decode()
+
+        assert "Refused by quota" in shown
+        assert "This page cost no requests." in shown
+
+
+@pytest.mark.parametrize("name", ["objects", "object", "download", "picture", "copy", "upload", "remove"])
+@pytest.mark.parametrize(
+    "query", ["prefix=%00&key=%00", "prefix=%ff&key=%ff", f"prefix={'x' * 3000}&key={'x' * 3000}", "token=nonsense", ""]
+)
+def test_nonsense_in_the_address_is_no_error(admin_client, bucket, name, query):
+    address = f"{page(bucket, name)}?{query}"
+    answer = admin_client.post(address, {"keys": ["%00", "%FF"], "confirm": "1"}, follow=True)
+    assert answer.status_code < 500
+    if name not in {"upload", "remove"}:
+        assert admin_client.get(address, follow=True).status_code < 500
+
+
+def test_moving_a_catalogued_image_needs_the_permission_to_change_it(client, originals, store, staff_with):
+    image = store()
+    data = {"how": "move", "bucket": originals.pk, "key": "new.jpg"}
+    client.force_login(staff_with("browse_objects", "write_objects"))
+    assert client.post(page(originals, "copy", key=image.key), data).status_code == 403
+
+    client.force_login(staff_with("browse_objects", "write_objects", "change_image", "view_image"))
+    response = client.post(page(originals, "copy", key=image.key), data, follow=True)
+
+    assert messages_of(response) == [f"Moved “photo.jpg” to “new.jpg” in {originals}."]
+    assert Image.objects.get().key == "new.jpg"
+
+
+def test_a_rendition_is_not_moved_alone(admin_client, originals, store):
+    image = store()
+    renditions.make(image=image)
+    place, key = originals.renditions_bucket, image.renditions.first().key
+
+    response = admin_client.post(
+        page(place, "copy", key=key), {"how": "move", "bucket": originals.pk, "key": "new.jpg"}
+    )
+
+    assert response.context["form"].errors["key"] == ["This is a rendition: it goes with its image."]
+
+
+def test_the_way_back_is_kept_short():
+    assert objects_page._shortened(["a" * 2000, "b" * 2000, "c" * 900]) == ["b" * 2000, "c" * 900]
+
+
+@pytest.mark.parametrize("key", ["gone", "gone//too"])
+def test_a_download_of_what_is_gone_is_said(admin_client, bucket, key):
+    answer = admin_client.get(page(bucket, "download", key=key))
+    if answer.url.startswith("/admin/"):
+        assert "no object under this key" in admin_client.get(answer.url).content.decode()
+    assert answer.url.startswith("/admin/") is ("//" in key)
+
+
+class TestDetails:
+    def test_head_alone_then_versions_when_asked(self, admin_client, bucket, cloud):
+        put(bucket, "a.txt")
+        put(bucket, "a.txt.bak")
+        mark = cloud.access_log.mark()
+        response = admin_client.get(page(bucket, "object", key="a.txt"))
+        assert cloud.access_log.operations(mark) == {"HeadObject": 1}
+        assert response.context["details"].content_type == "text/plain"
+
+        response = admin_client.get(page(bucket, "object", key="a.txt", versions="1"))
+        assert len(response.context["versions"]) == 1
+        assert cloud.access_log.operations(mark) == {"HeadObject": 2, "ListObjectVersions": 1}
+
+    def test_an_object_that_is_gone_is_said(self, admin_client, bucket):
+        assert "no object under this key" in admin_client.get(page(bucket, "object", key="gone")).content.decode()
+        assert "no object under this key" in admin_client.get(page(bucket, "object")).content.decode()
+
+    def test_a_picture_is_shown_when_asked_by_what_it_is(self, admin_client, bucket, cloud):
+        s3.put_object(bucket.name, "p.jpg", encoded(picture(), "PNG"), content_type="image/jpeg")
+        response = admin_client.get(page(bucket, "object", key="p.jpg"))
+        assert response.context["offer_picture_url"]
+        mark = cloud.access_log.mark()
+
+        shown = admin_client.get(page(bucket, "picture", key="p.jpg"))
+
+        assert (shown["Content-Type"], shown["X-Content-Type-Options"]) == ("image/png", "nosniff")
+        assert cloud.access_log.operations(mark) == {"GetObject": 1}
+
+    @pytest.mark.parametrize("body", [b"<script>alert(1)</script>", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b""])
+    def test_what_is_no_picture_is_not_shown(self, admin_client, bucket, body):
+        s3.put_object(bucket.name, "p.jpg", body, content_type="image/jpeg")
+
+        answer = admin_client.get(page(bucket, "picture", key="p.jpg"))
+
+        assert (answer.status_code, answer["Content-Type"]) == (415, "text/plain; charset=utf-8")
+
+    def test_a_picture_over_the_limit_is_not_read(self, admin_client, bucket, settings):
+        s3.put_object(bucket.name, "p.jpg", jpeg(), content_type="image/jpeg")
+        settings.IMAGE_MAX_BYTES = 100
+
+        assert admin_client.get(page(bucket, "picture", key="p.jpg")).status_code == 415
+
+    def test_the_preview_of_a_catalogued_image_costs_nothing_more(self, admin_client, originals, store, cloud):
+        image = store()
+        renditions.make(image=image)
+        mark = cloud.access_log.mark()
+
+        response = admin_client.get(page(originals, "object", key=image.key))
+        assert admin_client.get(response.context["picture_url"]).status_code == 200
+        assert cloud.access_log.operations(mark) == {"HeadObject": 1}
+
+
+class TestUploading:
+    def _upload(self, client, bucket, *files, prefix=""):
+        return client.post(page(bucket, "upload", prefix=prefix), {"chosen": list(files)}, follow=True)
+
+    def test_files_go_under_the_prefix_and_overwrite_nothing(self, admin_client, bucket, cloud):
+        put(bucket, "docs//plan.pdf", b"theirs")
+
+        response = self._upload(
+            admin_client,
+            bucket,
+            upload_file(b"mine", "plan.pdf"),
+            upload_file(b"x", "../../etc/pass wd"),
+            prefix="docs//",
+        )
+
+        assert _keys(bucket) == ["docs//pass-wd.bin", "docs//plan-2.pdf", "docs//plan.pdf"]
+        assert s3.get_object(bucket.name, "docs//plan.pdf").body == b"theirs"
+        assert s3.get_object(bucket.name, "docs//plan-2.pdf").content_type == "application/pdf"
+        assert messages_of(response)[0] == "Uploaded <strong>docs//plan-2.pdf</strong>."
+        assert "plan-2.pdf" in LogEntry.objects.get().change_message
+
+    def test_a_bucket_for_images_takes_images_only(self, admin_client, originals):
+        bucket = new_bucket(accepts="images")
+
+        response = self._upload(admin_client, bucket, upload_file(b"x", "a.jpg"), upload_file(jpeg(), "b.jpg"))
+
+        refused, stored = messages_of(response)
+        assert "This is not an image." in refused
+        assert "b.jpg" in stored
+        assert _keys(bucket) == ["b.jpg"]
+
+    def test_in_a_bucket_for_originals_it_is_catalogued(self, admin_client, originals):
+        self._upload(admin_client, originals, upload_file(jpeg(), "a.jpg"), prefix="2026/11/")
+
+        assert Image.objects.get().key == "2026/11/a.jpg"
+
+    def test_nothing_is_put_beside_renditions(self, admin_client, originals):
+        response = self._upload(admin_client, originals.renditions_bucket, upload_file(jpeg(), "a.jpg"))
+
+        assert "Only renditions are written" in messages_of(response)[0]
+
+    def test_a_file_over_the_limit_and_no_file_are_refused(self, admin_client, bucket, settings):
+        settings.FILE_MAX_BYTES = 3
+        assert "at most 3\xa0bytes" in messages_of(self._upload(admin_client, bucket, upload_file(b"four", "a")))[0]
+        assert "required" in messages_of(self._upload(admin_client, bucket))[0]
+        assert _keys(bucket) == []
+
+    def test_a_fault_ends_it(self, admin_client, bucket):
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
+
+        said = messages_of(self._upload(admin_client, bucket, *(upload_file(b"x", f"{n}") for n in range(3))))
+
+        assert "Refused by quota" in said[0]
+        assert said[1] == "2 more files were not tried."
+
+
+class TestDeleting:
+    def _remove(self, client, bucket, *keys, **data):
+        return client.post(page(bucket, "remove"), {"keys": keys, **data}, follow=True)
+
+    def test_what_will_go_is_said_first(self, admin_client, bucket, cloud):
+        for key in ("a", "b", "c"):
+            put(bucket, key)
+        mark = cloud.access_log.mark()
+        response = self._remove(admin_client, bucket, "a", "b")
+        assert response.context["names"] == ["a", "b"]
+        assert not cloud.access_log.since(mark)
+
+        response = self._remove(admin_client, bucket, "a", "b", confirm="1")
+
+        assert _keys(bucket) == ["c"]
+        assert messages_of(response) == ["2 objects deleted."]
+        assert cloud.access_log.operations(mark)["DeleteObjects"] == 1
+        assert LogEntry.objects.get().change_message == "Deleted: a, b"
+
+    def test_one_alone_is_free_of_charge(self, admin_client, bucket, cloud):
+        put(bucket, "a")
+        mark = cloud.access_log.mark()
+        self._remove(admin_client, bucket, "a", confirm="1")
+        assert cloud.access_log.operations(mark)["DeleteObject"] == 1
+
+    def test_a_catalogued_image_goes_by_its_job(self, admin_client, originals, store, work):
+        image = store()
+        put(originals, "plain")
+
+        response = self._remove(admin_client, originals, image.key, "plain", confirm="1")
+
+        assert len(messages_of(response)) == 2
+        assert Job.objects.get().kind == "remove_images"
+        work()
+        assert not Image.objects.exists()
+        assert _keys(originals) == []
+
+    def test_a_catalogued_image_needs_the_permission_for_images(self, client, originals, store, staff_with):
+        image = store()
+        client.force_login(staff_with("browse_objects", "delete_objects"))
+
+        assert self._remove(client, originals, image.key, confirm="1").status_code == 403
+        assert _keys(originals) == [image.key]
+
+    def test_a_rendition_counts_as_not_made(self, admin_client, originals, store):
+        image = store()
+        renditions.make(image=image)
+        thumbnail = image.renditions.get(preset__slug="thumbnail")
+
+        self._remove(admin_client, originals.renditions_bucket, thumbnail.key, confirm="1")
+
+        assert not image.renditions.filter(pk=thumbnail.pk).exists()
+        assert renditions.make(image=image) == 1
+
+    def test_nothing_selected_is_said(self, admin_client, bucket):
+        assert messages_of(self._remove(admin_client, bucket)) == ["Nothing was selected."]
+
+    def test_a_bucket_that_is_gone_is_said(self, admin_client, db, cloud, originals):
+        gone = Bucket.objects.create(name="gone-for-ever-3")
+        for keys in (["a"], ["a", "b"]):
+            assert "no longer exists" in messages_of(self._remove(admin_client, gone, *keys, confirm="1"))[0]
