@@ -118,8 +118,18 @@ def client(service: str) -> Any:
     key = (os.getpid(), service)
     with _lock:
         if key not in _clients:
-            _clients[key] = _make(service)
+            _clients[key] = _make(service, settings.AWS_ENDPOINT_URL)
         return _clients[key]
+
+
+def client_for_browsers() -> "S3Client":
+    """Makes links that a browser can use: it may reach the same S3 under another name. Sends nothing."""
+    key = (os.getpid(), "s3 of browsers")
+    with _lock:
+        if key not in _clients:
+            _clients[key] = _make("s3", settings.AWS_BROWSER_ENDPOINT_URL or settings.AWS_ENDPOINT_URL)
+        found: S3Client = _clients[key]
+        return found
 
 
 def forget_clients() -> None:
@@ -144,11 +154,16 @@ def call(*, bucket: str = "", seconds: float = CALL_SECONDS) -> Iterator[None]:
             raise AwsUnavailable(str(error)) from error
 
 
-def _make(service: str) -> Any:
+def metered_session() -> boto3.session.Session:
+    """For libraries that make clients of their own, with `config_of(service)`."""
     session = boto3.session.Session()
     # before-send sees each wire attempt, retries and pages included; handlers must be there before the client.
     session.events.register("before-send", _before_send)
-    config = Config(
+    return session
+
+
+def config_of(service: str) -> Config:
+    return Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
@@ -158,8 +173,12 @@ def _make(service: str) -> Any:
         signature_version="s3v4" if service == "s3" else None,
         s3={"addressing_style": "path" if settings.AWS_ENDPOINT_URL else "auto"},
     )
-    make: Callable[..., Any] = session.client
-    return make(service, region_name=settings.AWS_REGION, endpoint_url=settings.AWS_ENDPOINT_URL or None, config=config)
+
+
+def _make(service: str, endpoint_url: str) -> Any:
+    make: Callable[..., Any] = metered_session().client
+    config = config_of(service)
+    return make(service, region_name=settings.AWS_REGION, endpoint_url=endpoint_url or None, config=config)
 
 
 def _before_send(event_name: str, **kwargs: object) -> None:

@@ -9,7 +9,7 @@ from media_catalog.exceptions import AwsError, AwsNotFound
 from media_catalog.quota import meter
 
 from . import deadline
-from .client import call, client, timed
+from .client import call, client, client_for_browsers, timed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +177,7 @@ def download_link(bucket: str, key: str, *, disposition: str, content_type: str,
     `..` or `//` cannot be linked: clients normalise the path.
     """
     with call(bucket=bucket):
-        link = client("s3").generate_presigned_url(
+        link = client_for_browsers().generate_presigned_url(
             "get_object",
             Params={
                 "Bucket": bucket,

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from media_catalog.models import Worker
 
-from . import enqueue, holder, recovery
+from . import enqueue, holder, metrics, recovery
 from .pulse import Pulses
 
 TICK_SECONDS = 1.0  # between two looks at the cluster, and for items that wait for their next try
@@ -105,6 +105,7 @@ class Supervisor:
                 self._recovered_at = time.monotonic()
                 self._beat()
                 recovery.recover()
+                metrics.report()
             else:
                 enqueue.dispatch_due()
         except Exception:  # database or broker away: the next tick tries again
