@@ -45,7 +45,8 @@ RUN groupadd --gid 10001 app \
 WORKDIR /app
 COPY --from=build /venv /venv
 COPY --from=build /app /app
-# /tmp is the only place that can be written to.
+# The only place that can be written to. ECS gives it the owner and mode that it has here.
+VOLUME ["/tmp"]
 ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp \
     DATA_DIR=/tmp/data \
