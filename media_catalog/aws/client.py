@@ -63,7 +63,15 @@ _DENIED = {
     "UnrecognizedClientException",
     "403",
 }
-_NOT_FOUND = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
+_NOT_FOUND = {
+    "404",
+    "DBInstanceNotFound",
+    "NoSuchBucket",
+    "NoSuchKey",
+    "NoSuchPublicAccessBlockConfiguration",
+    "NotFound",
+    "ResourceNotFoundException",
+}
 _CONFLICT = {
     "412",
     "BucketAlreadyExists",
@@ -113,6 +121,8 @@ _lock = threading.Lock()
 def client(service: Literal["s3"]) -> "S3Client": ...
 @overload
 def client(service: Literal["rekognition"]) -> "RekognitionClient": ...
+@overload
+def client(service: Literal["application-autoscaling", "logs", "rds", "sts"]) -> Any: ...
 def client(service: str) -> Any:
     """This process's client. Clients do not survive a fork, so the process id is part of the key."""
     key = (os.getpid(), service)

@@ -26,6 +26,9 @@ _TIER1 = Classified(RequestClass.S3_TIER1, _S3 + "PUT, COPY, POST, LIST requests
 _TIER2 = Classified(RequestClass.S3_TIER2, _S3 + "GET, SELECT, and all other requests")
 _FREE = Classified(RequestClass.FREE, _S3 + "DELETE and CANCEL requests are free")
 _IMAGE = Classified(RequestClass.REKOGNITION_IMAGE, "https://aws.amazon.com/rekognition/pricing/: one image per call")
+_CONTROL = Classified(
+    RequestClass.FREE, "https://aws.amazon.com/pricing/: lists no price for describing what is deployed"
+)
 _INVOCATION = Classified(RequestClass.LAMBDA_INVOCATION, "https://aws.amazon.com/lambda/pricing/: one request per call")
 
 CLASSES: Mapping[tuple[str, str], Classified] = {
@@ -40,9 +43,14 @@ CLASSES: Mapping[tuple[str, str], Classified] = {
     ("s3", "GetObject"): _TIER2,
     ("s3", "HeadObject"): _TIER2,
     ("s3", "HeadBucket"): _TIER2,
+    ("s3", "GetPublicAccessBlock"): _TIER2,
     ("s3", "DeleteObject"): _FREE,
     ("rekognition", "DetectFaces"): _IMAGE,
     ("lambda", "Invoke"): _INVOCATION,
+    ("application-auto-scaling", "DescribeScalingPolicies"): _CONTROL,
+    ("cloudwatch-logs", "DescribeLogStreams"): _CONTROL,
+    ("rds", "DescribeDBInstances"): _CONTROL,
+    ("sts", "GetCallerIdentity"): _CONTROL,
 }
 # What an unknown operation counts as, by service: the dearest class of those it could be. Of all: Rekognition's.
 DEAREST = {"s3": RequestClass.S3_TIER1, "lambda": RequestClass.LAMBDA_INVOCATION}
