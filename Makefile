@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres check lint soak bench lock clean
+.PHONY: help run test test-postgres check lint image-check soak bench lock clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -27,7 +27,7 @@ run: $(STAMP) .env ## the whole product on this machine: http://127.0.0.1:8000/a
 	$(BIN)/honcho -e /dev/null start
 
 test: $(STAMP) ## all tests on SQLite
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak" $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not image" $(PYTEST_ARGS)
 
 test-postgres: $(STAMP) ## the tests that are about the database, on PostgreSQL
 	DATABASE_URL=$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -m "database and not soak"
@@ -46,6 +46,9 @@ lint: $(STAMP) ## formatting, types, layers, migrations, templates, deployment s
 
 check: PYTEST_ARGS = --cov
 check: lint test test-postgres ## what CI runs
+
+image-check: $(STAMP) ## the container image, built and run without Docker; needs root, buildah podman runc debootstrap
+	$(BIN)/pytest -m image -s tests/image
 
 soak: $(STAMP) ## long and destructive tests
 	$(BIN)/pytest -m soak
