@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres check lint image-check soak bench lock clean
+.PHONY: help run test test-postgres check lint image-check deploy soak bench lock clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,11 +32,17 @@ test: $(STAMP) ## all tests on SQLite
 test-postgres: $(STAMP) ## the tests that are about the database, on PostgreSQL
 	DATABASE_URL=$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -m "database and not soak"
 
-lint: $(STAMP) ## formatting, types, layers, migrations, templates, deployment settings
+lint: $(STAMP) ## formatting, types, layers, migrations, templates; what is deployed: Dockerfile, stacks, workflows, settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck --external-sources --source-path=SCRIPTDIR deploy/*.sh tests/image/build.sh .ci/run
+	$(BIN)/cfn-lint --non-zero-exit-code warning deploy/cloudformation/*.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/djade --check --target-version 5.2 $$(git ls-files 'templates/*.html')
 	$(BIN)/django-upgrade --target-version 5.2 $$(git ls-files '*.py')
 	DJANGO_SETTINGS_MODULE=backoffice.settings.test $(BIN)/python manage.py makemigrations --check --dry-run
@@ -49,6 +55,9 @@ check: lint test test-postgres ## what CI runs
 
 image-check: $(STAMP) ## the container image, built and run without Docker; needs root, buildah podman runc debootstrap
 	$(BIN)/pytest -m image -s tests/image
+
+deploy: ## a version (VERSION=v1.2.3) into an environment (ENVIRONMENT=staging): docs/operations.md
+	deploy/deploy.sh
 
 soak: $(STAMP) ## long and destructive tests
 	$(BIN)/pytest -m soak

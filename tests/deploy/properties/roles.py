@@ -8,6 +8,7 @@ STATEMENT = "Policies.0.PolicyDocument.Statement"
 # They have no resource of their own, by the service authorization reference of AWS.
 WITHOUT_RESOURCE = {
     "application-autoscaling:DescribeScalingPolicies",
+    "cloudformation:DescribeStacks",
     "ec2:CreateNetworkInterface",
     "ec2:DeleteNetworkInterface",
     "ec2:DescribeNetworkInterfaces",
