@@ -20,7 +20,7 @@ COMMAND = [sys.executable, "-m", "gunicorn", "--config", "python:backoffice.guni
 
 def production(tmp_path: Path, database_url: str) -> dict[str, str]:
     """Its environment, with a folder for static files."""
-    (tmp_path / "static").mkdir()
+    (tmp_path / "static").mkdir(parents=True)
     return {
         "PATH": os.environ["PATH"],
         "DJANGO_SETTINGS_MODULE": "backoffice.settings.production",
