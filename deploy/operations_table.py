@@ -22,7 +22,7 @@ ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("s3", "PutObject"): ("s3:PutObject",),
     ("rekognition", "DetectFaces"): ("rekognition:DetectFaces", "s3:GetObject"),
     ("application-autoscaling", "DescribeScalingPolicies"): ("application-autoscaling:DescribeScalingPolicies",),
-    ("logs", "DescribeLogStreams"): ("logs:DescribeLogStreams",),
+    ("logs", "FilterLogEvents"): ("logs:FilterLogEvents",),
     ("rds", "DescribeDBInstances"): ("rds:DescribeDBInstances",),
     ("sts", "GetCallerIdentity"): (),
 }
@@ -63,7 +63,7 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         "`postdeploy_check`: looks, changes nothing",
         (
             ("application-autoscaling", "DescribeScalingPolicies"),
-            ("logs", "DescribeLogStreams"),
+            ("logs", "FilterLogEvents"),
             ("rds", "DescribeDBInstances"),
             ("s3", "GetPublicAccessBlock"),
             ("sts", "GetCallerIdentity"),

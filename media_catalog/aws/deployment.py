@@ -1,26 +1,21 @@
 """What AWS says of the deployment that this process belongs to. Reads only."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from media_catalog.exceptions import AwsNotFound
 
 from .client import call, client
 
 
-def last_log_event(group: str) -> datetime | None:
-    """When a line last arrived in the log group; None when none has, or there is no such group.
-
-    CloudWatch Logs may be an hour behind with this figure.
-    """
+def has_log_lines(group: str, *, since: datetime) -> bool:
+    """Whether a line has come to the log group since then. One request for each part of the group that is searched."""
+    pages = client("logs").get_paginator("filter_log_events")
     try:
         with call():
-            answer = client("logs").describe_log_streams(
-                logGroupName=group, orderBy="LastEventTime", descending=True, limit=1
-            )
+            found = pages.paginate(logGroupName=group, startTime=int(since.timestamp() * 1000), limit=1)
+            return any(page["events"] for page in found)
     except AwsNotFound:
-        return None
-    moments = [stream["lastIngestionTime"] for stream in answer["logStreams"] if "lastIngestionTime" in stream]
-    return datetime.fromtimestamp(max(moments) / 1000, UTC) if moments else None
+        return False
 
 
 def scaling_policies(service: str) -> list[str]:

@@ -48,7 +48,7 @@ CLASSES: Mapping[tuple[str, str], Classified] = {
     ("rekognition", "DetectFaces"): _IMAGE,
     ("lambda", "Invoke"): _INVOCATION,
     ("application-auto-scaling", "DescribeScalingPolicies"): _CONTROL,
-    ("cloudwatch-logs", "DescribeLogStreams"): _CONTROL,
+    ("cloudwatch-logs", "FilterLogEvents"): _CONTROL,
     ("rds", "DescribeDBInstances"): _CONTROL,
     ("sts", "GetCallerIdentity"): _CONTROL,
 }

@@ -1,5 +1,6 @@
 """The image: what is in it, and that web, worker and one-off tasks run from it as on ECS."""
 
+import json
 import os
 import secrets
 import socket
@@ -122,6 +123,8 @@ def test_the_worker_works_and_stops(podman, released):
         # The command of the container's health check.
         wait_for(lambda: _in_container(podman, name, "worker_health") == 0, 90)
         wait_for(lambda: "The queue delivers." in _schedules(released), 120)
+        lines = [json.loads(line) for line in podman("logs", name).stderr.splitlines()]
+        assert any("QueueAge" in line for line in lines)
         status, seconds = podman.stop(name)
     finally:
         podman("rm", "--force", name)
