@@ -38,9 +38,11 @@ class Readiness:
 
     def answer(self) -> JsonResponse:
         """200 when all is well, otherwise 503; the reasons are in the log, not in the answer."""
+        database = _works("database", _database_answers)
         found = {
-            "database": _works("database", _database_answers),
-            "migrations": _works("migrations", self._is_migrated),
+            "database": database,
+            # The load balancer does not wait for a second answer of a database that gave none to the first.
+            "migrations": database and _works("migrations", self._is_migrated),
             "cache": _works("cache", readiness.cache_answers),
         }
         state = {name: "ok" if well else "failed" for name, well in found.items()}
