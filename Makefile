@@ -6,7 +6,7 @@ STAMP := .venv/installed
 PEERS := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres check lint soak bench lock lambda clean
+.PHONY: help run test test-postgres check lint image-check deploy soak bench lock lambda clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -34,16 +34,22 @@ run: $(STAMP) .env ## the whole product on this machine: http://127.0.0.1:8000/a
 	$(BIN)/honcho -e /dev/null start
 
 test: $(STAMP) ## all tests on SQLite
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak" $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not image" $(PYTEST_ARGS)
 
 test-postgres: $(STAMP) ## the tests that are about the database, on PostgreSQL
 	DATABASE_URL=$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -m "database and not soak"
 
-lint: $(STAMP) ## formatting, types, layers, migrations, templates, deployment settings
+lint: $(STAMP) ## formatting, types, layers, migrations, templates; what is deployed: Dockerfile, stacks, workflows, settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck --external-sources --source-path=SCRIPTDIR deploy/*.sh tests/image/build.sh .ci/run
+	$(BIN)/cfn-lint --non-zero-exit-code warning deploy/cloudformation/*.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/djade --check --target-version 5.2 $$(git ls-files 'templates/*.html')
 	$(BIN)/django-upgrade --target-version 5.2 $$(git ls-files '*.py')
 	DJANGO_SETTINGS_MODULE=backoffice.settings.test $(BIN)/python manage.py makemigrations --check --dry-run
@@ -53,6 +59,12 @@ lint: $(STAMP) ## formatting, types, layers, migrations, templates, deployment s
 
 check: PYTEST_ARGS = --cov
 check: lint test test-postgres ## what CI runs
+
+image-check: $(STAMP) ## the container image, built and run without Docker; needs root, buildah podman runc debootstrap
+	$(BIN)/pytest -m image -s tests/image
+
+deploy: ## a version (VERSION=v1.2.3) into an environment (ENVIRONMENT=staging): docs/operations.md
+	deploy/deploy.sh
 
 soak: $(STAMP) ## long and destructive tests
 	$(BIN)/pytest -m soak
@@ -65,6 +77,7 @@ bench: $(STAMP) $(PEERS)/installed ## the quota's estimates and meter, and the j
 
 lock: $(STAMP) ## requirements/*.txt from pyproject.toml, hashed, for Python 3.11 and later on any platform
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/production.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group localcloud -o requirements/localcloud.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements/development.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group bench -o requirements/bench.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group lambda --constraint requirements/production.txt -o requirements/lambda.txt

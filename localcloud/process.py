@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from localcloud.access_log import AccessLog
 
-HOST = "127.0.0.1"  # never 0.0.0.0: the server believes whoever knows the access key, without its secret
+HOST = "127.0.0.1"  # nothing else outside a container: the server believes who knows the key, without its secret
 STATUS_PATH = "/_localcloud"
 START_SECONDS = 30
 STOP_SECONDS = 10
@@ -103,9 +103,9 @@ class RunningCloud:
 
 @contextlib.contextmanager
 def running(
-    data_dir: Path, *, port: int = 0, account: Account = Account(), checkpoint_seconds: float = 3
+    data_dir: Path, *, host: str = HOST, port: int = 0, account: Account = Account(), checkpoint_seconds: float = 3
 ) -> Iterator[RunningCloud]:
-    """A local cloud on 127.0.0.1 with its data under `data_dir`; port 0 takes a free one.
+    """A local cloud with its data under `data_dir`; port 0 takes a free one. `host` is for a container of its own.
 
     It is stopped on leaving, and stops by itself when this process dies in whatever way. Killed itself, it
     loses at most `checkpoint_seconds` of bucket configuration and queues, and no object.
@@ -113,7 +113,7 @@ def running(
     """
     data_dir = data_dir.resolve()
     (data_dir / "tmp").mkdir(parents=True, exist_ok=True)
-    with _listening(port) as listener, _locked(data_dir) as lock:
+    with _listening(host, port) as listener, _locked(data_dir) as lock:
         endpoint_url = f"http://{HOST}:{listener.getsockname()[1]}"
         environment = _environment(data_dir, listener, account, checkpoint_seconds)
         process = _start(environment, inherited=(listener.fileno(), lock.fileno()))
@@ -154,12 +154,12 @@ def _environment(
     }
 
 
-def _listening(port: int) -> socket.socket:
+def _listening(host: str, port: int) -> socket.socket:
     """The socket that the child will serve: opened here, so that a busy port is known before anything starts."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen()
     except OSError as error:
         listener.close()

@@ -72,7 +72,7 @@ def test_the_documents_name_all_of_these():
     text = (ROOT / "README.md").read_text()
     assert {"media_catalog/models/", "docs/architecture.md"} <= _paths(text) | set(LINK.findall(text))
     assert "make run" in _code(text)
-    assert "manage.py migrate" in _code(text)
+    assert "manage.py release" in _code(text)
 
 
 def test_every_setting_of_the_env_example_is_read():

@@ -23,12 +23,15 @@ INSTALLED_APPS = [
     "media_catalog.apps.MediaCatalogConfig",
 ]
 MIDDLEWARE = [
+    "backoffice.health.answer_health_checks",
+    "backoffice.requests.identify_requests",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "backoffice.requests.identify_users",
     "media_catalog.middleware.attribute_requests",
     "django.contrib.messages.middleware.MessageMiddleware",
     "media_catalog.middleware.FinishedJobs",
@@ -66,6 +69,10 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
+# In production: static files from the static bucket, behind STATIC_DOMAIN (CloudFront). They are collected into
+# STATIC_ROOT all the same, and `manage.py release` publishes them.
+USE_S3 = env.bool("USE_S3", default=False)
+STATIC_DOMAIN = env("STATIC_DOMAIN") if USE_S3 else ""
 
 # No 'unsafe-*' anywhere: scripts and styles are files of our own.
 CONTENT_SECURITY_POLICY = {
@@ -100,7 +107,12 @@ def database(default: str | None = None) -> dict[str, Any]:
     config["CONN_HEALTH_CHECKS"] = True
     if config["ENGINE"].endswith("sqlite3"):
         config["OPTIONS"] = SQLITE_OPTIONS
+    else:
+        config.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds, where the system's is minutes
     return config
+
+
+DATABASE_WAIT_SECONDS = env.int("DATABASE_WAIT_SECONDS", default=60)  # of a worker or a release at its start
 
 
 # Background work. django-q2 delivers at least once; the claims in JobItem make the effect single.
@@ -177,6 +189,8 @@ DOWNLOAD_LINK_SECONDS = 300
 
 # The endpoint and credentials are read by boto3 itself from the environment; empty means AWS.
 AWS_ENDPOINT_URL = env("AWS_ENDPOINT_URL", default="")
+# Where browsers reach the same S3, when that is elsewhere: in containers, the local cloud has a name of its own.
+AWS_BROWSER_ENDPOINT_URL = env("AWS_BROWSER_ENDPOINT_URL", default="")
 AWS_REGION = env("AWS_DEFAULT_REGION", default="us-east-1")
 BUCKET_ORIGINALS = env("BUCKET_ORIGINALS", default="mediafiles")
 BUCKET_RENDITIONS = env("BUCKET_RENDITIONS", default="mediafilesresized")
@@ -185,11 +199,12 @@ BUCKET_STATIC = env("BUCKET_STATIC", default="staticfilesatv")
 EVENTS_QUEUE = env("EVENTS_QUEUE", default="backoffice-events")
 RESIZER_QUEUE = env("RESIZER_QUEUE", default="backoffice-resizer")
 
-LOGGING = {
+DEPLOYMENT_NAME = env("DEPLOYMENT_NAME", default="local")  # dimension of the metrics: staging, production
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"media_catalog": {"level": "INFO"}},
+    "loggers": {"media_catalog": {"level": "INFO"}, "media_catalog.jobs.metrics": {"level": "WARNING"}},
 }

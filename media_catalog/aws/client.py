@@ -70,12 +70,13 @@ _DENIED = {
 _NOT_FOUND = {
     "404",
     "AWS.SimpleQueueService.NonExistentQueue",
+    "DBInstanceNotFound",
     "NoSuchBucket",
     "NoSuchKey",
     "NotFound",
     "QueueDoesNotExist",
+    "ResourceNotFoundException",
 }
-_NOT_FOUND = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
 _SETTING_MISSING = {
     "NoSuchCORSConfiguration",
     "NoSuchLifecycleConfiguration",
@@ -135,13 +136,26 @@ def client(service: Literal["s3"], region: str = "") -> "S3Client": ...
 def client(service: Literal["rekognition"], region: str = "") -> "RekognitionClient": ...
 @overload
 def client(service: Literal["sqs"], region: str = "") -> "SQSClient": ...
+@overload
+def client(service: Literal["application-autoscaling", "logs", "rds", "sts"], region: str = "") -> Any: ...
 def client(service: str, region: str = "") -> Any:
     """This process's client, in AWS_REGION unless told. Clients do not survive a fork: the key has the process id."""
     key = (os.getpid(), service, region or settings.AWS_REGION)
     with _lock:
         if key not in _clients:
-            _clients[key] = _make(service, key[2])
+            _clients[key] = _make(service, settings.AWS_ENDPOINT_URL, key[2])
         return _clients[key]
+
+
+def client_for_browsers(region: str = "") -> "S3Client":
+    """Makes links that a browser can use: it may reach the same S3 under another name. Sends nothing."""
+    key = (os.getpid(), "s3 of browsers", region or settings.AWS_REGION)
+    with _lock:
+        if key not in _clients:
+            endpoint = settings.AWS_BROWSER_ENDPOINT_URL or settings.AWS_ENDPOINT_URL
+            _clients[key] = _make("s3", endpoint, key[2])
+        found: S3Client = _clients[key]
+        return found
 
 
 @functools.cache
@@ -172,11 +186,16 @@ def call(*, bucket: str = "", seconds: float = CALL_SECONDS) -> Iterator[None]:
             raise AwsUnavailable(str(error)) from error
 
 
-def _make(service: str, region: str) -> Any:
+def metered_session() -> boto3.session.Session:
+    """For libraries that make clients of their own, with `config_of(service)`."""
     session = boto3.session.Session()
     # before-send sees each wire attempt, retries and pages included; handlers must be there before the client.
     session.events.register("before-send", _before_send)
-    config = Config(
+    return session
+
+
+def config_of(service: str) -> Config:
+    return Config(
         user_agent="backoffice",  # botocore's own, of many parts, is put together twice for each request
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
@@ -187,8 +206,11 @@ def _make(service: str, region: str) -> Any:
         signature_version="s3v4" if service == "s3" else None,
         s3=_s3_config(),
     )
-    make: Callable[..., Any] = session.client
-    return make(service, region_name=region, endpoint_url=settings.AWS_ENDPOINT_URL or None, config=config)
+
+
+def _make(service: str, endpoint_url: str, region: str) -> Any:
+    make: Callable[..., Any] = metered_session().client
+    return make(service, region_name=region, endpoint_url=endpoint_url or None, config=config_of(service))
 
 
 def _s3_config() -> Any:

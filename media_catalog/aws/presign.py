@@ -11,7 +11,7 @@ from typing import Any
 from media_catalog.exceptions import KeyRefused
 from media_catalog.quota import meter
 
-from .client import call, client
+from .client import call, client_for_browsers
 
 # Clients and proxies drop or resolve these parts of a path; at the end an empty one is kept.
 _LOST_IN_URLS = re.compile(r"^/|//|(^|/)\.\.?(/|$)")
@@ -42,7 +42,7 @@ def download_link(bucket: str, key: str, *, disposition: str, content_type: str,
     """
     check_key(key)
     with call(bucket=bucket):
-        link = client("s3").generate_presigned_url(
+        link = client_for_browsers().generate_presigned_url(
             "get_object",
             Params={
                 "Bucket": bucket,
@@ -84,7 +84,7 @@ def post_policy(
         [shared] = {content_type.partition("/")[0] for content_type in content_types}
         conditions.append(["starts-with", "$Content-Type", f"{shared}/"])
     with call(bucket=bucket):
-        form = client("s3").generate_presigned_post(
+        form = client_for_browsers().generate_presigned_post(
             Bucket=bucket, Key=key, Fields=fields, Conditions=conditions, ExpiresIn=seconds
         )
     return Post(url=form["url"], fields=form["fields"])

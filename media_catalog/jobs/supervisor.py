@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from media_catalog.models import Worker
 
-from . import enqueue, holder, recovery
+from . import enqueue, holder, metrics, recovery
 from .pulse import BUSY, Pulses
 
 TICK_SECONDS = 1.0  # between two looks at the cluster, and for items that wait for their next try
@@ -116,6 +116,7 @@ class Supervisor:
         self._recovered_at = time.monotonic()
         self._beat()
         recovery.recover()
+        metrics.report()
 
     def _beat(self) -> None:
         now = timezone.now()

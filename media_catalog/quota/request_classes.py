@@ -28,6 +28,9 @@ _FREE = Classified(RequestClass.FREE, _S3 + "DELETE and CANCEL requests are free
 # The price list does not say whether a POST that deletes is a POST or a DELETE: counted as what costs more.
 _BULK_DELETE = Classified(RequestClass.S3_TIER1, _S3 + "POST requests; a multi-object delete is one")
 _IMAGE = Classified(RequestClass.REKOGNITION_IMAGE, "https://aws.amazon.com/rekognition/pricing/: one image per call")
+_CONTROL = Classified(
+    RequestClass.FREE, "https://aws.amazon.com/pricing/: lists no price for describing what is deployed"
+)
 _INVOCATION = Classified(RequestClass.LAMBDA_INVOCATION, "https://aws.amazon.com/lambda/pricing/: one request per call")
 _QUEUE = Classified(RequestClass.SQS_REQUEST, "https://aws.amazon.com/sqs/pricing/: every action is one request")
 
@@ -72,6 +75,10 @@ CLASSES: Mapping[tuple[str, str], Classified] = {
     ("sqs", "GetQueueUrl"): _QUEUE,
     ("sqs", "ReceiveMessage"): _QUEUE,
     ("sqs", "SetQueueAttributes"): _QUEUE,
+    ("application-auto-scaling", "DescribeScalingPolicies"): _CONTROL,
+    ("cloudwatch-logs", "FilterLogEvents"): _CONTROL,
+    ("rds", "DescribeDBInstances"): _CONTROL,
+    ("sts", "GetCallerIdentity"): _CONTROL,
 }
 # What an unknown operation counts as, by service: the dearest class of those it could be. Of all: Rekognition's.
 DEAREST = {"s3": RequestClass.S3_TIER1, "lambda": RequestClass.LAMBDA_INVOCATION, "sqs": RequestClass.SQS_REQUEST}

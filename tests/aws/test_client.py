@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 
-from django.conf import settings
+from django.conf import settings as django_settings
+from pytest_django import Settings
 
+from media_catalog.aws import s3
 from media_catalog.aws.client import client, forget_clients
 
 from .conftest import PointAt
@@ -53,6 +55,20 @@ def test_is_forgotten_on_request(point_at: PointAt) -> None:
 
 def test_is_not_carried_over_a_fork() -> None:
     """Two processes on one connection would mix their answers."""
-    run = subprocess.run([sys.executable, "-c", FORK], env=os.environ, cwd=settings.BASE_DIR, timeout=60, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", FORK], env=os.environ, cwd=django_settings.BASE_DIR, timeout=60, check=False
+    )
 
     assert run.returncode == 0
+
+
+def test_links_are_for_the_endpoint_that_browsers_reach(point_at: PointAt, settings: Settings, db: None) -> None:
+    point_at("http://cloud:4566")
+    options = {"disposition": "inline", "content_type": "image/jpeg", "seconds": 60}
+
+    assert s3.download_link("bucket", "key", **options).startswith("http://cloud:4566/bucket/key?")
+
+    settings.AWS_BROWSER_ENDPOINT_URL = "http://127.0.0.1:4566"
+    forget_clients()
+    assert s3.download_link("bucket", "key", **options).startswith("http://127.0.0.1:4566/bucket/key?")
+    assert client("s3").meta.endpoint_url == "http://cloud:4566"

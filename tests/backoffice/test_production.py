@@ -1,15 +1,11 @@
 """The README's steps for production, with the web server of production behind a load balancer that ends TLS."""
 
-import contextlib
 import os
 import re
 import secrets
 import shlex
-import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -17,12 +13,12 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.stack import ROOT, wait_for
+from tests.backoffice.webserver import get, production, serving
+from tests.stack import ROOT
 
 pytestmark = [pytest.mark.live, pytest.mark.database, pytest.mark.xdist_group("live")]
 # Those for each new version; the others are for once, or are the processes.
-EACH_VERSION = ("migrate", "collectstatic", "sync_schedules")
-HOST = "backoffice.internal"
+EACH_VERSION = ("collectstatic", "release")
 
 
 @pytest.fixture
@@ -40,46 +36,7 @@ def database_url(tmp_path) -> Iterator[str]:
 
 @pytest.fixture
 def environment(tmp_path, database_url) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "DJANGO_SETTINGS_MODULE": "backoffice.settings.production",
-        "SECRET_KEY": secrets.token_urlsafe(60),
-        "ALLOWED_HOSTS": HOST,
-        "DATABASE_URL": database_url,
-        "REDIS_URL": "redis://127.0.0.1:6379/0",
-        "STATIC_ROOT": str(tmp_path / "static"),
-    }
-
-
-@contextlib.contextmanager
-def _gunicorn(environment: dict[str, str]) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, "-m", "gunicorn", "backoffice.wsgi", "--bind", address]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: _listens(address) or process.poll() is not None, 30)
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _listens(address: str) -> bool:
-    host, port = address.split(":")
-    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
-        return True
-    return False
-
-
-def _get(url: str) -> tuple[int, str]:
-    """Status and body, asked for as the load balancer does."""
-    request = urllib.request.Request(url, headers={"Host": HOST, "X-Forwarded-Proto": "https"})
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, ""
+    return production(tmp_path, database_url)
 
 
 def _readme_steps() -> list[str]:
@@ -87,15 +44,17 @@ def _readme_steps() -> list[str]:
     return [line for line in lines if line.split()[0] in EACH_VERSION]
 
 
-def test_the_steps_of_the_readme_lead_to_a_login_page_with_its_static_files(environment):
+def test_the_steps_of_the_readme_lead_to_a_login_page_with_its_static_files(environment, tmp_path):
     for step in _readme_steps():
         subprocess.run([sys.executable, "manage.py", *shlex.split(step)], cwd=ROOT, env=environment, check=True)
 
-    with _gunicorn(environment) as url:
-        status, page = _get(f"{url}/admin/login/")
+    with serving(environment, tmp_path / "log") as (url, _process):
+        ready = get(f"{url}/readyz")
+        status, page = get(f"{url}/admin/login/")
         files = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
-        answers = {file: _get(url + file) for file in files}
+        answers = {file: get(url + file) for file in files}
 
+    assert ready == (200, '{"database": "ok", "migrations": "ok", "cache": "ok"}')
     assert status == 200
     assert "Log in" in page
     assert len(answers) >= 5

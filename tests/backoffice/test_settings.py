@@ -1,5 +1,6 @@
 """Settings: production refuses to start without its values, and impossible values are refused early."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -45,6 +46,26 @@ def test_production_names_the_missing_value(name):
 
     assert done.returncode != 0
     assert name in done.stderr.splitlines()[-1]
+
+
+def test_static_files_on_s3_need_their_domain():
+    done = _start(**PRODUCTION, USE_S3="true")
+
+    assert done.returncode != 0
+    assert "STATIC_DOMAIN" in done.stderr.splitlines()[-1]
+
+
+def test_pages_may_use_static_files_of_their_domain_and_no_other():
+    command = (
+        "from django.conf import settings;print(settings.STATIC_URL, settings.CONTENT_SECURITY_POLICY['DIRECTIVES'])"
+    )
+    done = _manage("shell", "-v0", "-c", command, **PRODUCTION, USE_S3="true", STATIC_DOMAIN="static.example.org")
+
+    url, _space, directives = done.stdout.partition(" ")
+    assert url == "https://static.example.org/", done.stderr
+    for name in ("script-src", "style-src", "img-src", "font-src"):
+        assert ast.literal_eval(directives)[name] == ["'self'", "https://static.example.org"]
+    assert ast.literal_eval(directives)["connect-src"] == ["'self'"]
 
 
 def test_production_trusts_forms_from_its_own_hosts():

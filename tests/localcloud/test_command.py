@@ -68,6 +68,23 @@ def test_runs_until_told_to_stop_and_leaves_no_process_behind(
     assert not _alive(server)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reached"),
+    [((), False), (("--host", "0.0.0.0"), True)],  # noqa: S104
+    ids=["by default", "in a container"],
+)
+def test_is_reached_from_elsewhere_only_when_told_so(
+    start: Start, url: str, arguments: tuple[str, ...], reached: bool
+) -> None:
+    process = start(url, *arguments)
+    _line(process)
+    elsewhere = socket.socket()
+    elsewhere.settimeout(5)
+    port = int(url.rpartition(":")[2])
+    assert (elsewhere.connect_ex(("127.0.0.2", port)) == 0) is reached  # another address of this machine
+    elsewhere.close()
+
+
 def test_everything_goes_when_the_command_is_killed(start: Start, url: str, tmp_path: Path, client: MakeClient) -> None:
     process = start(url)
     _line(process)

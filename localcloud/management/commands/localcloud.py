@@ -24,16 +24,17 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # it must start before anything that a check could ask for
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Both default to what the settings say."""
+        """Port and data default to what the settings say."""
         parser.add_argument("--port", type=int, help="port on 127.0.0.1; default: that of AWS_ENDPOINT_URL")
+        parser.add_argument("--host", default=process.HOST, help="other than 127.0.0.1 in a container of its own only")
         parser.add_argument("--data-dir", type=Path, help="where objects and state live; default: .data/cloud")
 
-    def handle(self, *, port: int | None, data_dir: Path | None, **options: Any) -> None:
+    def handle(self, *, host: str, port: int | None, data_dir: Path | None, **options: Any) -> None:
         """Return on Ctrl-C or SIGTERM; CommandError (status 1) when the cloud cannot start or ends by itself."""
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             if settings.AWS_ENDPOINT_URL:
-                self._run(port or _port(settings.AWS_ENDPOINT_URL), data_dir or settings.DATA_DIR / "cloud")
+                self._run(host, port or _port(settings.AWS_ENDPOINT_URL), data_dir or settings.DATA_DIR / "cloud")
             else:
                 self._idle()
         except KeyboardInterrupt:
@@ -41,8 +42,8 @@ class Command(BaseCommand):
         except process.CloudError as error:
             raise CommandError(_sentence(error)) from error
 
-    def _run(self, port: int, data_dir: Path) -> None:
-        with process.running(data_dir, port=port, account=_account()) as cloud:
+    def _run(self, host: str, port: int, data_dir: Path) -> None:
+        with process.running(data_dir, host=host, port=port, account=_account()) as cloud:
             self._say(
                 _("Local cloud ready at %(url)s, its data in %(directory)s.")
                 % {"url": cloud.endpoint_url, "directory": cloud.data_dir}

@@ -3,10 +3,13 @@
 import argparse
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from media_catalog.jobs import cluster
 from media_catalog.jobs.supervisor import Supervisor
+from media_catalog.management.stopping import exit_on_sigterm
+from media_catalog.services import readiness
 
 
 class Command(BaseCommand):
@@ -19,6 +22,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, lifeline: int | None, pulses: int, **options: Any) -> None:
         if lifeline is None:
+            exit_on_sigterm()  # until the supervisor has its own way to stop
+            readiness.wait_for_database(settings.DATABASE_WAIT_SECONDS)
             Supervisor().run()
         else:
             cluster.run(lifeline, pulses)

@@ -1,0 +1,106 @@
+"""Which AWS operations the code sends, which permissions they need, and which role has them.
+
+`python deploy/operations_table.py` writes docs/aws-operations.md. Tests hold this against the code and the templates:
+an operation that is used and not listed here fails there, with its name.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+# Operation (service as botocore's events name it) → actions of IAM. An object that is told apart from a missing one
+# needs s3:ListBucket too; where ours ask, the answer 403 for a missing object would be wrong.
+ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("s3", "CreateBucket"): ("s3:CreateBucket",),
+    ("s3", "DeleteObject"): ("s3:DeleteObject",),
+    ("s3", "GetObject"): ("s3:GetObject", "s3:ListBucket"),
+    ("s3", "GetPublicAccessBlock"): ("s3:GetBucketPublicAccessBlock",),
+    ("s3", "HeadBucket"): ("s3:ListBucket",),
+    ("s3", "HeadObject"): ("s3:GetObject", "s3:ListBucket"),
+    ("s3", "ListBuckets"): ("s3:ListAllMyBuckets",),
+    ("s3", "ListObjectsV2"): ("s3:ListBucket",),
+    ("s3", "PutBucketCors"): ("s3:PutBucketCORS",),
+    ("s3", "PutObject"): ("s3:PutObject",),
+    ("rekognition", "DetectFaces"): ("rekognition:DetectFaces", "s3:GetObject"),
+    ("application-autoscaling", "DescribeScalingPolicies"): ("application-autoscaling:DescribeScalingPolicies",),
+    ("logs", "FilterLogEvents"): ("logs:FilterLogEvents",),
+    ("rds", "DescribeDBInstances"): ("rds:DescribeDBInstances",),
+    ("sts", "GetCallerIdentity"): (),
+}
+# Role in deploy/cloudformation/roles.yaml → what its tasks send, and why. `NOBODY`: the stacks do it.
+NOBODY = "nobody"
+ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "WebRole": (
+        "pages: uploads, previews, downloads, deletion, the list of buckets",
+        (
+            ("s3", "DeleteObject"),
+            ("s3", "GetObject"),
+            ("s3", "HeadObject"),
+            ("s3", "ListBuckets"),
+            ("s3", "PutObject"),
+        ),
+    ),
+    "WorkerRole": (
+        "jobs: renditions, detection, clearing up",
+        (
+            ("rekognition", "DetectFaces"),
+            ("s3", "DeleteObject"),
+            ("s3", "GetObject"),
+            ("s3", "HeadObject"),
+            ("s3", "PutObject"),
+        ),
+    ),
+    "ConsumerRole": ("events of S3: looks at the object that one tells of", (("s3", "HeadObject"),)),
+    "ReleaseRole": (
+        "one-off tasks: `release` publishes static files, `create_buckets` writes down which there are",
+        (
+            ("s3", "HeadBucket"),
+            ("s3", "ListObjectsV2"),
+            ("s3", "PutBucketCors"),
+            ("s3", "PutObject"),
+        ),
+    ),
+    "CheckRole": (
+        "`postdeploy_check`: looks, changes nothing",
+        (
+            ("application-autoscaling", "DescribeScalingPolicies"),
+            ("logs", "FilterLogEvents"),
+            ("rds", "DescribeDBInstances"),
+            ("s3", "GetPublicAccessBlock"),
+            ("sts", "GetCallerIdentity"),
+        ),
+    ),
+    NOBODY: ("buckets are made by the stack storage.yaml", (("s3", "CreateBucket"),)),
+}
+# What a role needs besides, for what is not in media_catalog/aws: the queue of the event consumer.
+BESIDES: Mapping[str, frozenset[str]] = {
+    "ConsumerRole": frozenset({"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}),
+}
+TABLE = Path(__file__).resolve().parent.parent / "docs" / "aws-operations.md"
+
+
+def actions_of(role: str) -> set[str]:
+    """The actions that its policy must allow, no more and no less."""
+    _why, operations = ROLES[role]
+    return {action for operation in operations for action in ACTIONS[operation]} | BESIDES.get(role, frozenset())
+
+
+def table() -> str:
+    """The document."""
+    lines = [
+        "# AWS operations and roles",
+        "",
+        "Written by `deploy/operations_table.py`; tests hold it against `media_catalog/aws/` and",
+        "`deploy/cloudformation/roles.yaml`.",
+        "",
+        "| role | for | operations | actions allowed |",
+        "|---|---|---|---|",
+    ]
+    for role, (why, operations) in ROLES.items():
+        sent = ", ".join(f"{service} {operation}" for service, operation in operations)
+        allowed = ", ".join(f"`{action}`" for action in sorted(actions_of(role))) if role != NOBODY else "none"
+        lines.append(f"| {role} | {why} | {sent} | {allowed} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    TABLE.write_text(table())

@@ -1,0 +1,116 @@
+"""What each role may do."""
+
+from deploy.operations_table import NOBODY, ROLES, actions_of
+from tests.deploy.registry import holds
+from tests.deploy.templates import Node, Templates, drop, put
+
+STATEMENT = "Policies.0.PolicyDocument.Statement"
+# They have no resource of their own, by the service authorization reference of AWS.
+WITHOUT_RESOURCE = {
+    "application-autoscaling:DescribeScalingPolicies",
+    "cloudformation:DescribeStacks",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ecr:GetAuthorizationToken",
+    "ecs:DeregisterTaskDefinition",
+    "ecs:DescribeTaskDefinition",
+    "ecs:RegisterTaskDefinition",
+    "rekognition:DetectFaces",
+    "s3:ListAllMyBuckets",
+}
+TASK_ROLES = sorted(ROLES.keys() - {NOBODY})
+
+
+def _statements(role: Node) -> list[Node]:
+    return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def _listed(value: object) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def _actions(role: Node) -> set[str]:
+    return {action for statement in _statements(role) for action in _listed(statement["Action"])}
+
+
+@holds(
+    put("WebRole", f"{STATEMENT}.0.Action", ["s3:*"]),
+    put("FunctionRole", f"{STATEMENT}.0.Action", "s3:Get*"),
+    put("DeployRole", f"{STATEMENT}.1.Action", ["*"]),
+)
+def no_role_has_an_action_by_wildcard(templates: Templates) -> None:
+    for role in templates.of_type("IAM::Role").values():
+        assert not [action for action in _actions(role) if "*" in action]
+        assert "ManagedPolicyArns" not in role
+
+
+@holds(
+    put("WebRole", f"{STATEMENT}.0.Resource", "*"),
+    put("WorkerRole", f"{STATEMENT}.0.Resource", ["*"]),
+    put("ReleaseRole", f"{STATEMENT}.0.Resource", {"Fn::Sub": "arn:${AWS::Partition}:s3:::*"}),
+)
+def resources_are_named_where_they_can_be(templates: Templates) -> None:
+    for role in templates.of_type("IAM::Role").values():
+        for statement in _statements(role):
+            if statement["Resource"] == "*":
+                assert set(_listed(statement["Action"])) <= WITHOUT_RESOURCE
+            else:
+                for resource in _listed(statement["Resource"]):
+                    assert str(resource) != "*"
+                    assert ":::*" not in str(resource)
+
+
+@holds(
+    put("ExecutionRole", f"{STATEMENT}.3.Resource", [{"Ref": "DjangoSecretArn"}]),
+    put("ExecutionRole", f"{STATEMENT}.3.Resource.0", {"Ref": "DatabasePasswordArn"}),
+    put("WebTask", "ContainerDefinitions.0.Secrets.0.ValueFrom", {"Ref": "OtherSecretArn"}),
+)
+def the_execution_role_reads_exactly_the_secrets_of_the_tasks(templates: Templates) -> None:
+    used = {
+        secret["ValueFrom"]["Ref"]
+        for task in templates.of_type("ECS::TaskDefinition").values()
+        for secret in task["ContainerDefinitions"][0]["Secrets"]
+    }
+    [statement] = [
+        item
+        for item in _statements(templates.properties("ExecutionRole"))
+        if "secretsmanager:GetSecretValue" in item["Action"]
+    ]
+    assert {secret["Ref"] for secret in statement["Resource"]} == used
+
+
+@holds(
+    put("WebRole", f"{STATEMENT}.0.Action", ["secretsmanager:GetSecretValue"]),
+    put("WorkerRole", f"{STATEMENT}.0.Action", ["s3:GetObject"]),
+    put("CheckRole", f"{STATEMENT}.1.Action", ["rds:DescribeDBInstances", "rds:ModifyDBInstance"]),
+    drop("WorkerRole", f"{STATEMENT}.2"),
+)
+def task_roles_allow_what_the_table_of_operations_says(templates: Templates) -> None:
+    for name in TASK_ROLES:
+        assert _actions(templates.properties(name)) == actions_of(name), name
+
+
+@holds(
+    put("WebRole", "AssumeRolePolicyDocument.Statement.0.Principal", {"AWS": "*"}),
+    drop("WorkerRole", "AssumeRolePolicyDocument.Statement.0.Condition"),
+    put("FunctionRole", "AssumeRolePolicyDocument.Statement.0.Principal.Service", "ecs-tasks.amazonaws.com"),
+)
+def roles_are_for_their_service_alone(templates: Templates) -> None:
+    for name in (*TASK_ROLES, "ExecutionRole"):
+        [statement] = templates.properties(name)["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
+        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    [statement] = templates.properties("FunctionRole")["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+@holds(
+    put("DeployRole", f"{STATEMENT}.8.Condition", {}),
+    put("DeployRole", f"{STATEMENT}.8.Resource", {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*"}),
+)
+def the_deploy_role_hands_on_only_our_roles_and_only_to_ecs_and_cloudformation(templates: Templates) -> None:
+    [statement] = [item for item in _statements(templates.properties("DeployRole")) if item["Action"] == "iam:PassRole"]
+    assert statement["Resource"]["Fn::Sub"].endswith(":role/backoffice-${EnvironmentName}-*")
+    services = statement["Condition"]["StringEquals"]["iam:PassedToService"]
+    assert services == ["ecs-tasks.amazonaws.com", "cloudformation.amazonaws.com"]

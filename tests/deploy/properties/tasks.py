@@ -1,0 +1,176 @@
+"""The containers."""
+
+import re
+from typing import Any
+
+from django.core.management import get_commands
+
+from tests.deploy.registry import holds
+from tests.deploy.templates import Node, Templates, drop, put, remove
+from tests.stack import ROOT
+
+LONG_RUNNING = ("WebTask", "WorkerTask", "ConsumerTask")
+ONE_OFF = ("ReleaseTask", "CheckTask")
+# Built by others; what it is called is their contract.
+NOT_HERE_YET = {"consume_events"}
+C = "ContainerDefinitions.0."
+
+
+def _tasks(templates: Templates) -> dict[str, Node]:
+    found = templates.of_type("ECS::TaskDefinition")
+    assert found.keys() == {*LONG_RUNNING, *ONE_OFF}
+    return found
+
+
+def _containers(templates: Templates) -> dict[str, Node]:
+    return {name: task["ContainerDefinitions"][0] for name, task in _tasks(templates).items()}
+
+
+def _dockerfile() -> str:
+    return (ROOT / "Dockerfile").read_text()
+
+
+@holds(
+    put("WebTask", f"{C}User", "root"),
+    drop("WorkerTask", f"{C}User"),
+    put("ConsumerTask", f"{C}Privileged", True),
+    put("ReleaseTask", f"{C}LinuxParameters.Capabilities", {"Drop": ["NET_RAW"]}),
+    put("CheckTask", f"{C}LinuxParameters.Capabilities", {"Drop": ["ALL"], "Add": ["SYS_PTRACE"]}),
+)
+def containers_run_without_privileges(templates: Templates) -> None:
+    for container in _containers(templates).values():
+        assert container["User"] == "10001:10001"
+        assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+        assert "Privileged" not in container
+    assert "USER 10001:10001" in _dockerfile()
+
+
+@holds(
+    put("WebTask", f"{C}ReadonlyRootFilesystem", False),
+    put("WorkerTask", f"{C}MountPoints.0.ContainerPath", "/app"),
+    put("ConsumerTask", "Volumes", [{"Name": "tmp", "Host": {"SourcePath": "/"}}]),
+)
+def only_tmp_can_be_written_to(templates: Templates) -> None:
+    for task in _tasks(templates).values():
+        [container] = task["ContainerDefinitions"]
+        assert container["ReadonlyRootFilesystem"] is True
+        assert task["Volumes"] == [{"Name": "tmp"}]
+        assert container["MountPoints"] == [{"SourceVolume": "tmp", "ContainerPath": "/tmp", "ReadOnly": False}]
+    assert 'VOLUME ["/tmp"]' in _dockerfile()
+
+
+@holds(
+    put("WebTask", f"{C}Environment.0", {"Name": "SECRET_KEY", "Value": "x"}),
+    put("WorkerTask", f"{C}Environment.1.Value", "postgres://backoffice:password@db/backoffice"),
+    drop("ReleaseTask", f"{C}Secrets.1"),
+    put("ConsumerTask", f"{C}Secrets.2.Name", "REDIS"),
+)
+def secrets_come_from_secrets_manager(templates: Templates) -> None:
+    for container in _containers(templates).values():
+        secret = {item["Name"]: item["ValueFrom"] for item in container["Secrets"]}
+        assert {name: value["Ref"] for name, value in secret.items()} == {
+            "SECRET_KEY": "DjangoSecretArn",
+            "DATABASE_URL": "DatabaseSecretArn",
+            "REDIS_URL": "CacheSecretArn",
+            "CALLBACK_SECRETS": "CallbackSecretArn",
+        }
+        given = {item["Name"]: str(item["Value"]) for item in container["Environment"]}
+        assert not given.keys() & secret.keys()
+        assert not re.search(r"://\w*:|PASSWORD|KEY", " ".join([*given, *given.values()]))
+
+
+@holds(drop("WebTask", f"{C}Environment.1"), put("WorkerTask", f"{C}Environment.3.Name", "ORIGINALS"))
+def what_production_wants_is_given(templates: Templates) -> None:
+    """ALLOWED_HOSTS has no default, and names of buckets that are not ours are of no use."""
+    wanted = {"ALLOWED_HOSTS", "DEPLOYMENT_NAME", "BUCKET_ORIGINALS", "BUCKET_RENDITIONS", "BUCKET_STATIC", "USE_S3"}
+    for container in _containers(templates).values():
+        assert {item["Name"] for item in container["Environment"]} >= wanted
+
+
+@holds(
+    put("WebTask", "TaskRoleArn", {"Ref": "ExecutionRoleArn"}), put("WorkerTask", "TaskRoleArn", {"Ref": "WebRoleArn"})
+)
+def each_kind_of_task_has_a_role_of_its_own(templates: Templates) -> None:
+    for name, task in _tasks(templates).items():
+        assert task["TaskRoleArn"] == {"Ref": f"{name.removesuffix('Task')}RoleArn"}
+        assert task["ExecutionRoleArn"] == {"Ref": "ExecutionRoleArn"}
+
+
+@holds(
+    put("WebTask", f"{C}Image", "backoffice:latest"), put("CheckTask", f"{C}Image", {"Fn::Sub": "${Repository}:latest"})
+)
+def images_are_named_by_the_deployment(templates: Templates) -> None:
+    assert all(container["Image"] == {"Ref": "ImageUri"} for container in _containers(templates).values())
+
+
+@holds(
+    put("WebTask", f"{C}HealthCheck.Command.3", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/')"),
+    drop("WorkerTask", f"{C}HealthCheck"),
+    put("WorkerTask", f"{C}HealthCheck.Command.3", "check"),
+)
+def web_and_workers_are_asked_for_their_health(templates: Templates) -> None:
+    """The web process whether it lives: whether it is ready is the load balancer's question."""
+    containers = _containers(templates)
+    web = containers["WebTask"]["HealthCheck"]["Command"]
+    assert "http://127.0.0.1:8000/healthz" in web[-1]
+    assert web[-1] in _dockerfile()
+    assert containers["WorkerTask"]["HealthCheck"]["Command"] == ["CMD", "python", "manage.py", "worker_health"]
+
+
+@holds(
+    put("WebTask", f"{C}StopTimeout", 10),
+    put("WorkerTask", f"{C}StopTimeout", 40),
+    put("WorkerTask", f"{C}StopTimeout", 180),
+)
+def processes_have_the_time_to_stop_that_they_take(templates: Templates) -> None:
+    containers = _containers(templates)
+    takes = int(re.findall(r'"WEB_STOP_SECONDS", default=(\d+)', (ROOT / "backoffice" / "gunicorn.py").read_text())[0])
+    assert takes + 5 <= containers["WebTask"]["StopTimeout"]
+    environment: dict[str, Any] = {item["Name"]: item["Value"] for item in containers["WorkerTask"]["Environment"]}
+    assert int(environment["WORKER_STOP_SECONDS"]) + 15 <= containers["WorkerTask"]["StopTimeout"]
+    assert max(container["StopTimeout"] for container in containers.values()) <= 120  # Fargate's limit
+
+
+@holds(
+    drop("WebTask", f"{C}LogConfiguration"),
+    put("WorkerTask", f"{C}LogConfiguration.Options.awslogs-group", {"Ref": "WebLogGroup"}),
+    put("CheckTask", f"{C}LogConfiguration.Options.awslogs-stream-prefix", "web"),
+    put("WebLogs", "RetentionInDays", 3650),
+    drop("FunctionLogs", "RetentionInDays"),
+    remove("ReleaseLogs"),
+)
+def each_kind_of_task_has_a_log_that_is_kept_for_two_weeks(templates: Templates) -> None:
+    logs = templates.of_type("Logs::LogGroup")
+    assert {group["RetentionInDays"] for group in logs.values()} == {14}
+    for name, container in _containers(templates).items():
+        kind = name.removesuffix("Task")
+        options = container["LogConfiguration"]["Options"]
+        assert options["awslogs-group"] == {"Ref": f"{kind}LogGroup"}
+        assert options["awslogs-stream-prefix"] == container["Name"] == kind.lower()
+        assert f"{kind}Logs" in logs
+
+
+@holds(
+    put("WorkerTask", f"{C}Command.2", "work"),
+    put("ReleaseTask", f"{C}Command.2", "migrate_everything"),
+    drop("CheckTask", f"{C}Command"),
+)
+def commands_exist(templates: Templates) -> None:
+    for name, container in _containers(templates).items():
+        if name == "WebTask":
+            assert "Command" not in container  # the image's own
+            continue
+        python, manage, command, *_options = container["Command"]
+        assert (python, manage) == ("python", "manage.py")
+        assert command in get_commands() or command in NOT_HERE_YET
+
+
+@holds(
+    put("WebTask", "NetworkMode", "host"),
+    put("WorkerTask", "RequiresCompatibilities", ["EC2"]),
+    put("ConsumerTask", f"{C}LinuxParameters.InitProcessEnabled", False),
+)
+def tasks_are_fargates(templates: Templates) -> None:
+    for task in _tasks(templates).values():
+        assert (task["NetworkMode"], task["RequiresCompatibilities"]) == ("awsvpc", ["FARGATE"])
+        assert task["ContainerDefinitions"][0]["LinuxParameters"]["InitProcessEnabled"] is True

@@ -1,0 +1,66 @@
+"""Migrations after the released ones keep the rule that lets a version roll out without downtime."""
+
+import pytest
+from django.db import migrations, models
+from django.db.migrations.loader import MigrationLoader
+
+from tests.deploy.migration_rules import problems
+from tests.stack import ROOT
+
+APP = "media_catalog"
+TEXT = models.CharField(max_length=9)
+BAD = [
+    migrations.RemoveField("image", "caption"),
+    migrations.DeleteModel("Face"),
+    migrations.RenameField("image", "caption", "title"),
+    migrations.RenameModel("Face", "Person"),
+    migrations.AlterModelTable("face", "faces"),
+    migrations.AddField("image", "title", TEXT),
+    migrations.AddField("image", "title", models.CharField(max_length=9, default="")),  # in Python only
+    migrations.AddConstraint("image", models.UniqueConstraint(fields=["name"], name="unique")),
+]
+GOOD = [
+    migrations.CreateModel("Album", [("id", models.AutoField(primary_key=True))]),
+    migrations.AddField("album", "title", TEXT),
+    migrations.AddField("image", "title", models.CharField(max_length=9, null=True)),
+    migrations.AddField("image", "title", models.CharField(max_length=9, db_default="")),
+    migrations.AddIndex("image", models.Index(fields=["name"], name="index")),
+    migrations.RunPython(migrations.RunPython.noop),
+]
+
+
+def _migration(*operations) -> migrations.Migration:
+    made = migrations.Migration("0099_made_up", APP)
+    made.operations = list(operations)
+    return made
+
+
+def _released() -> str:
+    """Name of the last released migration; empty before the first release."""
+    lines = (ROOT / "deploy" / "released-migrations.txt").read_text().splitlines()
+    named = dict(line.split() for line in lines if not line.startswith("#"))
+    return named.get(APP, "")
+
+
+def test_those_after_the_released_ones_keep_the_rule():
+    ours = {name: found for (app, name), found in MigrationLoader(None).disk_migrations.items() if app == APP}
+    released = _released()
+    assert released in ("", *ours)
+    later = [migration for name, migration in sorted(ours.items()) if released and name > released]
+    assert [problem for migration in later for problem in problems(migration)] == []
+
+
+@pytest.mark.parametrize("operation", BAD, ids=lambda operation: operation.describe())
+def test_what_the_version_before_cannot_live_with_is_found(operation):
+    assert len(problems(_migration(operation))) == 1
+
+
+@pytest.mark.parametrize("operation", BAD, ids=lambda operation: operation.describe())
+def test_a_version_later_it_is_allowed_with_the_version_since_when_nobody_uses_it(operation):
+    excused = _migration(operation)
+    excused.unused_since = "1.4.0"
+    assert problems(excused) == []
+
+
+def test_what_adds_is_allowed():
+    assert problems(_migration(*GOOD)) == []
