@@ -1,12 +1,14 @@
 """Uploads that a browser sends to S3 itself: requests reserved and forms signed ahead, then confirmed or expired.
 
 One costs two requests: the browser's POST, which the meter cannot see and counts as estimated when its object is there,
-and our GET, which finds the object out and reads what it is. Both come out of the reservation.
+and our GET, which finds the object out and reads what it is. Both come out of the reservation. Where the Lambda makes
+the renditions, the GET is its own, and its invocation and PUTs are reserved too (services/reports.py counts them).
 """
 
 import hashlib
 import io
 import logging
+import mimetypes
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,17 +23,18 @@ from django.utils import timezone
 from media_catalog.aws import presign, s3
 from media_catalog.aws.deadline import deadline
 from media_catalog.exceptions import ImageRefused
-from media_catalog.imaging.probe import content_type, probe
+from media_catalog.imaging.probe import content_type, extension, probe
 from media_catalog.models import Bucket, Image, RequestClass, Reservation, Upload
 from media_catalog.models.uploads import POST_GRACE
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 
-from . import arrivals
+from . import arrivals, free_keys, keys
 from .limits import image_limits
 
 logger = logging.getLogger(__name__)
 CLAIM = timedelta(minutes=2)  # on an upload that is being confirmed; longer than the one GET may take
+CANCELLED = "cancelled"
 SWEEP_SECONDS = 10  # of a run, which shares its task with the sweep of the other uploads
 
 
@@ -41,18 +44,25 @@ class Wanted:
 
     name: str
     content_type: str = ""
+    caption: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """What the forms allow: keys `<prefix><32 hex digits>`, up to `max_bytes` if that is not above IMAGE_MAX_BYTES,
     for so many `seconds`, with exactly this metadata.
+
+    `named`: keys `<prefix><cleaned name>` instead, for files whose type is said. `renditions`: how many the Lambda
+    makes of each; 0 when it has no part in it.
     """
 
     prefix: str
     max_bytes: int
     seconds: int
     metadata: Mapping[str, str] = field(default_factory=dict)
+    channel: Upload.Channel = Upload.Channel.PAGE
+    named: bool = False
+    renditions: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +79,8 @@ def issue(*, files: Sequence[Wanted], bucket: Bucket, user: User | None, terms: 
     A key is new each time, because a POST replaces what it finds there.
 
     Raises QuotaShort before anything is signed, ImageRefused for a type that is not accepted, KeyRefused for a prefix
-    that no URL can carry, and AwsDenied without credentials. Nothing stays reserved then.
+    that no URL can carry, AwsConflict when no free key was found, and AwsDenied without credentials. Nothing stays
+    reserved then.
     """
     types = [_accepted(file) for file in files]
     uploads = _reserve(files, bucket, user, terms)
@@ -80,6 +91,24 @@ def issue(*, files: Sequence[Wanted], bucket: Bucket, user: User | None, terms: 
             _fail(upload, repr(error))
         raise
     return [Issued(upload=upload, post=post) for upload, post in zip(uploads, posts, strict=True)]
+
+
+def sign_again(*, upload: Upload) -> presign.Post | None:
+    """Another form for an upload that is still open, with the same key and expiry; None when there is no time left.
+
+    Costs nothing more: what was sent before, or a part of it, is replaced. Raises AwsDenied without credentials.
+    """
+    left = (upload.expires_at - timezone.now()).total_seconds() if upload.expires_at else 0
+    if left < 1 or upload.status != Upload.Status.CREATED or upload.error:
+        return None
+    terms = Terms(prefix="", max_bytes=image_limits().max_bytes, seconds=int(left), metadata=upload.metadata)
+    guessed = mimetypes.guess_type(upload.key)[0] or ""
+    return _sign(upload, _accepted(Wanted(name=upload.name, content_type=guessed)), terms)
+
+
+def cancel(*, upload: Upload) -> bool:
+    """Give an open upload up; False when it is settled. Its form works until it expires: what comes is deleted then."""
+    return bool(Upload.objects.filter(pk=upload.pk, status=Upload.Status.CREATED).update(error=CANCELLED))
 
 
 def confirm(*, upload: Upload) -> arrivals.Arrival | None:
@@ -134,26 +163,48 @@ def _reserve(files: Sequence[Wanted], bucket: Bucket, user: User | None, terms: 
     with transaction.atomic():
         reservation = reservations.reserve(
             kind=Reservation.Kind.UPLOAD,
-            units={RequestClass.S3_TIER1: len(files), RequestClass.S3_TIER2: len(files)},
+            units={cls: units * len(files) for cls, units in _units(terms).items()},
             seconds=_lease(terms),
             bulk=False,
         )
-        # In one statement: the counters are locked until the end.
-        return Upload.objects.bulk_create(
-            _upload(file, terms.prefix, bucket=bucket, user=user, expires_at=expires_at, reservation=reservation)
+        uploads = [
+            Upload(
+                name=file.name.replace("\x00", "")[-255:],
+                caption=file.caption,
+                bucket=bucket,
+                user=user,
+                channel=terms.channel,
+                metadata=dict(terms.metadata),
+                expires_at=expires_at,
+                reservation=reservation,
+            )
             for file in files
-        )
+        ]
+        # In one statement: the counters are locked until the end.
+        return _save_named(uploads, files, terms) if terms.named else _save(uploads, terms)
+
+
+def _units(terms: Terms) -> dict[str, int]:
+    """Requests of one file: its POST, one GET, and what the Lambda does."""
+    units = {RequestClass.S3_TIER1.value: 1 + terms.renditions, RequestClass.S3_TIER2.value: 1}
+    return {**units, RequestClass.LAMBDA_INVOCATION.value: 1} if terms.renditions else units
+
+
+def _save(uploads: Sequence[Upload], terms: Terms) -> list[Upload]:
+    for upload in uploads:
+        upload.key = f"{terms.prefix}{upload.uuid.hex}"
+    return Upload.objects.bulk_create(uploads)
+
+
+def _save_named(uploads: Sequence[Upload], files: Sequence[Wanted], terms: Terms) -> list[Upload]:
+    extensions = {content_type(name): extension(name) for name in settings.IMAGE_FORMATS}
+    wanted = [f"{terms.prefix}{keys.clean_name(file.name, extension=extensions[file.content_type])}" for file in files]
+    return free_keys.save(uploads, wanted)
 
 
 def _lease(terms: Terms) -> float:
     """Seconds: until the forms have expired, no POST can come any more, and the sweep has had time to look."""
     return terms.seconds + POST_GRACE.total_seconds() + settings.QUOTA_RESERVATION_SECONDS
-
-
-def _upload(file: Wanted, prefix: str, **fields: Any) -> Upload:
-    upload = Upload(name=file.name.replace("\x00", "")[-255:], **fields)
-    upload.key = f"{prefix}{upload.uuid.hex}"
-    return upload
 
 
 def _sign(upload: Upload, accepted: Sequence[str], terms: Terms) -> presign.Post:
@@ -176,6 +227,10 @@ def _known(upload: Upload) -> arrivals.Arrival | None:
 
 def _expire(upload: Upload) -> Image | None:
     """The image, when it is new to the catalogue."""
+    if upload.error:
+        s3.delete_object(upload.bucket.name, upload.key)
+        _fail(upload, upload.error)
+        return None
     try:
         arrival = _settle(upload)
     except ImageRefused:  # settled: its row tells why
@@ -194,9 +249,9 @@ def _settle(upload: Upload) -> arrivals.Arrival | None:
         arrival = _catalogue(upload, content)
     except ImageRefused as refused:
         s3.delete_object(upload.bucket.name, upload.key)
-        _fail(upload, repr(refused))
+        _fail(upload, repr(refused), outcome={"error": explained(refused)})
         raise
-    _return_units(upload)
+    return_units(upload)
     return arrival
 
 
@@ -208,11 +263,17 @@ def _fetch(upload: Upload) -> s3.ObjectContent | None:
         try:
             content = s3.get_object(upload.bucket.name, upload.key, max_bytes=limit)
         except s3.ObjectTooLarge as error:
-            meter.spend("s3", "PostObject", estimated=True)
+            _count_post(upload)
             raise ImageRefused("too_many_bytes", size=error.size, limit=limit) from error
         if content:
-            meter.spend("s3", "PostObject", estimated=True)
+            _count_post(upload)
     return content
+
+
+def _count_post(upload: Upload) -> None:
+    """Unless the first report of the Lambda has counted it."""
+    if not upload.reports:
+        meter.spend("s3", "PostObject", estimated=True)
 
 
 def _catalogue(upload: Upload, content: s3.ObjectContent) -> arrivals.Arrival:
@@ -221,12 +282,18 @@ def _catalogue(upload: Upload, content: s3.ObjectContent) -> arrivals.Arrival:
     return arrivals.record(upload=upload, etag=content.etag, size=content.size, probe=found)
 
 
-def _fail(upload: Upload, error: str) -> None:
-    Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.FAILED, error=error)
-    _return_units(upload)
+def explained(refused: ImageRefused) -> dict[str, Any]:
+    """As the Lambda reports it: an outcome that clients read."""
+    return {"code": refused.code, "reason": refused.reason, "facts": refused.facts}
 
 
-def _return_units(upload: Upload) -> None:
+def _fail(upload: Upload, error: str, *, outcome: dict[str, Any] | None = None) -> None:
+    changes = {"outcome": outcome} if outcome and upload.channel == Upload.Channel.API else {}
+    Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.FAILED, error=error, **changes)
+    return_units(upload)
+
+
+def return_units(upload: Upload) -> None:
     """Close the reservation with the last of its uploads."""
     reservation = upload.reservation_id
     if reservation and not Upload.objects.filter(reservation=reservation, status=Upload.Status.CREATED).exists():

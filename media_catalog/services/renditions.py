@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused
-from media_catalog.imaging.probe import extension
+from media_catalog.imaging.probe import content_type, extension
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
 from media_catalog.imaging.renditions import make as make_pixels
 from media_catalog.models import Image, Leftover, Preset, Rendition
@@ -155,3 +155,10 @@ def _save(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[Renditi
         if before is None or (before.bucket, before.key) == (rendition.bucket, rendition.key):
             return rendition, None
         return rendition, Leftover.objects.create(bucket=before.bucket, key=before.key)
+
+
+def fits(preset: Preset, image: Image, *, width: int, height: int, media: str) -> bool:
+    """Whether a rendition of this size and content type is what the preset makes of the image."""
+    target = target_size(_spec(preset), image.width, image.height)
+    made_in = image.format if preset.format == Preset.Format.SOURCE else preset.format
+    return (width, height, media) == (target.width, target.height, content_type(made_in))
