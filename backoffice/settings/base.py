@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "csp",
     "django_q",
     "import_export",
+    "ninja",  # for its static files alone: Swagger UI
     "media_catalog.apps.MediaCatalogConfig",
 ]
 MIDDLEWARE = [

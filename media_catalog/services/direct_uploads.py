@@ -101,7 +101,9 @@ def sign_again(*, upload: Upload) -> presign.Post | None:
     left = (upload.expires_at - timezone.now()).total_seconds() if upload.expires_at else 0
     if left < 1 or upload.status != Upload.Status.CREATED or upload.error:
         return None
-    terms = Terms(prefix="", max_bytes=image_limits().max_bytes, seconds=int(left), metadata=upload.metadata)
+    asked = settings.ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_CONTENT_LENGTH
+    most = asked if upload.channel == Upload.Channel.API else settings.IMAGE_MAX_BYTES
+    terms = Terms(prefix="", max_bytes=most, seconds=int(left), metadata=upload.metadata)
     guessed = mimetypes.guess_type(upload.key)[0] or ""
     return _sign(upload, _accepted(Wanted(name=upload.name, content_type=guessed)), terms)
 
@@ -212,7 +214,7 @@ def _sign(upload: Upload, accepted: Sequence[str], terms: Terms) -> presign.Post
         upload.bucket.name,
         upload.key,
         content_types=accepted,
-        max_bytes=min(terms.max_bytes, image_limits().max_bytes),
+        max_bytes=most_bytes(terms.max_bytes),
         metadata=terms.metadata,
         seconds=terms.seconds,
     )
@@ -291,6 +293,11 @@ def _fail(upload: Upload, error: str, *, outcome: dict[str, Any] | None = None) 
     changes = {"outcome": outcome} if outcome and upload.channel == Upload.Channel.API else {}
     Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.FAILED, error=error, **changes)
     return_units(upload)
+
+
+def most_bytes(asked: int) -> int:
+    """What a form allows when so many are asked for."""
+    return min(asked, image_limits().max_bytes)
 
 
 def return_units(upload: Upload) -> None:

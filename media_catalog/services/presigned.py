@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -107,19 +108,21 @@ def _reuse_key(user: User, data: Mapping[str, str]) -> str:
 
 def _reusable(place: str) -> Issued | None:
     """One HEAD, where there is a form at all."""
-    uuid, post = cache.get(place) or (None, {})
-    unused = Upload.objects.filter(uuid=uuid, status=Upload.Status.CREATED, outcome=None, expires_at__gt=timezone.now())
-    upload = unused.select_related("bucket").first() if uuid else None
+    kept: tuple[UUID, dict[str, Any]] | None = cache.get(place)
+    if kept is None:
+        return None
+    unused = Upload.objects.filter(status=Upload.Status.CREATED, outcome__isnull=True, expires_at__gt=timezone.now())
+    upload = unused.select_related("bucket").filter(uuid=kept[0]).first()
     if upload is None or s3.head_object(upload.bucket.name, upload.key):
         return None
-    return Issued(upload=upload, post=Post(**post))
+    return Issued(upload=upload, post=Post(**kept[1]))
 
 
 def _finish_by_worker(upload: Upload) -> None:
     image = Image.objects.filter(bucket=upload.bucket_id, key=upload.key).first()
     if image is None:
         outcome = {"error": {"code": "removed", "reason": "", "facts": {}}}
-        Upload.objects.filter(pk=upload.pk, processed_key="", outcome=None).update(outcome=outcome)
+        Upload.objects.filter(pk=upload.pk, processed_key="", outcome__isnull=True).update(outcome=outcome)
     elif not missing_presets(image):
         _finish_with(upload, image)
     upload.refresh_from_db()
