@@ -17,7 +17,7 @@ from media_catalog.models import Analysis, Image, JobItem, Preset, Rendition
 from media_catalog.services import annotation, downloads
 from media_catalog.services.sentences import sentence
 
-from . import bulk, pictures, upload
+from . import bulk, direct, pictures, upload
 from .base import BackofficeAdmin, OfferedFilter
 from .states import StateFilter, describe
 
@@ -122,6 +122,7 @@ class ImageAdmin(BackofficeAdmin):
             path("<int:pk>/preview/<slug:slug>/", preview, name="media_catalog_image_preview"),
             path("<int:pk>/original/", view(self.original), name="media_catalog_image_original"),
             path("<int:pk>/rendition/<slug:slug>/", view(self.rendition), name="media_catalog_image_rendition"),
+            *direct.urls(self),
             *super().get_urls(),
         ]
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
 
+from botocore.exceptions import ClientError
+
 from media_catalog.exceptions import AwsError, AwsNotFound
 
 from . import deadline
@@ -78,22 +80,31 @@ def create_bucket(bucket: str, *, region: str) -> None:
 
 
 def put_cors(bucket: str, *, origins: list[str]) -> None:
-    """Let browsers on these origins read and upload."""
+    """Let browsers on these origins read and upload, and no others."""
     with call(bucket=bucket):
-        client("s3").put_bucket_cors(
-            Bucket=bucket,
-            CORSConfiguration={
-                "CORSRules": [
-                    {
-                        "AllowedOrigins": origins,
-                        "AllowedMethods": ["GET", "HEAD", "POST"],
-                        "AllowedHeaders": ["*"],
-                        "ExposeHeaders": ["ETag"],
-                        "MaxAgeSeconds": 3600,
-                    }
-                ]
-            },
-        )
+        client("s3").put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [_cors_rule(origins)]})
+
+
+def add_cors(bucket: str, *, origin: str) -> None:
+    """Let browsers on this origin read and upload too; the other rules of the bucket stay. One GET and one PUT."""
+    with call(bucket=bucket):
+        try:
+            rules: Any = client("s3").get_bucket_cors(Bucket=bucket)["CORSRules"]
+        except ClientError as error:
+            if error.response["Error"].get("Code") != "NoSuchCORSConfiguration":
+                raise
+            rules = []
+        client("s3").put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [*rules, _cors_rule([origin])]})
+
+
+def _cors_rule(origins: list[str]) -> Any:
+    return {
+        "AllowedOrigins": origins,
+        "AllowedMethods": ["GET", "HEAD", "POST"],
+        "AllowedHeaders": ["*"],
+        "ExposeHeaders": ["ETag"],
+        "MaxAgeSeconds": 3600,
+    }
 
 
 def put_object(

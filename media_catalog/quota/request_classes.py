@@ -41,6 +41,7 @@ CLASSES: Mapping[tuple[str, str], Classified] = {
     ("s3", "GetObject"): _TIER2,
     ("s3", "HeadObject"): _TIER2,
     ("s3", "HeadBucket"): _TIER2,
+    ("s3", "GetBucketCors"): _TIER2,
     ("s3", "DeleteObject"): _FREE,
     ("rekognition", "DetectFaces"): _IMAGE,
     ("lambda", "Invoke"): _INVOCATION,

@@ -91,3 +91,8 @@ def _ensure(name: str, role: Bucket.Role) -> Bucket:
         defaults={"role": role, "region": settings.AWS_REGION, "synced_at": timezone.now(), "missing_since": None},
     )
     return bucket
+
+
+def allow_origin(*, bucket: Bucket, origin: str) -> None:
+    """Let the pages of an origin (`https://backoffice.example`) upload to the bucket. Two requests."""
+    s3.add_cors(bucket.name, origin=origin)
