@@ -19,6 +19,7 @@ MODEL_ORDER = [
     "RequestUsage",
     "RequestLimit",
     "LimitOverride",
+    "ApiToken",
     "AuditEvent",
 ]
 

@@ -64,7 +64,7 @@ class Stack:
             "--email=",
             DJANGO_SUPERUSER_PASSWORD=PASSWORD,
         )
-        self.manage("create_buckets", "--origin=http://127.0.0.1:8000")
+        self.manage("create_buckets", "--origin=http://127.0.0.1:*")
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         with (self.data_dir / f"{arguments[0]}.log").open("ab") as log:

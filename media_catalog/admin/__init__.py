@@ -1,5 +1,5 @@
 """The pages that staff work with. One module for each."""
 
-from . import buckets, faces, images, jobs, limits, presets, quota
+from . import buckets, faces, images, jobs, limits, presets, quota, tokens
 
-__all__ = ["buckets", "faces", "images", "jobs", "limits", "presets", "quota"]
+__all__ = ["buckets", "faces", "images", "jobs", "limits", "presets", "quota", "tokens"]

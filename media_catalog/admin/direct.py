@@ -81,8 +81,11 @@ def finish(page: ModelAdmin, request: HttpRequest, body: Body) -> dict[str, Any]
 
 
 def sign_again(page: ModelAdmin, request: HttpRequest, body: Body) -> dict[str, Any]:
-    """The form once more, for a file whose sending failed; `gone` when its time is over."""
-    post = direct_uploads.sign_again(upload=_upload(request, body))
+    """The form once more, for a file whose sending failed; `gone` when its time is over, `sent` when it came."""
+    upload = _upload(request, body)
+    if upload.status == Upload.Status.COMPLETED:
+        return {"state": "sent"}
+    post = direct_uploads.sign_again(upload=upload)
     return {"state": "ready", **_form(post)} if post else {"state": "gone"}
 
 

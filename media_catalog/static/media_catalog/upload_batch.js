@@ -13,6 +13,7 @@ export class Batch {
     this.uploads = [];
     this.queue = [];
     this.running = 0;
+    this.hasContact = false; // whether S3 has taken a file from this page
     this.told = new Set(); // uuids whose job was asked for
     this.part = (name) => document.querySelector(`[data-upload="${name}"]`);
     this.say = (name, facts = {}) => config.texts[name].replace(/%\((\w+)\)[sd]/g, (_all, key) => facts[key]);
@@ -81,7 +82,8 @@ export class Batch {
     try {
       if (upload.uuid) {
         const answer = await this.ask("sign_again", { uuid: upload.uuid });
-        if (answer.state === "ready") return this.resume(upload, answer);
+        if (answer.state === "ready") return await this.resume(upload, answer);
+        if (answer.state === "sent") return await upload.finish();
         upload.uuid = upload.form = null;
       }
       if (upload.facts || (await upload.check(this.bucket))) await this.begin([upload]);
@@ -133,6 +135,7 @@ export class Batch {
   }
 
   lostContact() {
+    if (this.hasContact) return; // so it is not the bucket's setting
     const bucket = this.bucket;
     const words = this.say("cors", { bucket: bucket.name, origin: location.origin });
     const fix = button(this.say("fixCors"), null, () => this.fixCors());

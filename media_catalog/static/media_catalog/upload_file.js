@@ -37,7 +37,8 @@ export class Upload {
       this.form = answer;
       this.row.show("waiting", { actions: [[this.batch.say("cancel"), () => this.cancel()]] });
     } else if (answer.state === "duplicate") {
-      this.settle("duplicate", { text: `${this.batch.say("duplicate")} `, link: this.linkTo(answer), actions: this.choice(answer) });
+      const text = `${this.batch.say("sameAs")} `;
+      this.settle("duplicate", { text, link: this.linkTo(answer), actions: this.choice(answer) });
     } else {
       this.settle("refused", { text: answer.reason });
     }
@@ -68,7 +69,9 @@ export class Upload {
     const showing = (sent) => this.row.progress(sent, meter.at(sent));
     const sending = send(this.file, this.facts.type, this.form, showing, this.batch.say);
     this.abort = sending.abort;
-    return sending.promise;
+    const sent = await sending.promise;
+    this.batch.hasContact ||= sent;
+    return sent;
   }
 
   async finish() {
