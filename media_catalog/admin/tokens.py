@@ -65,9 +65,19 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     list_display = ["name", "user", "shown_prefix", "shown_scopes", "state", "expires_at", "last_used_at", "created_by"]
     list_select_related = ["user"]
     search_fields = ["name", "prefix", "user__username"]
-    fields = ["name", "user", "shown_prefix", "shown_scopes", "state", "created_at", "created_by", "expires_at"]
-    fields += ["last_used_at", "revoked_at"]
-    readonly_fields = fields
+    readonly_fields = [
+        "name",
+        "user",
+        "shown_prefix",
+        "shown_scopes",
+        "state",
+        "created_at",
+        "created_by",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    ]
+    fields = readonly_fields
     actions = ["revoke"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:

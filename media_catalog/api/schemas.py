@@ -119,6 +119,15 @@ class Requests(Schema):
 class CallbackReport(Schema):
     """Either `processed_key` or `error`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["processed_key"], "properties": {"processed_key": {"minLength": 1}}},
+                {"required": ["error"], "properties": {"error": {"not": {"type": "null"}}}},
+            ]
+        }
+    )
+
     report: Annotated[str, Field(max_length=64)] = ""
     processed_key: Annotated[str, Field(max_length=1024)] = ""
     renditions: Annotated[list[Rendition], Field(max_length=100)] = []

@@ -134,6 +134,11 @@ export class Batch {
     }
   }
 
+  gotThrough() {
+    if (!this.hasContact && this.saysCors) this.notice("");
+    this.hasContact = true;
+  }
+
   lostContact() {
     if (this.hasContact) return; // so it is not the bucket's setting
     const bucket = this.bucket;
@@ -141,6 +146,7 @@ export class Batch {
     const fix = button(this.say("fixCors"), null, () => this.fixCors());
     const rest = this.config.mayFixCors ? [fix, ` ${this.say("fixCorsCost")}`] : [this.say("askAdministrator")];
     this.notice(words, ...rest);
+    this.saysCors = true;
   }
 
   async fixCors() {
@@ -157,6 +163,7 @@ export class Batch {
     const box = this.part("notice");
     box.replaceChildren(text, ...rest.flatMap((part) => [" ", part]));
     box.hidden = !text;
+    this.saysCors = false;
   }
 
   busy(on) {

@@ -70,7 +70,7 @@ export class Upload {
     const sending = send(this.file, this.facts.type, this.form, showing, this.batch.say);
     this.abort = sending.abort;
     const sent = await sending.promise;
-    this.batch.hasContact ||= sent;
+    if (sent) this.batch.gotThrough();
     return sent;
   }
 
