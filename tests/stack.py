@@ -84,7 +84,7 @@ class Stack:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        self.start("runserver", f"127.0.0.1:{port}", "--noreload", "--insecure")
+        self.web = self.start("runserver", f"127.0.0.1:{port}", "--noreload", "--insecure")
         wait_for(lambda: _answers(f"{url}/admin/login/"), START_SECONDS)
         return url
 

@@ -77,7 +77,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         "last_used_at",
         "revoked_at",
     ]
-    fields = readonly_fields
+    fields = [*readonly_fields]
     actions = ["revoke"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:

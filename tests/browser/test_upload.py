@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.pictures import jpeg
 from tests.stack import Stack

@@ -20,10 +20,12 @@ if (form) {
 function chooseFiles(batch) {
   const input = form.elements.images;
   input.required = false; // files are kept in the list, not in the field
-  input.addEventListener("change", () => {
+  const take = () => {
     batch.add([...input.files]);
     input.value = "";
-  });
+  };
+  input.addEventListener("change", take);
+  if (input.files.length) take(); // chosen before this script ran
 }
 
 function dropFiles(batch) {
