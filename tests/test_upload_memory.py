@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 FILES = 50
 FILE_BYTES = 10 * 1024 * 1024
-SLACK_BYTES = 30 * 1024 * 1024  # of three files; 50 of them have 500 MB
+SLACK_BYTES = 15 * 1024 * 1024  # as much as one file and a half; 50 of them have 500 MB
 
 
 def _peak_bytes(pid: int) -> int:
@@ -43,6 +43,4 @@ def test_the_web_process_stays_flat_while_500_mb_are_uploaded(tmp_path):
         page.get_by_role("button", name="Upload", exact=True).click()
         page.get_by_text("50 images uploaded.").wait_for(timeout=800_000)
         assert stack.query("SELECT count(*), sum(size) FROM media_catalog_image") == [(FILES, FILES * FILE_BYTES)]
-        grown = _peak_bytes(stack.web.pid) - before
-        print(f"grown by {grown / 2**20:.1f} MB")
-        assert grown < SLACK_BYTES
+        assert _peak_bytes(stack.web.pid) - before < SLACK_BYTES

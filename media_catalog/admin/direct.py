@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.admin import ModelAdmin
-from django.contrib.admin.models import ADDITION
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import URLPattern, path, reverse
@@ -111,9 +111,11 @@ def allow_origin(page: ModelAdmin, request: HttpRequest, body: Body) -> dict[str
         raise PermissionDenied
     bucket = _bucket(body)
     origin = f"{request.scheme}://{request.get_host()}"
-    buckets.allow_origin(bucket=bucket, origin=origin)
-    log(request, [bucket], ADDITION, _("CORS: %(origin)s may upload.") % {"origin": origin})
-    return {"reason": _("Pages of %(origin)s may upload to “%(bucket)s” now.") % {"origin": origin, "bucket": bucket}}
+    facts = {"origin": origin, "bucket": bucket}
+    if not buckets.allow_origin(bucket=bucket, origin=origin):
+        return {"reason": _("Pages of %(origin)s could upload to “%(bucket)s” already: it is the network.") % facts}
+    log(request, [bucket], CHANGE, _("CORS: %(origin)s may upload.") % facts)
+    return {"reason": _("Pages of %(origin)s may upload to “%(bucket)s” now.") % facts}
 
 
 def _view(page: ModelAdmin, view: View) -> Any:

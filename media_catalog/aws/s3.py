@@ -85,16 +85,27 @@ def put_cors(bucket: str, *, origins: list[str]) -> None:
         client("s3").put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [_cors_rule(origins)]})
 
 
-def add_cors(bucket: str, *, origin: str) -> None:
-    """Let browsers on this origin read and upload too; the other rules of the bucket stay. One GET and one PUT."""
+def add_cors(bucket: str, *, origin: str) -> bool:
+    """Let browsers on this origin read and upload too; the other rules of the bucket stay. One GET and one PUT.
+
+    False, without the PUT, when a rule of ours names the origin already.
+    """
+    rule = _cors_rule([origin])
     with call(bucket=bucket):
-        try:
-            rules: Any = client("s3").get_bucket_cors(Bucket=bucket)["CORSRules"]
-        except ClientError as error:
-            if error.response["Error"].get("Code") != "NoSuchCORSConfiguration":
-                raise
-            rules = []
-        client("s3").put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [*rules, _cors_rule([origin])]})
+        rules = _cors_rules(bucket)
+        if any(held["AllowedOrigins"] == [origin] and "POST" in held["AllowedMethods"] for held in rules):
+            return False
+        client("s3").put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [*rules, rule]})
+    return True
+
+
+def _cors_rules(bucket: str) -> list[Any]:
+    try:
+        return list(client("s3").get_bucket_cors(Bucket=bucket)["CORSRules"])
+    except ClientError as error:
+        if error.response["Error"].get("Code") != "NoSuchCORSConfiguration":
+            raise
+        return []
 
 
 def _cors_rule(origins: list[str]) -> Any:
@@ -154,6 +165,28 @@ def get_object(bucket: str, key: str, *, max_bytes: int | None = None) -> Object
         size=len(body),
         content_type=answer.get("ContentType", ""),
         body=body,
+    )
+
+
+def copy_object(bucket: str, key: str, file: IO[bytes], *, max_bytes: int) -> ObjectInfo | None:
+    """Write the object's bytes to a file, or answer None when there is none. One GET; bytes go not to memory.
+
+    One above `max_bytes` is not read but raises ObjectTooLarge.
+    """
+    try:
+        with call(bucket=bucket):
+            answer = client("s3").get_object(Bucket=bucket, Key=key)
+            if answer["ContentLength"] > max_bytes:
+                answer["Body"].close()
+                raise ObjectTooLarge(answer["ContentLength"])
+            for piece in deadline.pieces(answer["Body"]):
+                file.write(piece)
+    except AwsNotFound:
+        return None
+    return ObjectInfo(
+        etag=answer["ETag"].strip('"'),
+        size=answer["ContentLength"],
+        content_type=answer.get("ContentType", ""),
     )
 
 

@@ -93,6 +93,9 @@ def _ensure(name: str, role: Bucket.Role) -> Bucket:
     return bucket
 
 
-def allow_origin(*, bucket: Bucket, origin: str) -> None:
-    """Let the pages of an origin (`https://backoffice.example`) upload to the bucket. Two requests."""
-    s3.add_cors(bucket.name, origin=origin)
+def allow_origin(*, bucket: Bucket, origin: str) -> bool:
+    """Let the pages of an origin (`https://backoffice.example`) upload to the bucket; False when they could before.
+
+    Two requests, or one.
+    """
+    return s3.add_cors(bucket.name, origin=origin)

@@ -6,13 +6,14 @@ the renditions, the GET is its own, and its invocation and PUTs are reserved too
 """
 
 import hashlib
-import io
 import logging
 import mimetypes
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from io import BufferedRandom
 from typing import Any
 
 from django.conf import settings
@@ -245,10 +246,11 @@ def _expire(upload: Upload) -> Image | None:
 def _settle(upload: Upload) -> arrivals.Arrival | None:
     """Catalogue the object, None when there is none. One that is refused is deleted, and ImageRefused raised."""
     try:
-        content = _fetch(upload)
-        if content is None:
-            return None
-        arrival = _catalogue(upload, content)
+        with tempfile.TemporaryFile() as file:  # memory is for many
+            held = _fetch(upload, file)
+            if held is None:
+                return None
+            arrival = _catalogue(upload, held, file)
     except ImageRefused as refused:
         s3.delete_object(upload.bucket.name, upload.key)
         _fail(upload, repr(refused), outcome={"error": explained(refused)})
@@ -257,19 +259,19 @@ def _settle(upload: Upload) -> arrivals.Arrival | None:
     return arrival
 
 
-def _fetch(upload: Upload) -> s3.ObjectContent | None:
+def _fetch(upload: Upload, file: BufferedRandom) -> s3.ObjectInfo | None:
     """What the browser has sent. Its POST is counted with our GET, out of the reservation, as the uploader's."""
     limit = image_limits().max_bytes
     username = upload.user.get_username() if upload.user else ""
     with attribute(username=username, bucket=upload.bucket.name), meter.leasing(upload.reservation_id):
         try:
-            content = s3.get_object(upload.bucket.name, upload.key, max_bytes=limit)
+            held = s3.copy_object(upload.bucket.name, upload.key, file, max_bytes=limit)
         except s3.ObjectTooLarge as error:
             _count_post(upload)
             raise ImageRefused("too_many_bytes", size=error.size, limit=limit) from error
-        if content:
+        if held:
             _count_post(upload)
-    return content
+    return held
 
 
 def _count_post(upload: Upload) -> None:
@@ -278,10 +280,11 @@ def _count_post(upload: Upload) -> None:
         meter.spend("s3", "PostObject", estimated=True)
 
 
-def _catalogue(upload: Upload, content: s3.ObjectContent) -> arrivals.Arrival:
-    found = probe(io.BytesIO(content.body), limits=image_limits())
-    upload.sha256 = hashlib.sha256(content.body).hexdigest()
-    return arrivals.record(upload=upload, etag=content.etag, size=content.size, probe=found)
+def _catalogue(upload: Upload, held: s3.ObjectInfo, file: BufferedRandom) -> arrivals.Arrival:
+    file.seek(0)
+    found = probe(file, limits=image_limits())
+    upload.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return arrivals.record(upload=upload, etag=held.etag, size=held.size, probe=found)
 
 
 def explained(refused: ImageRefused) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 from django.contrib.admin.models import LogEntry
 
+from media_catalog.aws import s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.models import BlockedRequest, Image, Job, Leftover, Reservation, Upload
 from media_catalog.services import direct_uploads, free_keys
@@ -247,11 +248,15 @@ class TestRenditions:
 class TestCors:
     def test_adds_this_site_and_keeps_what_is_there(self, client, originals, staff_with, cloud):
         client.force_login(staff_with("add_image", "change_bucket"))
+        s3.put_cors(originals.name, origins=["https://another.example"])
         mark = cloud.access_log.mark()
-        for _time in range(2):
-            answer = ask(client, "allow-origin", bucket=originals.pk).json()
-        assert "http://testserver may upload" in answer["reason"]
-        assert sum(cloud.access_log.operations(mark).values()) == 4
+        assert "http://testserver may upload" in ask(client, "allow-origin", bucket=originals.pk).json()["reason"]
+        assert sum(cloud.access_log.operations(mark).values()) == 2
+        assert "already" in ask(client, "allow-origin", bucket=originals.pk).json()["reason"]
+
+        rules = s3.client("s3").get_bucket_cors(Bucket=originals.name)["CORSRules"]
+        assert [rule["AllowedOrigins"] for rule in rules] == [["https://another.example"], ["http://testserver"]]
+        assert LogEntry.objects.get().change_message == "CORS: http://testserver may upload."
 
     def test_needs_the_permission_to_change_buckets(self, page, originals):
         assert ask(page, "allow-origin", bucket=originals.pk).status_code == 403

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 
+from media_catalog.aws import s3
 from media_catalog.models import Image, Leftover, Preset, Rendition, RequestUsage, Reservation, Upload
 from media_catalog.services import direct_uploads, removal
 from tests.services.direct import figures
@@ -48,6 +49,15 @@ class TestSuccess:
     def test_one_of_another_size_is_not_that_presets(self, api, sent):
         call_back(api, sent, success(sent, "thumbnail", width=7, height=7))
         assert not Rendition.objects.exists()
+
+    def test_what_the_lambda_made_goes_with_the_image(self, api, sent, bucket):
+        key = f"image/{sent}_small.jpg"
+        s3.put_object(bucket.renditions_bucket.name, key, b"x", content_type="image/jpeg")
+        call_back(api, sent, success(sent))
+        removal.remove(image=Image.objects.get())
+        for leftover in Leftover.objects.all():
+            removal.discard(leftover=leftover)
+        assert body_of(bucket.renditions_bucket, key) is None
 
     def test_without_the_source_the_original_is_looked_at(self, api, sent, cloud):
         mark = cloud.access_log.mark()
