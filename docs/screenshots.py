@@ -19,6 +19,7 @@ PAGES = {
     "buckets": "/admin/media_catalog/bucket/",
     "presets": "/admin/media_catalog/preset/",
     "quota": "/admin/media_catalog/requestusage/",
+    "tokens": "/admin/media_catalog/apitoken/",
 }
 LOOKS = [("light", 1440, 900), ("dark", 1440, 900), ("light", 390, 844)]
 

@@ -1,9 +1,13 @@
 """PUT /async_image/presignedurl/<uuid>: what the Lambda reports, and who may."""
 
+import threading
 import uuid as uuids
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from django.db import connection
+from django.test import Client
 
 from media_catalog.aws import s3
 from media_catalog.models import Image, Leftover, Preset, Rendition, RequestUsage, Reservation, Upload
@@ -147,6 +151,27 @@ class TestFinality:
         call_back(api, sent, {"error": "first"})
         assert call_back(api, sent, success(sent)).status_code == 409
         assert not Image.objects.exists()
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_of_two_results_at_once_one_is_final(api, sent):
+    reports = [success(sent), {"report": "another", "error": "broken", "requests": {"s3_tier2": 1}}]
+    together = threading.Barrier(2)
+
+    def report(told):
+        together.wait(10)
+        try:
+            return call_back(Client(), sent, told).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor() as pool:
+        assert sorted(pool.map(report, reports)) == [200, 409]
+    record = api.get(f"{URL}{sent}").json()
+    assert (record["status"], bool(record["error"])) in [("completed", False), ("error", True)]
+    counted = RequestUsage.objects.filter(operation="reported by the Lambda", request_class="s3_tier2")
+    assert sum(counted.values_list("count", flat=True)) == 2
 
 
 class TestWho:
