@@ -23,6 +23,17 @@ DROP = """([zone, files]) => {
 }"""
 
 
+# As if the bucket had this rule.
+RULED = """const parse = JSON.parse;
+JSON.parse = (text) => {
+  const found = parse(text);
+  for (const bucket of Object.values(found?.buckets ?? {})) {
+    Object.assign(bucket, { rule: "minimum", width: 1024, height: 786 });
+  }
+  return found;
+};"""
+
+
 def drop(page: Page, *files: tuple[str, bytes]) -> None:
     zone = page.locator("[data-upload=zone]").element_handle()
     page.evaluate(DROP, [zone, [[name, base64.b64encode(body).decode()] for name, body in files]])
@@ -165,6 +176,18 @@ def test_what_the_quota_refuses_is_said_before_a_byte_is_sent(troubled: Page, st
 def _limit(stack: Stack, limit: int) -> None:
     change = f"RequestLimit.objects.filter(request_class='s3_tier1').update(limit={limit})"
     stack.manage("shell", "-v0", "-c", f"from media_catalog.models import RequestLimit; {change}")
+
+
+def test_the_buckets_rule_is_kept_before_a_byte_is_sent(page: Page, stack: Stack) -> None:
+    page.add_init_script(RULED)
+    page.goto(URL)
+    mark = stack.cloud.access_log.mark()
+    drop(page, ("small.jpg", jpeg(300, 1000)), ("large.jpg", jpeg(1024, 786)))
+    upload(page)
+    said = "This bucket takes 1024 × 786 pixels or more; this has 300 × 1000."
+    expect(row(page, "small.jpg")).to_contain_text(said)
+    expect(row(page, "large.jpg")).to_contain_text("Stored")
+    assert stack.cloud.access_log.operations(mark)["PostObject"] == 1
 
 
 def test_without_a_script_the_form_goes_to_the_server(context: BrowserContext, url: str) -> None:
