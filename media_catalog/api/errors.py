@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
@@ -82,6 +84,21 @@ def install(api: NinjaAPI) -> None:
         SuspiciousOperation: _suspicious,
     }.items():
         api.add_exception_handler(kind, handler)
+
+
+def with_problems(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The view with a JSON answer to methods that it has not."""
+
+    @wraps(view)
+    def answering(*args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(*args, **kwargs)
+        if response.status_code != 405:
+            return response
+        refusal = problem(405, "method_not_allowed", _("Not with this method."))
+        refusal["Allow"] = response["Allow"]
+        return refusal
+
+    return answering
 
 
 def _refused(request: HttpRequest, error: Any) -> HttpResponse:

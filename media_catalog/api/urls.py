@@ -17,7 +17,12 @@ errors.install(api)
 api.add_router("", uploads.router)
 api.add_router("", results.router)
 
+patterns, ninja, namespace = api.urls
+for pattern in patterns:
+    if pattern.callback:
+        pattern.callback = errors.with_problems(pattern.callback)
+
 urlpatterns = [
     re_path(r"^docs/swagger/?$", view_of(api), name="api_docs"),
-    path("", api.urls),
+    path("", (patterns, ninja, namespace)),
 ]

@@ -107,7 +107,9 @@ class TestBadInput:
     @pytest.mark.parametrize("method", ["delete", "patch"])
     @pytest.mark.parametrize("url", [URL, f"{URL}{'0' * 32}", f"{URL}{'0' * 32}/"])
     def test_other_methods(self, api, method, url):
-        assert getattr(api, method)(url).status_code == 405
+        response = getattr(api, method)(url)
+        assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+        assert "GET" in response["Allow"]
 
 
 class TestRefusals:
