@@ -20,6 +20,7 @@ MODEL_ORDER = [
     "RequestUsage",
     "RequestLimit",
     "LimitOverride",
+    "ApiToken",
     "AuditEvent",
 ]
 

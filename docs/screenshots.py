@@ -21,6 +21,7 @@ PAGES = {
     "objects": "/admin/media_catalog/bucket/3/objects/",
     "presets": "/admin/media_catalog/preset/",
     "quota": "/admin/media_catalog/requestusage/",
+    "tokens": "/admin/media_catalog/apitoken/",
 }
 LOOKS = [("light", 1440, 900), ("dark", 1440, 900), ("light", 390, 844)]
 

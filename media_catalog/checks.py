@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import Error, Tags, register
 
+from media_catalog.aws.presign import check_key
+from media_catalog.exceptions import KeyRefused
 from media_catalog.imaging.formats import FORMATS
 
 
@@ -63,3 +66,29 @@ def check_queue(app_configs: object, **kwargs: Any) -> list[Error]:
     if settings.QUEUE_BROKER not in ("orm", "redis"):
         errors.append(Error("QUEUE_BROKER must be orm or redis.", id="media_catalog.E009"))
     return errors
+
+
+@register(Tags.compatibility)
+def check_api(app_configs: object, **kwargs: Any) -> list[Error]:
+    errors = []
+    for name in ("PRESIGNED_URL_EXPIRATION", "PRESIGNED_URL_CONTENT_LENGTH"):
+        if getattr(settings, f"ASYNC_IMAGE_UPLOAD_{name}") <= 0:
+            errors.append(Error(f"ASYNC_IMAGE_UPLOAD_{name} must be positive.", id="media_catalog.E010"))
+    try:
+        check_key(settings.ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH + "0")
+    except KeyRefused:
+        errors.append(
+            Error("ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH cannot be part of a URL.", id="media_catalog.E011")
+        )
+    if len(settings.ASYNC_IMAGE_CALLBACK_SECRETS) > 2:
+        errors.append(Error("ASYNC_IMAGE_CALLBACK_SECRETS: two at most, the new and the old.", id="media_catalog.E012"))
+    if not hasattr(_result_model(), "create_model"):
+        errors.append(Error("PROCESSED_IMAGE_MODEL names no model with create_model().", id="media_catalog.E013"))
+    return errors
+
+
+def _result_model() -> object:
+    try:
+        return apps.get_model(settings.PROCESSED_IMAGE_MODEL)
+    except (LookupError, ValueError):
+        return None

@@ -9,6 +9,10 @@ BackofficeError
 ├── QuotaShort               a reservation does not fit into the limits; nothing was reserved
 ├── TooManyItems             a job may not have so many items; nothing was started
 ├── KeyRefused               the key cannot be part of a URL; nothing was signed
+├── MetadataRefused          S3 cannot keep this metadata with an object; nothing was signed
+├── ReportRefused            a report of the Lambda does not fit its upload; nothing was changed
+├── ReportConflict           a report differs from the final result; that stays
+├── NoUploadBucket           the bucket for uploads by the API is not there or not paired
 ├── ImageHeld                the image's bucket is under legal hold; it must not be removed
 ├── BucketRefused            the bucket may not be created, emptied or deleted; nothing was sent for it
 ├── ObjectRefused            the object may not be written, moved or deleted here
@@ -104,6 +108,44 @@ class KeyRefused(BackofficeError):
     """The key cannot be part of a URL, or not as it is; nothing was signed."""
 
     code = "key_refused"
+
+
+class MetadataRefused(BackofficeError):
+    """S3 cannot keep this metadata with an object.
+
+    `reason` is one of REASONS, `name` the entry where there is one.
+    """
+
+    code = "metadata_refused"
+    REASONS = (
+        "too_long",  # names and values together
+        "name",  # not a name of an HTTP header, or one that differs from another in case only
+        "reserved",  # a name that the product uses itself
+        "value",  # not printable ASCII, or spaces around it
+    )
+
+    def __init__(self, reason: str, *, name: str = "") -> None:
+        super().__init__(f"{reason}: {name!r}" if name else reason)
+        self.reason = reason
+        self.name = name
+
+
+class ReportRefused(BackofficeError):
+    """A report does not fit its upload: keys that are not its own, or an object that is not there."""
+
+    code = "callback_refused"
+
+
+class ReportConflict(BackofficeError):
+    """The upload has another final result already."""
+
+    code = "callback_conflict"
+
+
+class NoUploadBucket(BackofficeError):
+    """ASYNC_IMAGE_UPLOAD_BUCKET names no bucket that images can be uploaded to."""
+
+    code = "not_configured"
 
 
 class ImageHeld(BackofficeError):

@@ -23,7 +23,7 @@ from django.core.management import call_command
 call_command("migrate", verbosity=0)
 call_command("sync_schedules", verbosity=0)
 call_command("createsuperuser", interactive=False, username={USERNAME!r}, email="", verbosity=0)
-call_command("create_buckets", verbosity=0, origin=["http://127.0.0.1:8000"])
+call_command("create_buckets", verbosity=0, origin=["http://127.0.0.1:*"])
 """
 
 
@@ -106,7 +106,7 @@ class Stack:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        self.start("runserver", f"127.0.0.1:{port}", "--noreload", "--insecure")
+        self.web = self.start("runserver", f"127.0.0.1:{port}", "--noreload", "--insecure")
         wait_for(lambda: _answers(f"{url}/admin/login/"), START_SECONDS)
         return url
 

@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "csp",
     "django_q",
     "import_export",
+    "ninja",  # for its static files alone: Swagger UI
     "media_catalog.apps.MediaCatalogConfig",
 ]
 MIDDLEWARE = [
@@ -198,6 +199,23 @@ BUCKET_STATIC = env("BUCKET_STATIC", default="staticfilesatv")
 # Where S3 announces new objects: to `manage.py consume_events`, or to the Lambda, by the bucket's resize engine.
 EVENTS_QUEUE = env("EVENTS_QUEUE", default="backoffice-events")
 RESIZER_QUEUE = env("RESIZER_QUEUE", default="backoffice-resizer")
+
+# The API for uploads (docs/api.md), read at each use. The first six keep the names that their documents know.
+ASYNC_IMAGE_UPLOAD_BUCKET = env("ASYNC_IMAGE_UPLOAD_BUCKET", default=BUCKET_ORIGINALS)
+ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH = env("ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH", default="temp/")
+ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_EXPIRATION = env.int("ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_EXPIRATION", default=1000)
+ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_REUSE_WINDOW = env.int("ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_REUSE_WINDOW", default=30)
+ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_CONTENT_LENGTH = env.int(
+    "ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_CONTENT_LENGTH", default=10 * 1024 * 1024
+)
+PROCESSED_IMAGE_MODEL = env("PROCESSED_IMAGE_MODEL", default="media_catalog.Image")
+# Shared with the Lambda: the one in use and, while it is changed, the one before. Without any no callback is taken.
+ASYNC_IMAGE_CALLBACK_SECRETS = env.list("ASYNC_IMAGE_CALLBACK_SECRETS", default=[])
+ASYNC_IMAGE_CALLBACK_GRACE = env.int("ASYNC_IMAGE_CALLBACK_GRACE", default=60)  # seconds until a poll looks itself
+ASYNC_IMAGE_RENDITIONS = env.int("ASYNC_IMAGE_RENDITIONS", default=3)  # of the Lambda for an upload: reserved with it
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=120)  # of one token
+API_MAX_WAITERS = env.int("API_MAX_WAITERS", default=8)  # long polls at a time in one process: each takes a thread
+UPLOAD_FORM_SECONDS = env.int("UPLOAD_FORM_SECONDS", default=3600)  # to send a file that was chosen on the page
 
 DEPLOYMENT_NAME = env("DEPLOYMENT_NAME", default="local")  # dimension of the metrics: staging, production
 LOGGING: dict[str, Any] = {

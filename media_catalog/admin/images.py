@@ -19,7 +19,7 @@ from media_catalog.models import Analysis, Image, JobItem, Preset, Rendition
 from media_catalog.services import annotation, downloads
 from media_catalog.services.sentences import accepted_formats, sentence
 
-from . import bulk, layout, pictures, renditions, upload
+from . import bulk, direct, layout, pictures, renditions, upload
 from .base import BackofficeAdmin, OfferedFilter
 from .states import StateFilter, describe
 
@@ -132,6 +132,7 @@ class ImageAdmin(BackofficeAdmin):
             path("<int:pk>/rendition/<slug:slug>/", view(self.rendition), name="media_catalog_image_rendition"),
             *renditions.urls(self),
             path("layout/", view(require_POST(layout.choose)), name="media_catalog_image_layout"),
+            *direct.urls(self),
             *super().get_urls(),
         ]
 

@@ -26,10 +26,11 @@ from media_catalog import jobs
 from media_catalog.exceptions import AwsDenied, AwsUnavailable, BackofficeError, QuotaRefused
 from media_catalog.imaging.probe import content_type
 from media_catalog.models import Bucket, Image, Rendition
-from media_catalog.services import renditions, uploads
+from media_catalog.services import page_uploads, renditions, uploads
 from media_catalog.services.keys import MAX_FOLDER
 from media_catalog.services.sentences import accepted_formats, sentence
 
+from . import upload_script
 from .history import log, staff
 
 logger = logging.getLogger(__name__)
@@ -127,8 +128,12 @@ def upload_view(page: ModelAdmin, request: HttpRequest) -> HttpResponse:
         "form": form,
         "has_buckets": Bucket.objects.for_uploads().exists(),
         "may_view": may_view,
+        "unfinished": page_uploads.unfinished(staff(request)),
+        "upload_config": upload_script.config(request),
     }
-    return TemplateResponse(request, "admin/media_catalog/upload.html", context)
+    response = TemplateResponse(request, "admin/media_catalog/upload.html", context)
+    response._csp_update = {"connect-src": upload_script.origins()}  # type: ignore[attr-defined]  # django-csp reads it
+    return response
 
 
 def _store_all(request: HttpRequest, form: UploadForm) -> tuple[list[Image], list[tuple[str, str]]]:

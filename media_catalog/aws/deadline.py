@@ -56,13 +56,16 @@ class TimedReader:
 
 def read_all(body: StreamingBody) -> bytes:
     """The whole body of an answer, within the deadline. Raises AwsUnavailable when it is late or breaks off."""
-    pieces = []
+    return b"".join(pieces(body))
+
+
+def pieces(body: StreamingBody) -> Iterator[bytes]:
+    """The same piece by piece."""
     try:
         with body as raw:
             # read1 returns what has arrived; read would wait for a full piece, however slowly it dribbles in.
             while piece := raw.read1(CHUNK_BYTES):  # type: ignore[attr-defined]  # `raw` is urllib3's response
                 check()
-                pieces.append(piece)
+                yield piece
     except HTTPError as error:
         raise AwsUnavailable(str(error)) from error
-    return b"".join(pieces)

@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
 
 from media_catalog.exceptions import KeyRefused
 from media_catalog.quota import meter
@@ -54,6 +57,13 @@ def download_link(bucket: str, key: str, *, disposition: str, content_type: str,
         )
         meter.spend("s3", "GetObject", estimated=True)
     return link
+
+
+def post_origin(bucket: str) -> str:
+    """Where forms for the bucket are posted to, as `scheme://host:port`: for the Content-Security-Policy."""
+    endpoint = urlsplit(client_for_browsers().meta.endpoint_url)
+    in_path = bool(settings.AWS_ENDPOINT_URL) or "." in bucket  # a certificate covers one level of names
+    return f"{endpoint.scheme}://{endpoint.netloc if in_path else f'{bucket}.{endpoint.netloc}'}"
 
 
 def post_policy(

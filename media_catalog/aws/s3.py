@@ -152,6 +152,28 @@ def get_object(bucket: str, key: str, *, max_bytes: int | None = None) -> Object
     )
 
 
+def copy_object(bucket: str, key: str, file: IO[bytes], *, max_bytes: int) -> ObjectInfo | None:
+    """Write the object's bytes to a file, or answer None when there is none. One GET; bytes go not to memory.
+
+    One above `max_bytes` is not read but raises ObjectTooLarge.
+    """
+    try:
+        with call(bucket=bucket):
+            answer = client("s3").get_object(Bucket=bucket, Key=key)
+            if answer["ContentLength"] > max_bytes:
+                answer["Body"].close()
+                raise ObjectTooLarge(answer["ContentLength"])
+            for piece in deadline.pieces(answer["Body"]):
+                file.write(piece)
+    except AwsNotFound:
+        return None
+    return ObjectInfo(
+        etag=answer["ETag"].strip('"'),
+        size=answer["ContentLength"],
+        content_type=answer.get("ContentType", ""),
+    )
+
+
 def head_object(bucket: str, key: str) -> ObjectInfo | None:
     """What S3 knows of the object, or None when there is none. One HEAD."""
     try:

@@ -15,12 +15,14 @@ from .quota import (
     UnitBlock,
 )
 from .renditions import Preset, Rendition
+from .tokens import ApiToken
 from .uploads import Upload
 from .usage import BlockedRequest, LimitAlert, RequestUsage, SavedRequests
 from .workers import Pace, ScheduleRun, Worker, WorkQueue
 
 __all__ = [
     "Analysis",
+    "ApiToken",
     "AuditEvent",
     "BlockedRequest",
     "Bucket",

@@ -1,3 +1,7 @@
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
 from django.apps import apps
 from django.conf import settings
 from django.db import models
@@ -74,3 +78,12 @@ class Image(models.Model):
     def animated(self) -> bool:
         """Renditions then show the first frame."""
         return self.frames > 1
+
+    @classmethod
+    def create_model(cls, processed_key: str, user: Any, metadata: Mapping[str, str], uuid: UUID) -> "Image | None":
+        """The result of an upload by the API, for PROCESSED_IMAGE_MODEL: the image of its original.
+
+        That is in the catalogue already. None when it was removed meanwhile.
+        """
+        upload = apps.get_model("media_catalog", "Upload")._default_manager.filter(uuid=uuid).values("bucket", "key")
+        return cls.objects.filter(bucket__in=upload.values("bucket"), key__in=upload.values("key")).first()

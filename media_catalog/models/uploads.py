@@ -54,6 +54,11 @@ class Upload(models.Model):
         COMPLETED = "completed", _("Completed")
         FAILED = "failed", _("Failed")
 
+    class Channel(models.TextChoices):
+        SERVER = "server", _("Through the server")
+        PAGE = "page", _("From the upload page, straight to S3")
+        API = "api", _("By the API")
+
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     bucket = models.ForeignKey(Bucket, models.CASCADE, related_name="uploads")
     key = models.CharField(max_length=1024)
@@ -68,6 +73,12 @@ class Upload(models.Model):
     next_try_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     reservation = models.ForeignKey(Reservation, models.SET_NULL, null=True, blank=True, related_name="uploads")
+    channel = models.CharField(max_length=6, choices=Channel.choices, default=Channel.SERVER)
+    # What the Lambda made of an upload by the API; empty and None until it, or the recovery, says so.
+    metadata = models.JSONField(default=dict, blank=True)
+    processed_key = models.CharField(max_length=1200, blank=True)
+    outcome = models.JSONField(null=True, blank=True)  # {"renditions": […]} or {"error": …}; final
+    reports = models.JSONField(default=list, blank=True)  # ids of the reports whose requests are counted
 
     objects = UploadQuerySet.as_manager()
 
@@ -75,6 +86,7 @@ class Upload(models.Model):
         verbose_name = _("upload")
         verbose_name_plural = _("uploads")
         default_permissions = ()
+        indexes = [models.Index(fields=["user", "channel", "-created_at", "-id"], name="upload_own_newest")]
         constraints = [
             models.UniqueConstraint(
                 fields=["bucket", "key"], condition=models.Q(status="created"), name="upload_open_bucket_key"
@@ -83,3 +95,24 @@ class Upload(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key} ({self.status})"
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the API has told, or may tell, the final result."""
+        return bool(self.processed_key) or self.outcome is not None
+
+    @property
+    def processing_error(self) -> object:
+        """What went wrong with an upload by the API, as it was reported; None when nothing did."""
+        return (self.outcome or {}).get("error")
+
+    def api_status(self, now: datetime) -> str:
+        """What the API answers: completed › error › processing › expired › created."""
+        if self.processed_key:
+            return "completed"
+        if self.outcome is not None:
+            return "error"
+        if self.status == self.Status.COMPLETED:  # catalogued, so its bytes are there; the renditions are to come
+            return "processing"
+        over = self.status == self.Status.FAILED or (self.expires_at is not None and self.expires_at <= now)
+        return "expired" if over else "created"

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
+from django.db.models.expressions import Combinable
 
 from media_catalog.models import Period, RequestCounter, Reservation, ReservedUnits
 
@@ -71,16 +72,13 @@ class Books:
                 setattr(row, name, getattr(row, name) + delta)
 
     def write(self) -> None:
-        """Write what was changed; counters that change alike in one statement."""
+        """Write what was changed; all counters in one statement."""
         for line in self._lines.values():
             line.save(update_fields=["units", "spent", "leased", "day"])
-        alike: dict[tuple[tuple[str, int], ...], list[int]] = {}
-        for key, deltas in self._changes.items():
-            alike.setdefault(tuple(sorted((name, delta) for name, delta in deltas.items() if delta)), []).append(key)
-        for changes, keys in alike.items():
-            if changes:
-                added = {name: F(name) + delta for name, delta in changes}
-                RequestCounter.objects.filter(pk__in=keys).update(**added)
+        changes = {key: deltas for key, deltas in self._changes.items() if any(deltas.values())}
+        names = {name for deltas in changes.values() for name, delta in deltas.items() if delta}
+        if names:
+            RequestCounter.objects.filter(pk__in=changes).update(**{name: _added(name, changes) for name in names})
 
     def _lock(self, keys: list[CounterKey]) -> None:
         condition = Q()
@@ -93,6 +91,13 @@ class Books:
             RequestCounter.objects.bulk_create(made, ignore_conflicts=True)
             rows = list(found.all())
         self._counters |= {(row.request_class, row.period, row.starts): row for row in rows}
+
+
+def _added(name: str, changes: Mapping[int, Counter[str]]) -> Combinable:
+    """The column with the change of each counter (by primary key)."""
+    if len({deltas[name] for deltas in changes.values()}) == 1:
+        return F(name) + next(iter(changes.values()))[name]
+    return F(name) + Case(*(When(pk=key, then=deltas[name]) for key, deltas in changes.items()))
 
 
 @contextmanager

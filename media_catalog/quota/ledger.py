@@ -66,6 +66,22 @@ def count_one(books: Books, request_class: str, day: date, *, bulk: bool) -> lis
     return _use(books, rows, 1)
 
 
+def count_sent(books: Books, sent: Mapping[str, int], day: date, *, reservation: int | None) -> list[Crossing]:
+    """Count requests that have been sent already, out of a reservation as far as it goes; no limit refuses them."""
+    found = books.lines(Q(reservation=reservation, request_class__in=sent)) if reservation else []
+    books.lock([*((cls, day) for cls in sent), *((line.request_class, line.day) for line in found)])
+    lines = {line.request_class: line for line in found}
+    crossings = []
+    for cls, count in sent.items():
+        line, rows = lines.get(cls), books.counters([cls], day)
+        if line and books.is_open(line) and (line.day == day or _roll(books, line, day)):
+            mine = min(count, _rest(line))
+            line.spent += mine
+            books.change(rows, reserved=-mine)
+        crossings += _use(books, rows, count)
+    return crossings
+
+
 def take_block(books: Books, request_class: str, day: date, *, want: int, bulk: bool, process: str) -> UnitBlock:
     """Take up to `want` units, fewer near the limit, into the hands of the process. Raises Short when none is left."""
     rows = books.counters([request_class], day)

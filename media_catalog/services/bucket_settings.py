@@ -131,6 +131,25 @@ def site_rule(origins: Sequence[str]) -> Rule:
     }
 
 
+def let_in(*, bucket: Bucket, origin: str) -> bool:
+    """Let the pages of an origin (`https://backoffice.example`) upload to the bucket; False when they could before.
+
+    One GET, and one PUT when that changes something. Other rules stay.
+    """
+    held = s3_settings.get_cors(bucket.name, region=bucket.region)
+    if lets_in(held, origin):
+        return False
+    s3_settings.put_cors(bucket.name, with_site(held, [origin]), region=bucket.region)
+    return True
+
+
+def with_site(held: Sequence[Rule], origins: Sequence[str]) -> list[Rule]:
+    """The rules with ours, which names these origins too: the site may have other addresses."""
+    others = [rule for rule in held if rule.get("ID") != CORS_ID]
+    known = {origin for rule in held if rule not in others for origin in rule["AllowedOrigins"]}
+    return [*others, site_rule(sorted(known.union(origins)))]
+
+
 def lets_in(rules: Sequence[Rule], origin: str) -> bool:
     """Whether the rules let pages of the origin read and upload."""
     matching = [rule for rule in rules if {origin, "*"} & set(rule["AllowedOrigins"])]
@@ -202,10 +221,8 @@ def _cors(bucket: Bucket, wanted: BucketSettings, *, origin: str, new: bool) -> 
     def run() -> None:
         held = [] if new else s3_settings.get_cors(bucket.name, region=bucket.region)
         others = [rule for rule in held if rule.get("ID") != CORS_ID]
-        # The site may have other addresses, from which it was let in before.
-        origins = {origin, *(known for rule in held if rule not in others for known in rule["AllowedOrigins"])}
-        ours = [site_rule(sorted(origins))] if wanted.cors else []
-        s3_settings.put_cors(bucket.name, [*others, *ours], region=bucket.region)
+        rules = with_site(held, [origin]) if wanted.cors else others
+        s3_settings.put_cors(bucket.name, rules, region=bucket.region)
 
     return Step(slug="cors", fields=("cors",), requests=ONE_PUT if new else READ_AND_PUT, run=run)
 

@@ -1,16 +1,19 @@
 """Uploads that a browser sends to S3 itself: requests reserved and forms signed ahead, then confirmed or expired.
 
 One costs two requests: the browser's POST, which the meter cannot see and counts as estimated when its object is there,
-and our GET, which finds the object out and reads what it is. Both come out of the reservation.
+and our GET, which finds the object out and reads what it is. Both come out of the reservation. Where the Lambda makes
+the renditions, the GET is its own, and its invocation and PUTs are reserved too (services/reports.py counts them).
 """
 
 import hashlib
-import io
 import logging
+import mimetypes
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from io import BufferedRandom
 from typing import Any
 
 from django.conf import settings
@@ -21,17 +24,18 @@ from django.utils import timezone
 from media_catalog.aws import presign, s3
 from media_catalog.aws.deadline import deadline
 from media_catalog.exceptions import ImageRefused
-from media_catalog.imaging.probe import content_type, probe
+from media_catalog.imaging.probe import content_type, extension, probe
 from media_catalog.models import Bucket, Image, RequestClass, Reservation, Upload
 from media_catalog.models.uploads import POST_GRACE
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 
-from . import arrivals
-from .limits import image_limits
+from . import arrivals, free_keys, keys
+from .limits import check_rule, image_limits
 
 logger = logging.getLogger(__name__)
 CLAIM = timedelta(minutes=2)  # on an upload that is being confirmed; longer than the one GET may take
+CANCELLED = "cancelled"
 SWEEP_SECONDS = 10  # of a run, which shares its task with the sweep of the other uploads
 
 
@@ -41,18 +45,25 @@ class Wanted:
 
     name: str
     content_type: str = ""
+    caption: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """What the forms allow: keys `<prefix><32 hex digits>`, up to `max_bytes` if that is not above IMAGE_MAX_BYTES,
     for so many `seconds`, with exactly this metadata.
+
+    `named`: keys `<prefix><cleaned name>` instead, for files whose type is said. `renditions`: how many the Lambda
+    makes of each; 0 when it has no part in it.
     """
 
     prefix: str
     max_bytes: int
     seconds: int
     metadata: Mapping[str, str] = field(default_factory=dict)
+    channel: Upload.Channel = Upload.Channel.PAGE
+    named: bool = False
+    renditions: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +80,8 @@ def issue(*, files: Sequence[Wanted], bucket: Bucket, user: User | None, terms: 
     A key is new each time, because a POST replaces what it finds there.
 
     Raises QuotaShort before anything is signed, ImageRefused for a type that is not accepted, KeyRefused for a prefix
-    that no URL can carry, and AwsDenied without credentials. Nothing stays reserved then.
+    that no URL can carry, AwsConflict when no free key was found, and AwsDenied without credentials. Nothing stays
+    reserved then.
     """
     types = [_accepted(file) for file in files]
     uploads = _reserve(files, bucket, user, terms)
@@ -80,6 +92,26 @@ def issue(*, files: Sequence[Wanted], bucket: Bucket, user: User | None, terms: 
             _fail(upload, repr(error))
         raise
     return [Issued(upload=upload, post=post) for upload, post in zip(uploads, posts, strict=True)]
+
+
+def sign_again(*, upload: Upload) -> presign.Post | None:
+    """Another form for an upload that is still open, with the same key and expiry; None when there is no time left.
+
+    Costs nothing more: what was sent before, or a part of it, is replaced. Raises AwsDenied without credentials.
+    """
+    left = (upload.expires_at - timezone.now()).total_seconds() if upload.expires_at else 0
+    if left < 1 or upload.status != Upload.Status.CREATED or upload.error:
+        return None
+    asked = settings.ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_CONTENT_LENGTH
+    most = asked if upload.channel == Upload.Channel.API else settings.IMAGE_MAX_BYTES
+    terms = Terms(prefix="", max_bytes=most, seconds=int(left), metadata=upload.metadata)
+    guessed = mimetypes.guess_type(upload.key)[0] or ""
+    return _sign(upload, _accepted(Wanted(name=upload.name, content_type=guessed)), terms)
+
+
+def cancel(*, upload: Upload) -> bool:
+    """Give an open upload up; False when it is settled. Its form works until it expires: what comes is deleted then."""
+    return bool(Upload.objects.filter(pk=upload.pk, status=Upload.Status.CREATED).update(error=CANCELLED))
 
 
 def confirm(*, upload: Upload) -> arrivals.Arrival | None:
@@ -134,15 +166,43 @@ def _reserve(files: Sequence[Wanted], bucket: Bucket, user: User | None, terms: 
     with transaction.atomic():
         reservation = reservations.reserve(
             kind=Reservation.Kind.UPLOAD,
-            units={RequestClass.S3_TIER1: len(files), RequestClass.S3_TIER2: len(files)},
+            units={cls: units * len(files) for cls, units in _units(terms).items()},
             seconds=_lease(terms),
             bulk=False,
         )
-        # In one statement: the counters are locked until the end.
-        return Upload.objects.bulk_create(
-            _upload(file, terms.prefix, bucket=bucket, user=user, expires_at=expires_at, reservation=reservation)
+        uploads = [
+            Upload(
+                name=file.name.replace("\x00", "")[-255:],
+                caption=file.caption,
+                bucket=bucket,
+                user=user,
+                channel=terms.channel,
+                metadata=dict(terms.metadata),
+                expires_at=expires_at,
+                reservation=reservation,
+            )
             for file in files
-        )
+        ]
+        # In one statement: the counters are locked until the end.
+        return _save_named(uploads, files, terms) if terms.named else _save(uploads, terms)
+
+
+def _units(terms: Terms) -> dict[str, int]:
+    """Requests of one file: its POST, one GET, and what the Lambda does."""
+    units = {RequestClass.S3_TIER1.value: 1 + terms.renditions, RequestClass.S3_TIER2.value: 1}
+    return {**units, RequestClass.LAMBDA_INVOCATION.value: 1} if terms.renditions else units
+
+
+def _save(uploads: Sequence[Upload], terms: Terms) -> list[Upload]:
+    for upload in uploads:
+        upload.key = f"{terms.prefix}{upload.uuid.hex}"
+    return Upload.objects.bulk_create(uploads)
+
+
+def _save_named(uploads: Sequence[Upload], files: Sequence[Wanted], terms: Terms) -> list[Upload]:
+    extensions = {content_type(name): extension(name) for name in settings.IMAGE_FORMATS}
+    wanted = [f"{terms.prefix}{keys.clean_name(file.name, extension=extensions[file.content_type])}" for file in files]
+    return free_keys.save(uploads, wanted)
 
 
 def _lease(terms: Terms) -> float:
@@ -150,18 +210,12 @@ def _lease(terms: Terms) -> float:
     return terms.seconds + POST_GRACE.total_seconds() + settings.QUOTA_RESERVATION_SECONDS
 
 
-def _upload(file: Wanted, prefix: str, **fields: Any) -> Upload:
-    upload = Upload(name=file.name.replace("\x00", "")[-255:], **fields)
-    upload.key = f"{prefix}{upload.uuid.hex}"
-    return upload
-
-
 def _sign(upload: Upload, accepted: Sequence[str], terms: Terms) -> presign.Post:
     return presign.post_policy(
         upload.bucket.name,
         upload.key,
         content_types=accepted,
-        max_bytes=min(terms.max_bytes, image_limits().max_bytes),
+        max_bytes=most_bytes(terms.max_bytes),
         metadata=terms.metadata,
         seconds=terms.seconds,
     )
@@ -176,6 +230,10 @@ def _known(upload: Upload) -> arrivals.Arrival | None:
 
 def _expire(upload: Upload) -> Image | None:
     """The image, when it is new to the catalogue."""
+    if upload.error:
+        s3.delete_object(upload.bucket.name, upload.key)
+        _fail(upload, upload.error)
+        return None
     try:
         arrival = _settle(upload)
     except ImageRefused:  # settled: its row tells why
@@ -188,53 +246,73 @@ def _expire(upload: Upload) -> Image | None:
 def _settle(upload: Upload) -> arrivals.Arrival | None:
     """Catalogue the object, None when there is none. One that is refused is deleted, and ImageRefused raised."""
     try:
-        content = _fetch(upload)
-        if content is None:
-            return None
-        arrival = _catalogue(upload, content)
+        with tempfile.TemporaryFile() as file:  # memory is for many
+            held = _fetch(upload, file)
+            if held is None:
+                return None
+            arrival = _catalogue(upload, held, file)
     except ImageRefused as refused:
         s3.delete_object(upload.bucket.name, upload.key)
-        _fail(upload, repr(refused))
+        _fail(upload, repr(refused), outcome={"error": explained(refused)})
         raise
-    _return_units(upload)
+    return_units(upload)
     return arrival
 
 
-def _fetch(upload: Upload) -> s3.ObjectContent | None:
+def _fetch(upload: Upload, file: BufferedRandom) -> s3.ObjectInfo | None:
     """What the browser has sent. Its POST is counted with our GET, out of the reservation, as the uploader's."""
     limit = image_limits().max_bytes
     username = upload.user.get_username() if upload.user else ""
     with attribute(username=username, bucket=upload.bucket.name), meter.leasing(upload.reservation_id):
         try:
-            content = s3.get_object(upload.bucket.name, upload.key, max_bytes=limit)
+            held = s3.copy_object(upload.bucket.name, upload.key, file, max_bytes=limit)
         except s3.ObjectTooLarge as error:
-            meter.spend("s3", "PostObject", estimated=True)
+            _count_post(upload)
             raise ImageRefused("too_many_bytes", size=error.size, limit=limit) from error
-        if content:
-            meter.spend("s3", "PostObject", estimated=True)
-    return content
+        if held:
+            _count_post(upload)
+    return held
 
 
-def _catalogue(upload: Upload, content: s3.ObjectContent) -> arrivals.Arrival:
-    found = probe(io.BytesIO(content.body), limits=image_limits())
-    upload.sha256 = hashlib.sha256(content.body).hexdigest()
+def _count_post(upload: Upload) -> None:
+    """Unless the first report of the Lambda has counted it."""
+    if not upload.reports:
+        meter.spend("s3", "PostObject", estimated=True)
+
+
+def _catalogue(upload: Upload, held: s3.ObjectInfo, file: BufferedRandom) -> arrivals.Arrival:
+    file.seek(0)
+    found = probe(file, limits=image_limits())
+    check_rule(upload.bucket, found)
+    upload.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return arrivals.record(
         bucket=upload.bucket,
         key=upload.key,
-        etag=content.etag,
-        size=content.size,
+        etag=held.etag,
+        size=held.size,
         sha256=upload.sha256,
         probe=found,
         upload=upload,
     )
 
 
-def _fail(upload: Upload, error: str) -> None:
-    Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.FAILED, error=error)
-    _return_units(upload)
+def explained(refused: ImageRefused) -> dict[str, Any]:
+    """As the Lambda reports it: an outcome that clients read."""
+    return {"code": refused.code, "reason": refused.reason, "facts": refused.facts}
 
 
-def _return_units(upload: Upload) -> None:
+def _fail(upload: Upload, error: str, *, outcome: dict[str, Any] | None = None) -> None:
+    changes = {"outcome": outcome} if outcome and upload.channel == Upload.Channel.API else {}
+    Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.FAILED, error=error, **changes)
+    return_units(upload)
+
+
+def most_bytes(asked: int) -> int:
+    """What a form allows when so many are asked for."""
+    return min(asked, image_limits().max_bytes)
+
+
+def return_units(upload: Upload) -> None:
     """Close the reservation with the last of its uploads."""
     reservation = upload.reservation_id
     if reservation and not Upload.objects.filter(reservation=reservation, status=Upload.Status.CREATED).exists():

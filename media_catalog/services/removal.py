@@ -87,8 +87,18 @@ def _remove_row(image: Image) -> bool:
         if locked and locked.renditions.exists():
             return False
         if locked:
+            _leave_to_the_sweep(locked)
             locked.delete()
     return True
+
+
+def _leave_to_the_sweep(image: Image) -> None:
+    """What the Lambda made of an upload by the API beside the renditions of our presets."""
+    bucket = image.bucket.renditions_bucket
+    uploads = Upload.objects.filter(bucket=image.bucket_id, key=image.key).exclude(processed_key="")
+    made = [each["key"] for upload in uploads for each in (upload.outcome or {}).get("renditions", [])]
+    if bucket:
+        Leftover.objects.bulk_create(Leftover(bucket=bucket, key=key) for key in made)
 
 
 def _postpone(leftover: Leftover, now: datetime) -> bool:

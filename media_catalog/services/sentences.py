@@ -22,11 +22,15 @@ from media_catalog.exceptions import (
     ImageHeld,
     ImageRefused,
     KeyRefused,
+    MetadataRefused,
     MeterUnavailable,
+    NoUploadBucket,
     ObjectRefused,
     ObjectUnreachable,
     QuotaRefused,
     QuotaShort,
+    ReportConflict,
+    ReportRefused,
     Shortfall,
     TooManyItems,
 )
@@ -55,10 +59,15 @@ def sentence(error: BackofficeError) -> str:
             "limit": number_format(error.limit, force_grouping=True),
             "count": number_format(error.count, force_grouping=True),
         }
+    if isinstance(error, MetadataRefused):
+        return _metadata_refused(error)
     return _SENTENCES.get(type(error), _SENTENCES[AwsError])()
 
 
 _SENTENCES: dict[type[BackofficeError], Callable[[], str]] = {
+    NoUploadBucket: lambda: _("No bucket is set up for uploads. An administrator must check the settings."),
+    ReportRefused: lambda: _("The report does not fit this upload."),
+    ReportConflict: lambda: _("This upload has another final result already."),
     KeyRefused: lambda: _("No link can be made for this key: browsers would change it on the way."),
     ImageHeld: lambda: _("The bucket is under legal hold: its images must not be removed."),
     MeterUnavailable: lambda: _("The request could not be counted, so it was not sent. Try again in a moment."),
@@ -76,6 +85,16 @@ _SENTENCES: dict[type[BackofficeError], Callable[[], str]] = {
     ),
     AwsError: lambda: _("AWS answered with an error. The log has the details."),
 }
+
+
+def _metadata_refused(error: MetadataRefused) -> str:
+    texts = {
+        "too_long": _("Metadata may have 2,048 bytes, names and values together; this has more."),
+        "name": _("“%(name)s” cannot be a name of metadata: letters, digits, “-”, “_” and “.” only, each name once."),
+        "reserved": _("Names of metadata that begin with “backoffice-” are kept for the product: “%(name)s”."),
+        "value": _("The value of “%(name)s” is not printable ASCII, is empty or has spaces around it."),
+    }
+    return texts[error.reason] % {"name": error.name}
 
 
 def shortfall(short: Shortfall) -> str:

@@ -18,7 +18,7 @@ from media_catalog.models import Bucket, Image, Upload
 from media_catalog.quota import meter
 
 from . import arrivals, keys
-from .limits import image_limits
+from .limits import check_rule, image_limits
 
 logger = logging.getLogger(__name__)
 CHUNK_BYTES = 1024 * 1024
@@ -42,19 +42,6 @@ def store(*, file: BinaryIO, name: str, caption: str, bucket: Bucket, user: User
         if upload and (image := _write(upload, file, found)):
             return image
     raise AwsConflict(name)
-
-
-def check_rule(bucket: Bucket, found: Probe) -> None:
-    """Raises ImageRefused (resolution) unless the size, upright, is as the bucket's upload rule asks."""
-    if not bucket.allows(found.width, found.height):
-        raise ImageRefused(
-            "resolution",
-            rule=bucket.upload_rule,
-            width=found.width,
-            height=found.height,
-            wanted_width=bucket.rule_width,
-            wanted_height=bucket.rule_height,
-        )
 
 
 def settle_stale() -> list[int]:

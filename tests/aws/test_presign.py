@@ -98,6 +98,7 @@ class TestPolicy:
         link = presign.download_link(bucket, "a.jpg", disposition="inline", content_type="image/jpeg", seconds=60)
 
         assert post.url == f"https://{place.format(region)}"
+        assert presign.post_origin(bucket) == f"https://{place.format(region).partition('/')[0]}"
         assert f"/{region}/s3/aws4_request" in post.fields["x-amz-credential"]
         assert link.startswith(f"https://{place.format(region).rstrip('/')}/a.jpg?")
 

@@ -92,6 +92,11 @@ def test_development_makes_its_data_directory(tmp_path):
         ("BUCKET_STATIC", "mediafiles", "media_catalog.E003"),
         ("JOB_CHUNK_SECONDS", 300, "media_catalog.E005"),
         ("QUEUE_BROKER", "kafka", "media_catalog.E009"),
+        ("ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_EXPIRATION", 0, "media_catalog.E010"),
+        ("ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH", "a//", "media_catalog.E011"),
+        ("ASYNC_IMAGE_CALLBACK_SECRETS", ["1", "2", "3"], "media_catalog.E012"),
+        ("PROCESSED_IMAGE_MODEL", "media_catalog.NoSuch", "media_catalog.E013"),
+        ("PROCESSED_IMAGE_MODEL", "auth.User", "media_catalog.E013"),
     ],
 )
 def test_impossible_values_are_refused_at_start(settings, name, value, identifier):

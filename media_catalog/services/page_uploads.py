@@ -1,0 +1,105 @@
+"""Uploads from the admin's page straight to S3: what may begin, what is there already, and what is unfinished."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from media_catalog.exceptions import ImageRefused
+from media_catalog.imaging.probe import content_type
+from media_catalog.models import Bucket, Image, Upload
+
+from . import direct_uploads, keys
+from .direct_uploads import Issued, Terms, Wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """A file as the browser describes it; `size` in bytes, `sha256` in hex or empty. `anyway`: twice is fine."""
+
+    name: str
+    content_type: str
+    size: int
+    sha256: str = ""
+    anyway: bool = False
+
+
+Answer = Issued | Image | ImageRefused
+
+
+def begin(
+    *, files: Sequence[Chosen], bucket: Bucket, folder: str, caption: str, user: User, known: QuerySet[Image]
+) -> list[Answer]:
+    """For each file a form, or the image among the `known` ones that has this content, or why it is refused.
+
+    The requests of all that get a form are reserved together. Raises as `direct_uploads.issue` does; no form is
+    given then.
+    """
+    held = _held(files, known)
+    answers = [_refusal(file) or (None if file.anyway else held.get(file.sha256)) for file in files]
+    wanted = [file for file, answer in zip(files, answers, strict=True) if answer is None]
+    issued = iter(_issue(wanted, bucket, folder, caption, user) if wanted else [])
+    return [answer or next(issued) for answer in answers]
+
+
+def unfinished(user: User) -> QuerySet[Upload]:
+    """Uploads of the user that may still be sent or confirmed, oldest first."""
+    now = timezone.now()
+    mine = Upload.objects.filter(user=user, channel=Upload.Channel.PAGE, status=Upload.Status.CREATED, error="")
+    return mine.filter(expires_at__gt=now).select_related("bucket").order_by("created_at", "pk")
+
+
+def own(user: User, uuid: UUID) -> Upload | None:
+    """An upload of the user's from the page."""
+    uploads = Upload.objects.select_related("bucket", "user")
+    return uploads.filter(user=user, channel=Upload.Channel.PAGE, uuid=uuid).first()
+
+
+def stored(user: User, uuids: Sequence[UUID]) -> list[int]:
+    """The images (ids) that became known by these uploads of the user's."""
+    done = Upload.objects.filter(
+        user=user, channel=Upload.Channel.PAGE, uuid__in=uuids, status=Upload.Status.COMPLETED
+    ).values_list("bucket", "key")
+    by_bucket: dict[int, list[str]] = {}
+    for bucket, key in done:
+        by_bucket.setdefault(bucket, []).append(key)
+    return [
+        pk
+        for bucket, names in by_bucket.items()
+        for pk in Image.objects.filter(bucket=bucket, key__in=names).values_list("pk", flat=True)
+    ]
+
+
+def _held(files: Sequence[Chosen], known: QuerySet[Image]) -> Mapping[str, Image]:
+    digests = {file.sha256 for file in files if file.sha256 and not file.anyway}
+    images = known.filter(sha256__in=digests).order_by("-pk") if digests else []
+    found = {image.sha256: image for image in images}
+    return {digest: image for digest, image in found.items() if digest}
+
+
+def _refusal(file: Chosen) -> ImageRefused | None:
+    """What the browser has checked too, so that nobody can do without."""
+    accepted = [content_type(name) for name in settings.IMAGE_FORMATS]
+    if file.size < 1:
+        return ImageRefused("empty")
+    if file.size > settings.IMAGE_MAX_BYTES:
+        return ImageRefused("too_many_bytes", size=file.size, limit=settings.IMAGE_MAX_BYTES)
+    if file.content_type not in accepted:
+        return ImageRefused("not_image", looks_like="")
+    return None
+
+
+def _issue(files: Sequence[Chosen], bucket: Bucket, folder: str, caption: str, user: User) -> list[Issued]:
+    prefix = keys.clean_folder(folder)
+    terms = Terms(
+        prefix=f"{prefix}/" if prefix else "",
+        max_bytes=settings.IMAGE_MAX_BYTES,
+        seconds=settings.UPLOAD_FORM_SECONDS,
+        named=True,
+    )
+    wanted = [Wanted(name=file.name, content_type=file.content_type, caption=caption) for file in files]
+    return direct_uploads.issue(files=wanted, bucket=bucket, user=user, terms=terms)

@@ -1,0 +1,180 @@
+"""What the Lambda says of an upload by the API: taken once, counted, and kept as the final result."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db import transaction
+
+from media_catalog.exceptions import AwsConflict, ImageRefused, ReportConflict, ReportRefused
+from media_catalog.imaging.probe import Probe
+from media_catalog.models import Image, Leftover, Preset, Rendition, RequestClass, Upload
+from media_catalog.quota import reported
+from media_catalog.quota.attribution import attribute
+from media_catalog.quota.reported import Sent
+
+from . import arrivals, direct_uploads
+from .renditions import fits
+
+OUTPUT = "image/"  # of the Lambda, in the renditions bucket: `image/<32 hex digits>_<preset>.<ext>`
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeObject:
+    """A rendition as the Lambda wrote it; `size` in bytes."""
+
+    preset: str
+    key: str
+    etag: str = ""
+    size: int = 0
+    width: int = 0
+    height: int = 0
+    content_type: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The original as the Lambda read it."""
+
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    sha256: str
+    probe: Probe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Either `processed_key` and the renditions, or an `error` of whatever JSON. `requests` by class, sent meanwhile.
+
+    `identifier` tells a repeat of a report, whose requests are counted already, from the report of another run.
+    """
+
+    identifier: str = ""
+    processed_key: str = ""
+    renditions: Sequence[MadeObject] = ()
+    source: Source | None = None
+    error: Any = None
+    requests: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        if self.error is not None:
+            return {"error": self.error}
+        return {"renditions": [asdict(made) for made in self.renditions]}
+
+
+def take(*, upload: Upload, report: Report) -> Upload:
+    """Make the report the upload's final result; the same again changes nothing. Its requests count in any case.
+
+    Without `source` the original is looked at: one GET. Raises ReportRefused for what cannot be the upload's, and
+    ReportConflict when another result is final already.
+    """
+    _check(upload, report)
+    if report.error is None and report.source is None:
+        _look(upload)
+    with transaction.atomic():
+        upload = Upload.objects.select_for_update(of=("self",)).select_related("bucket", "user").get(pk=upload.pk)
+        _count(upload, report)
+        accepted = _decide(upload, report)
+        upload.save(update_fields=["status", "error", "outcome", "processed_key", "reports"])
+    direct_uploads.return_units(upload)
+    if not accepted:
+        raise ReportConflict(upload.uuid.hex)
+    return upload
+
+
+def _check(upload: Upload, report: Report) -> None:
+    own = f"{OUTPUT}{upload.uuid.hex}_"
+    made = [report.processed_key, *(each.key for each in report.renditions)] if report.error is None else []
+    if not all(key.startswith(own) for key in made):
+        raise ReportRefused(f"keys must begin with {own}")
+    source = report.source
+    if source and (source.bucket, source.key) != (upload.bucket.name, upload.key):
+        raise ReportRefused("the source is not the object of this upload")
+
+
+def _look(upload: Upload) -> None:
+    try:
+        direct_uploads.confirm(upload=upload)
+    except ImageRefused:  # final: the report will differ from it
+        return
+    if upload.status == Upload.Status.CREATED:
+        raise ReportRefused("there is no object yet")
+
+
+def _count(upload: Upload, report: Report) -> None:
+    if report.identifier in upload.reports:
+        return
+    sent = [Sent(request_class=cls, operation=reported.BY_LAMBDA, count=n) for cls, n in report.requests.items() if n]
+    sent.append(Sent(request_class=RequestClass.LAMBDA_INVOCATION, operation="Invoke", count=1, estimated=True))
+    if upload.status == Upload.Status.CREATED and not upload.reports:  # else `confirm` has counted it
+        sent.append(Sent(request_class=RequestClass.S3_TIER1, operation="PostObject", count=1, estimated=True))
+    username = upload.user.get_username() if upload.user else ""
+    with attribute(username=username, bucket=upload.bucket.name):
+        reported.count(sent, reservation=upload.reservation_id)
+    upload.reports = [*upload.reports, report.identifier]
+
+
+def _decide(upload: Upload, report: Report) -> bool:
+    """Whether the result of the upload, which may be final already, is what the report says."""
+    if upload.is_decided:
+        return (upload.processed_key, upload.outcome) == (report.processed_key, report.outcome)
+    if report.error is not None:
+        _end_in_error(upload, report)
+        return True
+    try:
+        with transaction.atomic():
+            _complete(upload, report)
+    except AwsConflict:  # the catalogue knows another object under the key
+        return False
+    return True
+
+
+def _end_in_error(upload: Upload, report: Report) -> None:
+    """What is no image is deleted. With another error the upload stays open: the sweep may adopt what came."""
+    upload.outcome = report.outcome
+    code = report.error.get("code") if isinstance(report.error, dict) else None
+    if code == ImageRefused.code and upload.status == Upload.Status.CREATED:
+        upload.status, upload.error = Upload.Status.FAILED, "refused by the Lambda"
+        Leftover.objects.create(bucket=upload.bucket, key=upload.key)
+
+
+def _complete(upload: Upload, report: Report) -> None:
+    source = report.source
+    if source:
+        upload.sha256 = source.sha256
+        image = arrivals.record(
+            bucket=upload.bucket,
+            key=upload.key,
+            etag=source.etag,
+            size=source.size,
+            sha256=source.sha256,
+            probe=source.probe,
+            upload=upload,
+        ).image
+        _adopt(image, report.renditions, source.etag)
+    upload.status = Upload.Status.COMPLETED
+    finish(upload, processed_key=report.processed_key, outcome=report.outcome)
+
+
+def finish(upload: Upload, *, processed_key: str, outcome: dict[str, Any]) -> None:
+    """Set the result, unsaved, and tell PROCESSED_IMAGE_MODEL. In a transaction."""
+    upload.processed_key, upload.outcome = processed_key, outcome
+    model: Any = apps.get_model(settings.PROCESSED_IMAGE_MODEL)
+    model.create_model(processed_key=processed_key, user=upload.user, metadata=upload.metadata, uuid=upload.uuid)
+
+
+def _adopt(image: Image, made: Sequence[MadeObject], source_etag: str) -> None:
+    """Catalogue those that are what a preset of the same slug would have made."""
+    presets = {preset.slug: preset for preset in Preset.objects.filter(slug__in=[each.preset for each in made])}
+    for each in made:
+        preset = presets.get(each.preset)
+        bucket = image.bucket.renditions_bucket
+        if preset and bucket and fits(preset, image, width=each.width, height=each.height, media=each.content_type):
+            values = {name: getattr(each, name) for name in ("key", "etag", "size", "content_type", "width", "height")}
+            values |= {"bucket": bucket, "source_etag": source_etag, "preset_version": preset.version}
+            Rendition.objects.get_or_create(image=image, preset=preset, defaults=values)
