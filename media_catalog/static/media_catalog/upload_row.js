@@ -6,6 +6,7 @@ import { bytes } from "./upload_checks.js";
 export const SETTLED = ["done", "existing", "refused", "failed", "duplicate", "cancelled"];
 const TAGS = { done: "done", existing: "done", refused: "failed", failed: "failed", duplicate: "stale" };
 const RUNNING = ["checking", "sending", "finishing"];
+let described = 0; // files whose names describe buttons
 
 export class Row {
   constructor(template, name, size, say) {
@@ -55,7 +56,7 @@ export function button(label, about, act) {
   element.type = "button";
   element.className = "bo-button";
   element.textContent = label;
-  if (about) element.setAttribute("aria-describedby", (about.id ||= `bo-file-${crypto.getRandomValues(new Uint32Array(1))[0]}`));
+  if (about) element.setAttribute("aria-describedby", (about.id ||= `bo-file-${(described += 1)}`));
   element.addEventListener("click", act);
   return element;
 }
