@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -60,9 +61,16 @@ def confirm_or_start(
     ids = list(images.order_by("pk").values_list("pk", flat=True))
     options = {name: name in request.POST for name in action.options}
 
-    def start(*, park: bool) -> Job:
-        scope = _scope(page, request, len(ids))
-        return jobs.start(kind=action.kind, user=staff(request), images=ids, scope=scope, options=options, park=park)
+    def start(*, park: bool, token: UUID | None) -> Job:
+        return jobs.start(
+            kind=action.kind,
+            user=staff(request),
+            images=ids,
+            scope=_scope(page, request, len(ids)),
+            options=options,
+            park=park,
+            token=token,
+        )
 
     selection = confirmation.Selection(
         ids=ids,

@@ -5,12 +5,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import CHANGE
-from django.db import transaction
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -37,7 +38,7 @@ SEPARATORS = re.compile(r"[\s.,'’]")  # what people and pages put between the 
 
 
 class Start(Protocol):
-    def __call__(self, *, park: bool) -> Job: ...
+    def __call__(self, *, park: bool, token: UUID | None) -> Job: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,16 +110,30 @@ def _ticked(options: Mapping[str, bool]) -> str:
 
 def _start(request: HttpRequest, selection: Selection, asked: Question) -> Job | None:
     """None when a limit does not allow it, which the page then shows."""
+    token = _token(request)
     try:
-        with transaction.atomic():
-            job = selection.start(park="park" in request.POST)
-            message = _("%(action)s requested (job %(job)s)") % {"action": asked.title, "job": job}
-            log(request, Image.objects.filter(pk__in=selection.ids), CHANGE, message)
+        job = selection.start(park="park" in request.POST, token=token)
     except QuotaShort as short:
         refused_by_quota(short, selection.kind)
         messages.error(request, sentence(short))
         return None
+    except IntegrityError:
+        started = Job.objects.filter(token=token).first() if token else None
+        if started is None:
+            messages.warning(request, _("Images were removed at this moment. Check the numbers and confirm again."))
+        return started  # the same form, sent twice
+    # Not in the start's transaction, which holds the counters' locks.
+    message = _("%(action)s requested (job %(job)s)") % {"action": asked.title, "job": job}
+    log(request, Image.objects.filter(pk__in=selection.ids), CHANGE, message)
     return job
+
+
+def _token(request: HttpRequest) -> UUID | None:
+    """Of the form that was sent; None for one that was made by hand."""
+    try:
+        return UUID(request.POST.get("token", ""))
+    except ValueError:
+        return None
 
 
 def _context(page: ModelAdmin, request: HttpRequest, selection: Selection, asked: Question) -> dict[str, Any]:
@@ -136,6 +151,7 @@ def _context(page: ModelAdmin, request: HttpRequest, selection: Selection, asked
         "count": len(ids),
         "must_type": _must_type(len(ids)),
         "selection": digest(ids),
+        "token": uuid4().hex,
         "notes": list(_notes(asked, cost)),
         "nothing_to_do": not any(cost.requests.values())
         and not {estimates.UNREADABLE, estimates.TOO_LARGE} & cost.skipped.keys(),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
@@ -113,6 +114,9 @@ def _to_list() -> HttpResponse:
 
 def _cancel(page: ModelAdmin, request: HttpRequest, job: Job) -> HttpResponse:
     count = control.cancel(job, by=staff(request).get_username())
+    if count is None:
+        messages.warning(request, _("Nothing was cancelled: the job is over."))
+        return _to(job)
     log(request, [job], CHANGE, _("Cancelled."))
     said = ngettext(
         "Cancelled: %(count)d item will not be started.", "Cancelled: %(count)d items will not be started.", count
@@ -150,8 +154,8 @@ def _delete(page: ModelAdmin, request: HttpRequest, job: Job) -> HttpResponse:
 def _retry(page: ModelAdmin, request: HttpRequest, job: Job) -> HttpResponse:
     """Through the confirmation with its cost, as for the first time, and with the options of then."""
 
-    def start(*, park: bool) -> Job:
-        new = jobs.retry(job, user=staff(request), park=park)
+    def start(*, park: bool, token: UUID | None) -> Job:
+        new = jobs.retry(job, user=staff(request), park=park, token=token)
         log(request, [job], CHANGE, _("Failed items retried as job %(job)s.") % {"job": new})
         return new
 
@@ -177,7 +181,7 @@ def _retry(page: ModelAdmin, request: HttpRequest, job: Job) -> HttpResponse:
 def _retry_at_once(request: HttpRequest, job: Job, start: confirmation.Start) -> HttpResponse:
     try:
         with transaction.atomic():
-            new = start(park=False)
+            new = start(park=False, token=None)
     except QuotaShort as short:
         refused_by_quota(short, job.kind)
         messages.error(request, sentence(short))

@@ -15,8 +15,10 @@ from .kinds import KINDS
 from .progress import progress
 
 
-def cancel(job: Job, *, by: str) -> int:
+def cancel(job: Job, *, by: str) -> int | None:
     """Let no further item start; returns how many are cancelled. What has begun ends, and then the job does.
+
+    None when it is over or cancelled already.
 
     What was reserved for the others returns when the last running item has ended.
     """
@@ -24,7 +26,7 @@ def cancel(job: Job, *, by: str) -> int:
     with transaction.atomic():
         held = Job.objects.select_for_update().filter(pk=job.pk, cancelled_at=None).exclude(state__in=Job.OVER)
         if not held.update(cancelled_at=now, cancelled_by=by, parked_until=None):
-            return 0
+            return None
         cancelled = cancel_waiting(job.pk)
     finish_if_done(job.pk)
     return cancelled

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_q.tasks import async_task
@@ -34,12 +35,14 @@ def start(
     options: Mapping[str, Any] | None = None,
     park: bool = False,
     retry_of: Job | None = None,
+    token: UUID | None = None,
 ) -> Job:
     """Reserve what a job will cost and start it, with one item for each image (ids), on the caller's commit.
 
     Ids without an image are left out; a kind that takes no images gets a single item. When the limits do not allow
     it: raises QuotaShort and nothing is started, or, with `park`, as many images as fit run now and the rest waits
-    for the reset of the limit in the way. Raises TooManyItems above JOB_MAX_ITEMS.
+    for the reset of the limit in the way. Raises TooManyItems above JOB_MAX_ITEMS, and IntegrityError when `token`,
+    which stands for one request of somebody, has started a job already.
     """
     options = dict(options or {})
     ids = sorted(set(images))
@@ -55,6 +58,7 @@ def start(
             options=options,
             estimate=cost.requests if cost else KINDS[kind].requests(options),
             retry_of=retry_of,
+            token=token,
         )
         _write_items(job, [pk for pk, _cost in cost.costs] if cost else None)
         _begin(job, cost, park=park)
@@ -62,11 +66,13 @@ def start(
     return job
 
 
-def retry(job: Job, *, user: User, park: bool = False) -> Job:
+def retry(job: Job, *, user: User, park: bool = False, token: UUID | None = None) -> Job:
     """Start a new job with the failed items of one that is over. Raises as `start` does."""
     failed = failed_images(job)
     scope = _("Failed items of job %(job)s") % {"job": job}
-    return start(kind=job.kind, user=user, images=failed, scope=scope, options=job.options, park=park, retry_of=job)
+    return start(
+        kind=job.kind, user=user, images=failed, scope=scope, options=job.options, park=park, retry_of=job, token=token
+    )
 
 
 def failed_images(job: Job) -> list[int]:
@@ -85,7 +91,7 @@ def go_on(job: Job) -> int:
             return 0
         waiting = job.items.filter(state__in=[JobItem.State.PARKED, JobItem.State.QUEUED])
         cost = _cost_of(job, waiting)
-        if cost and job.state == Job.State.PARKED and not _any_fits(cost):
+        if job.state == Job.State.PARKED and not _any_fits(job, cost):
             return 0
         waiting.filter(state=JobItem.State.PARKED).update(
             state=JobItem.State.QUEUED, code="", message="", dispatched_at=None
@@ -100,26 +106,30 @@ def go_on(job: Job) -> int:
 def dispatch(job_id: int) -> int:
     """Hand the items of a job that wait and are not on their way to the workers, in chunks; returns how many items.
 
-    None while the job or the queue is paused.
+    Nothing is handed over while the job or the queue is paused.
     """
     with transaction.atomic():
         # Locked, so that of two who dispatch at the same time the second finds nothing.
-        job = Job.objects.select_for_update().filter(pk=job_id, state__in=Job.ACTIVE)
-        if not job.exists() or WorkQueue.objects.filter(paused_at__isnull=False).exists():
+        job = Job.objects.select_for_update().filter(pk=job_id, state__in=Job.ACTIVE, cancelled_at=None)
+        if not job.exists() or _is_paused():
             return 0
         now = timezone.now()
         waiting = JobItem.objects.due(now).filter(job=job_id, dispatched_at=None)
         items = list(waiting.order_by("pk").values_list("pk", flat=True))
         for chunk in chunks(items):
             async_task(RUN_CHUNK, job_id, list(chunk))
-        waiting.update(dispatched_at=now)
+        # Exactly these: others may have been put back since.
+        JobItem.objects.filter(pk__in=items).update(dispatched_at=now)
         job.update(heartbeat=now)
     return len(items)
 
 
 def dispatch_due() -> int:
     """Dispatch what waits and is not on its way, of all jobs; returns how many items."""
-    due = JobItem.objects.due(timezone.now()).filter(dispatched_at=None)
+    if _is_paused():
+        return 0
+    active = Exists(Job.objects.filter(pk=OuterRef("job_id"), state__in=Job.ACTIVE, cancelled_at=None))
+    due = JobItem.objects.due(timezone.now()).filter(active, dispatched_at=None)
     return sum(dispatch(job) for job in due.order_by().values_list("job", flat=True).distinct())
 
 
@@ -146,21 +156,25 @@ def _cost_of(job: Job, items: QuerySet[JobItem]) -> Estimate | None:
     return estimate(job.kind, candidates(ids), job.options)
 
 
-def _any_fits(cost: Estimate) -> bool:
-    short = reservations.missing(cost.requests, bulk=True)
-    return not short or bool(cost.fitting(reservations.left(short)))
+def _is_paused() -> bool:
+    return WorkQueue.objects.filter(paused_at__isnull=False).exists()
+
+
+def _any_fits(job: Job, cost: Estimate | None) -> bool:
+    short = reservations.missing(cost.requests if cost else job.estimate, bulk=True)
+    return not short or bool(cost and cost.fitting(reservations.left(short)))
 
 
 def _begin(job: Job, cost: Estimate | None, *, park: bool) -> None:
     """Reserve for all items, or with `park` for as many as fit. Raises QuotaShort without `park`."""
-    if cost is None:
-        _reserve(job, job.estimate)
-        return
     try:
-        _reserve(job, cost.requests)
+        _reserve(job, cost.requests if cost else job.estimate)
     except QuotaShort as short:
         if not park:
             raise
+        if cost is None:
+            _park(job, short, running=[])
+            return
         fitting = cost.costs[: cost.fitting(reservations.left(short.shortfalls))]
         _reserve(job, Estimate(costs=fitting).requests)
         _park(job, short, running=[pk for pk, _cost in fitting])
@@ -183,9 +197,10 @@ def _reserve(job: Job, requests: Mapping[str, int]) -> None:
 
 
 def _dispatch_on_commit(job: Job) -> None:
-    """Or finish at once what has nothing to run."""
+    """Or finish at once what has nothing to run; what is running sees to that itself."""
     if job.items.filter(state=JobItem.State.QUEUED).exists():
         transaction.on_commit(partial(dispatch, job.pk))
+    if job.items.open().exists():
         return
     parked = job.items.filter(state=JobItem.State.PARKED).exists()
     state = Job.State.PARKED if parked else Job.State.FINISHED

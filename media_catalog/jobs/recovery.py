@@ -71,7 +71,7 @@ def _put_back_orphans() -> int:
     orphans.filter(state=JobItem.State.RUNNING, attempts__gte=settings.JOB_ITEM_ATTEMPTS).update(
         state=JobItem.State.FAILED,
         code="worker_died",
-        message=_("The worker stopped each time it worked on this."),
+        message=_("The worker stopped while it worked on this, at the last of its attempts."),
         lease_until=None,
         finished_at=now,
     )

@@ -84,7 +84,13 @@ def _may_run(job: Job) -> bool:
     user = job.requested_by
     if not job.requester:  # the product's own
         return True
-    if user and user.is_active and user.is_staff and any(map(user.has_perm, KINDS[job.kind].permissions)):
+    if (
+        user
+        and job.kind in KINDS
+        and user.is_active
+        and user.is_staff
+        and any(map(user.has_perm, KINDS[job.kind].permissions))
+    ):
         return True
     job.items.filter(state=JobItem.State.QUEUED).update(
         state=JobItem.State.FAILED,
@@ -107,7 +113,9 @@ def _run_items(job: Job, item_ids: Sequence[int]) -> None:
         if time.monotonic() > beat + BEAT_SECONDS:
             beat = time.monotonic()
             # Cancelled or paused: no use in asking for each of the others.
-            if not Job.objects.filter(pk=job.pk, state__in=Job.ACTIVE).update(heartbeat=timezone.now()):
+            if not Job.objects.filter(pk=job.pk, state__in=Job.ACTIVE, cancelled_at=None).update(
+                heartbeat=timezone.now()
+            ):
                 return
 
 
@@ -152,6 +160,8 @@ def _end(item: JobItem, outcome: Outcome | None) -> dict[str, Any]:
         not_before = now + timedelta(seconds=outcome.wait)
         waiting = {**said, "not_before": not_before, "dispatched_at": None, "worker": ""}
         return {**waiting, "attempts": item.attempts - 1} if outcome.got_on else waiting
+    if outcome.state == JobItem.State.PARKED:  # the limit was in the way, not a fault
+        return {**said, "attempts": item.attempts - 1, "finished_at": None}
     return {**said, "not_before": None, "finished_at": now}
 
 

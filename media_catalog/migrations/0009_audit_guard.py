@@ -1,4 +1,4 @@
-"""The database itself refuses to change or delete audit events, whoever asks, and by whatever SQL.
+"""The database itself refuses to UPDATE or DELETE audit events, whoever asks. PostgreSQL still lets the owner TRUNCATE.
 
 SQLite drops the triggers when a later migration rebuilds the table, as AlterField does: such a migration must run
 `guard` again. tests/quota/test_audit_guard.py looks.

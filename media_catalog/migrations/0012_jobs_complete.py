@@ -112,6 +112,13 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='job',
+            name='token',
+            field=models.UUIDField(
+                blank=True, editable=False, help_text='Of the confirmation that started it, once.', null=True, unique=True
+            ),
+        ),
+        migrations.AddField(
+            model_name='job',
             name='told_at',
             field=models.DateTimeField(blank=True, help_text='When the requester was told that it is over.', null=True, verbose_name='told'),
         ),

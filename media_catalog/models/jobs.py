@@ -41,6 +41,9 @@ class Job(models.Model):
         "self", models.SET_NULL, verbose_name=_("retry of"), null=True, blank=True, related_name="retries"
     )
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    token = models.UUIDField(
+        null=True, blank=True, unique=True, editable=False, help_text=_("Of the confirmation that started it, once.")
+    )
     counts = models.JSONField(
         _("counts"), default=dict, blank=True, help_text=_("Items by state, kept when the job is over.")
     )
@@ -97,7 +100,9 @@ class JobItemQuerySet(models.QuerySet["JobItem"]):
         Not while its job or the queue is paused. Raises IntegrityError while another item of its image is running.
         """
         # No joins: PostgreSQL looks again at conditions of this very row when it had to wait for it.
-        may_run = models.Exists(Job.objects.filter(pk=models.OuterRef("job_id"), state__in=Job.ACTIVE))
+        may_run = models.Exists(
+            Job.objects.filter(pk=models.OuterRef("job_id"), state__in=Job.ACTIVE, cancelled_at=None)
+        )
         return bool(
             self.due(now)
             .filter(may_run, ~models.Exists(WorkQueue.objects.filter(paused_at__isnull=False)), pk=pk)

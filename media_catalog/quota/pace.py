@@ -14,6 +14,7 @@ from media_catalog.models import Pace
 
 DOUBLE_SECONDS = 30.0
 SLOWEST = 0.1  # requests per second
+SAME_TIME = timedelta(seconds=1)
 
 
 class TooFarAhead(Exception):
@@ -37,10 +38,12 @@ def wait(service: str, *, patience: float) -> None:
 
 
 def slow_down(service: str) -> float:
-    """Halve the pace; returns what it is now, in requests per second."""
+    """Halve the pace, once for all who are told so at the same time; returns requests per second."""
     now = timezone.now()
     with transaction.atomic():
         pace = _locked(service)
+        if pace.slowed_at and now < pace.slowed_at + SAME_TIME:
+            return pace.per_second
         rate = pace.rate(now=now, ceiling=_ceiling(service), double_seconds=DOUBLE_SECONDS)
         pace.per_second = max(SLOWEST, rate / 2)
         pace.slowed_at = now

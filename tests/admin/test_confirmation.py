@@ -1,7 +1,9 @@
 """Confirming what is large: the number is typed, and there is a most."""
 
 import pytest
+from django.db import IntegrityError
 
+from media_catalog import jobs
 from media_catalog.admin.confirmation import SEPARATORS
 from media_catalog.models import Job
 
@@ -55,3 +57,25 @@ def test_more_than_a_job_takes_is_refused(admin_client, images, settings):
     said = [str(message) for message in admin_client.get(answer.url).context["messages"]]
     assert said == ["A job takes at most 2 images; these are 3. Select fewer."]
     assert not Job.objects.exists()
+
+
+def test_the_same_form_sent_twice_starts_one_job_and_leads_to_it(admin_client, images):
+    page = _post(admin_client, images[:2])
+    sent = {name: page.context[name] for name in ("selection", "token")} | {"confirm": "1"}
+
+    first, second = (_post(admin_client, images[:2], **sent) for _time in range(2))
+
+    assert Job.objects.count() == 1
+    assert first["Location"] == second["Location"]
+
+
+def test_images_that_are_removed_at_this_moment_are_counted_again(admin_client, images, monkeypatch):
+    """PostgreSQL finds out at the commit, by the foreign keys."""
+
+    def removed_meanwhile(**_job):
+        raise IntegrityError
+
+    monkeypatch.setattr(jobs, "start", removed_meanwhile)
+    page = _confirm(admin_client, images[:2], confirm="1")
+
+    assert "Images were removed at this moment." in page.content.decode()

@@ -74,7 +74,7 @@ def test_pause_and_resume(admin_client, admin_user):
     assert _state(job) == "paused"
     assert "Resumed" in _said(_post(admin_client, job, "resume"))
     assert "Nothing was changed" in _said(_post(admin_client, job, "resume"))
-    assert _state(job) != "paused"
+    assert _state(job) == "queued"
     entries = LogEntry.objects.filter(object_id=str(job.pk)).order_by("pk")
     assert [entry.change_message for entry in entries] == ["Paused.", "Resumed."]
     assert "Paused." in admin_client.get(f"{LIST}{job.pk}/history/").content.decode()

@@ -55,10 +55,17 @@ def test_whoever_would_wait_too_long_is_told_so_and_takes_no_slot(db, settings):
     assert Pace.objects.get().next_at == later
 
 
+def _slower() -> float:
+    """Told again, a little later."""
+    Pace.objects.update(slowed_at=timezone.now() - pace.SAME_TIME)
+    return pace.slow_down("rekognition")
+
+
 def test_halves_when_told_to_and_doubles_with_time(db, settings):
     settings.REKOGNITION_PER_SECOND = 8
-    assert [pace.slow_down("rekognition") for _time in range(3)] == pytest.approx([4, 2, 1], rel=0.01)
-    assert [pace.slow_down("rekognition") for _time in range(9)][-1] == pace.SLOWEST
+    assert [pace.slow_down("rekognition") for _time in range(3)] == [4, 4, 4]  # told at the same time
+    assert [_slower() for _time in range(3)] == pytest.approx([2, 1, 0.5], rel=0.1)
+    assert [_slower() for _time in range(9)][-1] == pace.SLOWEST
 
     row = Pace(service="x", per_second=1, slowed_at=timezone.now())
     rates = [
