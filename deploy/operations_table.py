@@ -10,16 +10,41 @@ from pathlib import Path
 # Operation (service as botocore's events name it) → actions of IAM. An object that is told apart from a missing one
 # needs s3:ListBucket too; where ours ask, the answer 403 for a missing object would be wrong.
 ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("s3", "AbortMultipartUpload"): ("s3:AbortMultipartUpload",),
+    ("s3", "CopyObject"): ("s3:GetObject", "s3:PutObject"),
     ("s3", "CreateBucket"): ("s3:CreateBucket",),
+    ("s3", "CreateMultipartUpload"): ("s3:PutObject",),
+    ("s3", "DeleteBucket"): ("s3:DeleteBucket",),
+    ("s3", "DeleteBucketCors"): ("s3:PutBucketCORS",),
+    ("s3", "DeleteBucketLifecycle"): ("s3:PutLifecycleConfiguration",),
     ("s3", "DeleteObject"): ("s3:DeleteObject",),
+    ("s3", "DeleteObjects"): ("s3:DeleteObject", "s3:DeleteObjectVersion"),
+    ("s3", "DeletePublicAccessBlock"): ("s3:PutBucketPublicAccessBlock",),
+    ("s3", "GetBucketCors"): ("s3:GetBucketCORS",),
+    ("s3", "GetBucketEncryption"): ("s3:GetEncryptionConfiguration",),
+    ("s3", "GetBucketLifecycleConfiguration"): ("s3:GetLifecycleConfiguration",),
+    ("s3", "GetBucketNotificationConfiguration"): ("s3:GetBucketNotification",),
+    ("s3", "GetBucketVersioning"): ("s3:GetBucketVersioning",),
     ("s3", "GetObject"): ("s3:GetObject", "s3:ListBucket"),
     ("s3", "GetPublicAccessBlock"): ("s3:GetBucketPublicAccessBlock",),
     ("s3", "HeadBucket"): ("s3:ListBucket",),
     ("s3", "HeadObject"): ("s3:GetObject", "s3:ListBucket"),
     ("s3", "ListBuckets"): ("s3:ListAllMyBuckets",),
     ("s3", "ListObjectsV2"): ("s3:ListBucket",),
+    ("s3", "ListObjectVersions"): ("s3:ListBucketVersions",),
     ("s3", "PutBucketCors"): ("s3:PutBucketCORS",),
+    ("s3", "PutBucketEncryption"): ("s3:PutEncryptionConfiguration",),
+    ("s3", "PutBucketLifecycleConfiguration"): ("s3:PutLifecycleConfiguration",),
+    ("s3", "PutBucketNotificationConfiguration"): ("s3:PutBucketNotification",),
+    ("s3", "PutBucketVersioning"): ("s3:PutBucketVersioning",),
     ("s3", "PutObject"): ("s3:PutObject",),
+    ("s3", "PutPublicAccessBlock"): ("s3:PutBucketPublicAccessBlock",),
+    ("sqs", "CreateQueue"): ("sqs:CreateQueue",),
+    ("sqs", "DeleteMessageBatch"): ("sqs:DeleteMessage",),
+    ("sqs", "GetQueueAttributes"): ("sqs:GetQueueAttributes",),
+    ("sqs", "GetQueueUrl"): ("sqs:GetQueueUrl",),
+    ("sqs", "ReceiveMessage"): ("sqs:ReceiveMessage",),
+    ("sqs", "SetQueueAttributes"): ("sqs:SetQueueAttributes",),
     ("rekognition", "DetectFaces"): ("rekognition:DetectFaces", "s3:GetObject"),
     ("application-autoscaling", "DescribeScalingPolicies"): ("application-autoscaling:DescribeScalingPolicies",),
     ("logs", "FilterLogEvents"): ("logs:FilterLogEvents",),
@@ -30,26 +55,48 @@ ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
 NOBODY = "nobody"
 ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "WebRole": (
-        "pages: uploads, previews, downloads, deletion, the list of buckets",
+        "pages: uploads, previews, downloads, the browser of objects, the health of buckets",
         (
+            ("s3", "AbortMultipartUpload"),
+            ("s3", "CopyObject"),
+            ("s3", "CreateMultipartUpload"),
             ("s3", "DeleteObject"),
+            ("s3", "GetBucketCors"),
+            ("s3", "GetBucketEncryption"),
+            ("s3", "GetBucketLifecycleConfiguration"),
+            ("s3", "GetBucketVersioning"),
             ("s3", "GetObject"),
+            ("s3", "GetPublicAccessBlock"),
+            ("s3", "HeadBucket"),
             ("s3", "HeadObject"),
             ("s3", "ListBuckets"),
+            ("s3", "ListObjectVersions"),
+            ("s3", "ListObjectsV2"),
             ("s3", "PutObject"),
         ),
     ),
     "WorkerRole": (
-        "jobs: renditions, detection, clearing up",
+        "jobs: renditions, detection, counting, clearing up",
         (
             ("rekognition", "DetectFaces"),
             ("s3", "DeleteObject"),
             ("s3", "GetObject"),
             ("s3", "HeadObject"),
+            ("s3", "ListObjectVersions"),
             ("s3", "PutObject"),
         ),
     ),
-    "ConsumerRole": ("events of S3: looks at the object that one tells of", (("s3", "HeadObject"),)),
+    "ConsumerRole": (
+        "events of S3: looks at the object that one tells of",
+        (
+            ("s3", "GetObject"),
+            ("s3", "HeadObject"),
+            ("sqs", "DeleteMessageBatch"),
+            ("sqs", "GetQueueAttributes"),
+            ("sqs", "GetQueueUrl"),
+            ("sqs", "ReceiveMessage"),
+        ),
+    ),
     "ReleaseRole": (
         "one-off tasks: `release` publishes static files, `create_buckets` writes down which there are",
         (
@@ -69,11 +116,26 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
             ("sts", "GetCallerIdentity"),
         ),
     ),
-    NOBODY: ("buckets are made by the stack storage.yaml", (("s3", "CreateBucket"),)),
-}
-# What a role needs besides, for what is not in media_catalog/aws: the queue of the event consumer.
-BESIDES: Mapping[str, frozenset[str]] = {
-    "ConsumerRole": frozenset({"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}),
+    NOBODY: (
+        "buckets, their settings and the queues are made by the stack storage.yaml; pages that would change them say"
+        " that access is denied",
+        (
+            ("s3", "CreateBucket"),
+            ("s3", "DeleteBucket"),
+            ("s3", "DeleteBucketCors"),
+            ("s3", "DeleteBucketLifecycle"),
+            ("s3", "DeleteObjects"),
+            ("s3", "DeletePublicAccessBlock"),
+            ("s3", "GetBucketNotificationConfiguration"),
+            ("s3", "PutBucketEncryption"),
+            ("s3", "PutBucketLifecycleConfiguration"),
+            ("s3", "PutBucketNotificationConfiguration"),
+            ("s3", "PutBucketVersioning"),
+            ("s3", "PutPublicAccessBlock"),
+            ("sqs", "CreateQueue"),
+            ("sqs", "SetQueueAttributes"),
+        ),
+    ),
 }
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "aws-operations.md"
 
@@ -81,7 +143,7 @@ TABLE = Path(__file__).resolve().parent.parent / "docs" / "aws-operations.md"
 def actions_of(role: str) -> set[str]:
     """The actions that its policy must allow, no more and no less."""
     _why, operations = ROLES[role]
-    return {action for operation in operations for action in ACTIONS[operation]} | BESIDES.get(role, frozenset())
+    return {action for operation in operations for action in ACTIONS[operation]}
 
 
 def table() -> str:
