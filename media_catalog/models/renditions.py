@@ -86,6 +86,9 @@ class Preset(models.Model):
             raise ValidationError(_("This installation cannot write %(format)s.") % {"format": self.format})
         if self.mode != self.Mode.FIT and not (self.width and self.height):
             raise ValidationError(_("This mode needs both a width and a height."))
+        # With a free side a long, thin picture would become millions of pixels, and estimates would not know.
+        if self.allow_upscale and not (self.width and self.height):
+            raise ValidationError(_("Enlarging needs both a width and a height."))
         if self.width and self.height and self.width * self.height > settings.IMAGE_MAX_PIXELS:
             raise ValidationError(
                 _("%(width)s × %(height)s pixels are more than the %(limit)s that a rendition may have.")

@@ -205,6 +205,9 @@ class TestPresets:
             ({"width": ""}, "This mode needs both a width and a height."),
             ({"width": "0"}, "greater than or equal to 1"),
             ({"quality": "101"}, "less than or equal to 100"),
+            ({"mode": "fit", "height": "", "allow_upscale": "on"}, "Enlarging needs both a width and a height."),
+            ({"background": "red"}, "Write a colour as #rrggbb."),
+            ({"blur": "101"}, "less than or equal to 100"),
         ],
     )
     def test_impossible_presets_are_refused(self, admin_client, db, changes, said):
