@@ -118,7 +118,7 @@ def _checked(make: Any, *args: Any, **values: Any) -> Spec:
 def _limits(environment: Mapping[str, str]) -> Limits:
     max_bytes = _number(environment, "IMAGE_MAX_BYTES", 15 * 1024 * 1024)
     max_pixels = _number(environment, "IMAGE_MAX_PIXELS", 50_000_000)
-    formats = (environment.get("IMAGE_FORMATS") or "JPEG,PNG,WEBP").split(",")
+    formats = (environment.get("IMAGE_FORMATS") or "JPEG,PNG,WEBP,GIF,AVIF,TIFF").split(",")
     try:
         return Limits(max_bytes=max_bytes, max_pixels=max_pixels, formats=tuple(name.strip() for name in formats))
     except ValueError as error:

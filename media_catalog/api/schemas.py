@@ -96,6 +96,10 @@ class Probe(Schema):
     width: Annotated[int, Field(ge=1, le=100_000)]
     height: Annotated[int, Field(ge=1, le=100_000)]
     orientation: Annotated[int, Field(ge=1, le=8)]
+    frames: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
+    mode: Annotated[str, Field(max_length=20)] = ""
+    alpha: bool = False
+    profile: str = ""
 
 
 class Source(Schema):

@@ -37,13 +37,6 @@ def backup_days(database: str) -> int | None:
     return int(answer["DBInstances"][0]["BackupRetentionPeriod"])
 
 
-def blocks_public_access(bucket: str) -> bool:
-    """Whether all four blocks are on. One GET; AwsNotFound also when there is no such bucket."""
-    with call(bucket=bucket):
-        answer = client("s3").get_public_access_block(Bucket=bucket)
-    return all(answer["PublicAccessBlockConfiguration"].values())
-
-
 def own_role() -> str:
     """Name of the role with which we sign, empty when it is none (a user's keys)."""
     with call():

@@ -13,7 +13,7 @@ from django.core.checks.security.base import check_secret_key
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from media_catalog.aws import deployment
+from media_catalog.aws import bucket_settings, deployment
 from media_catalog.exceptions import AwsDenied, AwsNotFound, BackofficeError
 from media_catalog.models import Period, RequestClass, RequestLimit
 
@@ -142,7 +142,7 @@ def _buckets(_deployed: Deployment) -> list[str]:
 
 def _is_private(bucket: str) -> bool:
     try:
-        return deployment.blocks_public_access(bucket)
+        return bucket_settings.blocks_public_access(bucket)
     except AwsNotFound:
         return False
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused
-from media_catalog.imaging.probe import content_type, extension
+from media_catalog.imaging.formats import content_type, extension, rendered_as
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
 from media_catalog.imaging.renditions import make as make_pixels
 from media_catalog.models import Image, Leftover, Preset, Rendition
@@ -221,5 +221,5 @@ def _save_locked(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[
 def fits(preset: Preset, image: Image, *, width: int, height: int, media: str) -> bool:
     """Whether a rendition of this size and content type is what the preset makes of the image."""
     target = target_size(_spec(preset), image.width, image.height)
-    made_in = image.format if preset.format == Preset.Format.SOURCE else preset.format
+    made_in = rendered_as(image.format) if preset.format == Preset.Format.SOURCE else preset.format
     return (width, height, media) == (target.width, target.height, content_type(made_in))

@@ -34,7 +34,7 @@ class TestBrowsing:
         with CaptureQueriesContext(connection) as queries:
             response = admin_client.get(page(bucket, "objects", prefix="one/"))
 
-        assert len(queries) <= 14
+        assert len(queries) <= 15
 
         assert [name for name, _url in response.context["folders"]] == ["two/"]
         assert [row.name for row in response.context["rows"]] == ["b.txt"]

@@ -10,6 +10,8 @@ from tests.services.objects import BODY, stale_upload
 
 BUCKETS = "/admin/media_catalog/bucket/"
 
+RULE = {"upload_rule": "none", "rule_width": "1024", "rule_height": "786"}
+
 
 @pytest.fixture
 def by_lambda(originals) -> Bucket:
@@ -24,7 +26,7 @@ def test_it_is_set_with_the_permission_to_change_buckets(client, originals, staf
     assert client.post(change, {"resize_engine": "lambda"}).status_code == 403
 
     client.force_login(staff_with("view_bucket", "change_bucket"))
-    client.post(change, {"resize_engine": "lambda"})
+    client.post(change, RULE | {"resize_engine": "lambda"})
     originals.refresh_from_db()
     assert originals.resize_engine == Bucket.ResizeEngine.LAMBDA
     assert "Resize engine" in LogEntry.objects.get().get_change_message()
@@ -33,7 +35,7 @@ def test_it_is_set_with_the_permission_to_change_buckets(client, originals, staf
 
 
 def test_an_unknown_engine_is_refused(admin_client, originals):
-    page = admin_client.post(f"{BUCKETS}{originals.pk}/change/", {"resize_engine": "magic"})
+    page = admin_client.post(f"{BUCKETS}{originals.pk}/change/", RULE | {"resize_engine": "magic"})
 
     assert "not one of the available choices" in page.content.decode()
 

@@ -42,6 +42,12 @@ class TestSuccess:
     def test_by_each_spelling_of_the_uuid(self, api, sent, form):
         assert call_back(api, form(sent), success(sent)).status_code == 200
 
+    def test_its_frames_are_catalogued(self, api, sent):
+        report = success(sent)
+        report["source"]["probe"] |= {"frames": 3, "mode": "P", "alpha": True, "profile": "sRGB"}
+        assert call_back(api, sent, report).status_code == 200
+        assert Image.objects.get().frames == 3
+
     def test_renditions_of_our_presets_are_catalogued(self, api, sent):
         Preset.objects.filter(slug="thumbnail").update(width=60, height=None, format="source")
         call_back(api, sent, success(sent, "thumbnail", "small"))

@@ -7,7 +7,7 @@ import sys
 from django.conf import settings as django_settings
 from pytest_django import Settings
 
-from media_catalog.aws import s3
+from media_catalog.aws import presign
 from media_catalog.aws.client import client, forget_clients
 
 from .conftest import PointAt
@@ -66,9 +66,9 @@ def test_links_are_for_the_endpoint_that_browsers_reach(point_at: PointAt, setti
     point_at("http://cloud:4566")
     options = {"disposition": "inline", "content_type": "image/jpeg", "seconds": 60}
 
-    assert s3.download_link("bucket", "key", **options).startswith("http://cloud:4566/bucket/key?")
+    assert presign.download_link("bucket", "key", **options).startswith("http://cloud:4566/bucket/key?")
 
     settings.AWS_BROWSER_ENDPOINT_URL = "http://127.0.0.1:4566"
     forget_clients()
-    assert s3.download_link("bucket", "key", **options).startswith("http://127.0.0.1:4566/bucket/key?")
+    assert presign.download_link("bucket", "key", **options).startswith("http://127.0.0.1:4566/bucket/key?")
     assert client("s3").meta.endpoint_url == "http://cloud:4566"

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.management import call_command
 
-from media_catalog.aws import s3
+from media_catalog.aws import presign, s3
 from media_catalog.aws.static_files import PublishedStaticFiles
 from media_catalog.exceptions import QuotaRefused
 from media_catalog.models import RequestClass, RequestUsage
@@ -75,7 +75,9 @@ def test_pages_name_them_without_a_request(static, cloud):
 def test_browsers_get_them_compressed_and_may_keep_them(static, settings, cloud):
     static_files.publish()
     name = PublishedStaticFiles().stored_name("a.css")
-    link = s3.download_link(settings.BUCKET_STATIC, name, disposition="inline", content_type="text/css", seconds=60)
+    link = presign.download_link(
+        settings.BUCKET_STATIC, name, disposition="inline", content_type="text/css", seconds=60
+    )
 
     with urllib.request.urlopen(link) as answer:
         assert answer.headers["Content-Encoding"] == "gzip"

@@ -2,16 +2,10 @@
 
 import re
 
+from tests.deploy.settings_variables import SOURCES, read_variables
 from tests.stack import ROOT
 
-READ = re.compile(r'\benv(?:\.\w+)?\(\s*"([A-Z][A-Z0-9_]+)"')
 ROW = re.compile(r"^\| ([^|]+) \|", re.MULTILINE)
-SOURCES = [*(ROOT / "backoffice" / "settings").glob("*.py"), ROOT / "backoffice" / "gunicorn.py"]
-
-
-def _read() -> dict[str, str]:
-    """Variable → file that reads it."""
-    return {name: path.name for path in SOURCES for name in READ.findall(path.read_text())}
 
 
 def _documented() -> list[tuple[str, bool]]:
@@ -21,11 +15,11 @@ def _documented() -> list[tuple[str, bool]]:
 
 
 def test_the_search_finds_variables_of_each_kind():
-    assert {"SECRET_KEY", "DATABASE_URL", "WEB_THREADS", "EMAIL_URL", "USE_S3"} <= _read().keys()
+    assert {"SECRET_KEY", "DATABASE_URL", "WEB_THREADS", "EMAIL_URL", "USE_S3"} <= read_variables().keys()
 
 
 def test_every_variable_is_in_the_table_once_and_no_other_is():
-    assert sorted(name for name, _needed in _documented()) == sorted(_read())
+    assert sorted(name for name, _needed in _documented()) == sorted(read_variables())
 
 
 def test_those_without_a_default_in_production_are_marked():

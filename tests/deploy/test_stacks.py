@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.process import RunningCloud, running
+from resizer import settings
 from tests.cloud import ACCOUNT
 from tests.deploy.stacks import UNKNOWN_TYPES, CloudFormation
 
@@ -67,8 +68,20 @@ def test_the_function_takes_from_its_queue_by_its_alias(aws, outputs):
     [mapping] = aws("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert mapping["EventSourceArn"] == _queue_arn("resize")
     assert mapping["FunctionArn"].endswith(":function:backoffice-staging-resizer:live")
-    variables = aws("lambda").get_function(FunctionName="backoffice-staging-resizer")["Configuration"]["Environment"]
-    assert variables["Variables"]["RENDITIONS_BUCKET"] == outputs["RenditionsBucketName"]
+
+
+def test_the_function_understands_its_environment(aws, outputs):
+    """By its own reader: a name that differs would be a setting that is missing."""
+    function = aws("lambda").get_function(FunctionName="backoffice-staging-resizer")["Configuration"]
+    found = settings.read(function["Environment"]["Variables"])
+
+    served = [outputs["OriginalsBucketName"], outputs["UploadsBucketName"]]
+    assert found.renditions == dict.fromkeys(served, outputs["RenditionsBucketName"])
+    assert (found.upload_bucket, found.temp_prefix) == (outputs["UploadsBucketName"], outputs["TemporaryPath"])
+    assert found.callback is not None
+    assert found.callback.url == f"https://{outputs['SiteDomain']}/async_image/presignedurl/"
+    assert found.callback.secret_arn == outputs["CallbackSecretArn"]
+    assert function["Handler"] == "resizer.handler.handle"
 
 
 @pytest.mark.parametrize("bucket", ["Originals", "Uploads", "Renditions", "Static", "Artifacts"])

@@ -94,7 +94,7 @@ def test_requests_used_this_month_by_class(lines, settings):
 
     used = {line["RequestClass"]: line for line in lines() if "RequestsUsed" in line}
 
-    assert used.keys() == {"s3_tier1", "s3_tier2", "rekognition_image", "lambda_invocation"}
+    assert used.keys() == {"s3_tier1", "s3_tier2", "rekognition_image", "lambda_invocation", "sqs_request"}
     assert used["s3_tier1"]["RequestsUsed"] == 12
     assert used["s3_tier1"]["Deployment"] == "staging"
     assert used["s3_tier1"]["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Deployment", "RequestClass"]]

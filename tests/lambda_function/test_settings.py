@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from backoffice.settings import base
 from resizer import settings
 from resizer.settings import SettingsError, read
 
@@ -21,6 +22,13 @@ def test_the_defaults():
     ]
     assert (chosen.thumbnail.width, chosen.thumbnail.height) == (200, None)
     assert (chosen.temp_prefix, chosen.upload_bucket, chosen.callback) == ("temp/", "", None)
+
+
+def test_what_is_accepted_by_default_is_what_the_forms_of_the_site_let_through():
+    limits = read(NEEDED).limits
+
+    assert limits.formats == base.IMAGE_FORMATS
+    assert (limits.max_bytes, limits.max_pixels) == (base.IMAGE_MAX_BYTES, base.IMAGE_MAX_PIXELS)
 
 
 def test_presets_of_ones_own_with_blurred_ones():

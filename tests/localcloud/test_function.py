@@ -126,6 +126,9 @@ def test_the_command_builds_and_deploys_it(cloud, originals, settings, tmp_path,
     with pytest.raises(CommandError, match="whose resize engine is the Lambda"):
         call_command("deploy_function")
     Bucket.objects.filter(pk=originals.pk).update(resize_engine=Bucket.ResizeEngine.LAMBDA)
+    with pytest.raises(CommandError, match="ASYNC_IMAGE_CALLBACK_SECRETS has no secret"):
+        call_command("deploy_function", "--callback-url", "http://127.0.0.1/")
+    settings.IMAGE_FORMATS = ("JPEG", "TIFF")
     call_command("deploy_function")
 
     assert f"takes the objects of {originals.name}." in capsys.readouterr().out
@@ -133,3 +136,4 @@ def test_the_command_builds_and_deploys_it(cloud, originals, settings, tmp_path,
         "Variables"
     ]
     assert json.loads(variables["RENDITIONS_BUCKETS"]) == {originals.name: f"{originals.name}-resized"}
+    assert variables["IMAGE_FORMATS"] == "JPEG,TIFF"

@@ -28,7 +28,7 @@ def sent() -> set[tuple[str, str]]:
 def test_every_operation_of_the_gateway_is_classified() -> None:
     models = {service: botocore.session.get_session().get_service_model(service) for service, _name in sent()}
     operations = {
-        (service, operation)
+        (models[service].service_id.hyphenize(), operation)
         for service, name in sent()
         for operation in models[service].operation_names
         if xform_name(operation) == name

@@ -21,16 +21,20 @@ class Command(BaseCommand):
     help = "Build function.zip, run it on the local cloud and feed it with the events of its buckets. Safe to repeat."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--callback-url", default="", help="Where uploads of the API are reported to.")
-        parser.add_argument("--callback-secret", default="", help="What signs the reports.")
+        parser.add_argument(
+            "--callback-url",
+            default="",
+            help="Where uploads of the API are reported to, signed with the first of ASYNC_IMAGE_CALLBACK_SECRETS.",
+        )
 
-    def handle(self, *args: Any, callback_url: str, callback_secret: str, **options: Any) -> None:
+    def handle(self, *args: Any, callback_url: str, **options: Any) -> None:
         buckets = Bucket.objects.for_uploads().filter(resize_engine=Bucket.ResizeEngine.LAMBDA)
         pairs = dict(buckets.values_list("name", "renditions_bucket__name"))
         if not settings.AWS_ENDPOINT_URL or not pairs:
             raise CommandError(
                 _("This needs the local cloud, and a bucket whose resize engine is the Lambda function.")
             )
+        environment = {**_shared(), **_callback(callback_url)}
         call_command("wire_events", stdout=self.stdout)
         queue = sqs.find_queue(settings.RESIZER_QUEUE)
         assert queue is not None  # noqa: S101  (wired)
@@ -42,9 +46,28 @@ class Command(BaseCommand):
             endpoint_url=settings.AWS_ENDPOINT_URL,
             queue_arn=queue.arn,
             pairs=pairs,
-            environment={"CALLBACK_URL": callback_url, "CALLBACK_SECRET": callback_secret},
+            environment=environment,
             python=python,
         )
         self.stdout.write(
             _("%(name)s takes the objects of %(buckets)s.") % {"name": function.NAME, "buckets": ", ".join(pairs)}
         )
+
+
+def _shared() -> dict[str, str]:
+    """What the function must know as the site does: else it refuses what the site's forms allow, or overlooks it."""
+    return {
+        "UPLOAD_BUCKET": settings.ASYNC_IMAGE_UPLOAD_BUCKET,
+        "TEMP_PREFIX": settings.ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH,
+        "IMAGE_MAX_BYTES": str(settings.IMAGE_MAX_BYTES),
+        "IMAGE_MAX_PIXELS": str(settings.IMAGE_MAX_PIXELS),
+        "IMAGE_FORMATS": ",".join(settings.IMAGE_FORMATS),
+    }
+
+
+def _callback(url: str) -> dict[str, str]:
+    if not url:
+        return {}
+    if not settings.ASYNC_IMAGE_CALLBACK_SECRETS:
+        raise CommandError(_("ASYNC_IMAGE_CALLBACK_SECRETS has no secret to sign the reports with."))
+    return {"CALLBACK_URL": url, "CALLBACK_SECRET": settings.ASYNC_IMAGE_CALLBACK_SECRETS[0]}

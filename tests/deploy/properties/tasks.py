@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management import get_commands
 
 from tests.deploy.registry import holds
+from tests.deploy.settings_variables import read_variables
 from tests.deploy.templates import Node, Templates, drop, put, remove
 from tests.stack import ROOT
 
@@ -72,7 +73,7 @@ def secrets_come_from_secrets_manager(templates: Templates) -> None:
             "SECRET_KEY": "DjangoSecretArn",
             "DATABASE_URL": "DatabaseSecretArn",
             "REDIS_URL": "CacheSecretArn",
-            "CALLBACK_SECRETS": "CallbackSecretArn",
+            "ASYNC_IMAGE_CALLBACK_SECRETS": "CallbackSecretArn",
         }
         given = {item["Name"]: str(item["Value"]) for item in container["Environment"]}
         assert not given.keys() & secret.keys()
@@ -85,6 +86,15 @@ def what_production_wants_is_given(templates: Templates) -> None:
     wanted = {"ALLOWED_HOSTS", "DEPLOYMENT_NAME", "BUCKET_ORIGINALS", "BUCKET_RENDITIONS", "BUCKET_STATIC", "USE_S3"}
     for container in _containers(templates).values():
         assert {item["Name"] for item in container["Environment"]} >= wanted
+
+
+@holds(
+    put("ConsumerTask", f"{C}Environment.10.Name", "EVENTS_QUEUE_URL"),
+    put("WebTask", f"{C}Secrets.3.Name", "CALLBACK_SECRETS"),
+)
+def whatever_is_given_is_read_by_the_settings(templates: Templates) -> None:
+    for container in _containers(templates).values():
+        assert {item["Name"] for item in [*container["Environment"], *container["Secrets"]]} <= read_variables().keys()
 
 
 @holds(
