@@ -1,6 +1,6 @@
 """How fast and how well renditions are made: `python bench/imaging.py --peers /path/to/python [--rounds 9]`.
 
-Side by side in one run: ours, the seed's way (a whole decode and LANCZOS for each rendition), the floor (the smallest
+Side by side in one run: ours, the plain way (a whole decode and LANCZOS for each rendition), the floor (the smallest
 decode, no resampling), libvips, OpenCV and easy-thumbnails. CPU time and peak memory, one process per measurement,
 all ways in turn, medians. The peers run under another interpreter (--peers or IMAGING_BENCH_PEERS), which has what the
 dependency group `bench` names; those that it lacks are reported as missing. Writes bench/results/imaging.{json,md,svg}.
@@ -36,7 +36,7 @@ RESULTS = ROOT / "bench" / "results"
 WAYS_PROGRAM = ROOT / "bench" / "imaging_ways.py"
 SAME_DB = 99.0
 PRESETS: tuple[tuple[int, int | None], ...] = ((200, None), (1024, 1024), (1024, 786), (786, 786), (124, 124))
-OWN = ("seed", "seed_as_written", "floor", "ours")
+OWN = ("plain", "plain_unturned", "floor", "ours")
 PEERS = {
     "vips": "pyvips",
     "vips_shared": "pyvips",
@@ -44,8 +44,8 @@ PEERS = {
     "easy_thumbnails": "easy-thumbnails",
 }
 NAMES = {
-    "seed": "seed's way, upright",
-    "seed_as_written": "seed's way as written",
+    "plain": "plain way, upright",
+    "plain_unturned": "plain way, not turned upright",
     "floor": "floor (decode, encode)",
     "vips": "libvips",
     "vips_shared": "libvips, shared",
@@ -131,7 +131,7 @@ def _measured(task: Task, files: dict[str, Path], ways: list[str], options: argp
     for _round in range(options.rounds):
         for way in ways:
             runs[way].append(_run(_interpreter(way, options), order | {"way": way}))
-    wanted = _pixels("seed", order, options)
+    wanted = _pixels("plain", order, options)
     found: dict[str, dict[str, Any]] = {}
     for way in ways:
         times = sorted(run["ms"] for run in runs[way])
@@ -140,10 +140,10 @@ def _measured(task: Task, files: dict[str, Path], ways: list[str], options: argp
             "ms_from": round(times[0], 1),
             "ms_to": round(times[-1], 1),
             "megabytes": round(statistics.median(run["megabytes"] for run in runs[way]), 1),
-            "worst_db": None if way.startswith("seed") else _worst(_pixels(way, order, options), wanted),
+            "worst_db": None if way.startswith("plain") else _worst(_pixels(way, order, options), wanted),
         }
     for way in ways:
-        found[way]["times"] = round(found["seed"]["ms"] / found[way]["ms"], 2)
+        found[way]["times"] = round(found["plain"]["ms"] / found[way]["ms"], 2)
     return found
 
 
@@ -196,13 +196,13 @@ def _targets(tasks: dict[str, Any]) -> list[dict[str, Any]]:
     one, twelve, large, webp, png = (tasks[task.title] for task in TASKS)
 
     def memory(task: dict[str, Any]) -> float:
-        return round(task["ours"]["megabytes"] / task["seed"]["megabytes"], 2)
+        return round(task["ours"]["megabytes"] / task["plain"]["megabytes"], 2)
 
     rows = [
-        ("200 px of 12 MP, times the seed's way", one["ours"]["times"], 7, _best(one, "vips", "vips_shared"), True),
+        ("200 px of 12 MP, times the plain way", one["ours"]["times"], 7, _best(one, "vips", "vips_shared"), True),
         ("200 px of 12 MP, times the floor's CPU", round(one["ours"]["ms"] / one["floor"]["ms"], 2), 1.15, None, False),
-        ("five of 12 MP, times the seed's way", twelve["ours"]["times"], 6.5, 10, True),
-        ("five of 24 MP, times the seed's way", large["ours"]["times"], 8, 13, True),
+        ("five of 12 MP, times the plain way", twelve["ours"]["times"], 6.5, 10, True),
+        ("five of 24 MP, times the plain way", large["ours"]["times"], 8, 13, True),
         (
             "worst PSNR before encoding, dB",
             min(task["ours"]["worst_db"] for task in (one, twelve, large)),
@@ -210,10 +210,10 @@ def _targets(tasks: dict[str, Any]) -> list[dict[str, Any]]:
             48,
             True,
         ),
-        ("peak memory, five of 12 MP, share of the seed's way", memory(twelve), 0.45, 0.4, False),
-        ("peak memory, five of 24 MP, share of the seed's way", memory(large), 0.35, 0.3, False),
-        ("five of 12 MP WebP, times the seed's way", webp["ours"]["times"], 3, 4, True),
-        ("200 px of 12 MP PNG, times the seed's way", png["ours"]["times"], 1.25, 1.5, True),
+        ("peak memory, five of 12 MP, share of the plain way", memory(twelve), 0.45, 0.4, False),
+        ("peak memory, five of 24 MP, share of the plain way", memory(large), 0.35, 0.3, False),
+        ("five of 12 MP WebP, times the plain way", webp["ours"]["times"], 3, 4, True),
+        ("200 px of 12 MP PNG, times the plain way", png["ours"]["times"], 1.25, 1.5, True),
     ]
     return [
         {
@@ -257,7 +257,7 @@ def _task_table(title: str, task: dict[str, Any]) -> str:
         f" {one['megabytes']} | {'' if one['worst_db'] is None else one['worst_db']} |"
         for way, one in task.items()
     ]
-    head = "| | CPU ms, median (range) | against the seed's way | peak MB | worst PSNR, dB |\n|---|---|---|---|---|\n"
+    head = "| | CPU ms, median (range) | against the plain way | peak MB | worst PSNR, dB |\n|---|---|---|---|---|\n"
     return f"### {title}\n\n{head}" + "\n".join(rows) + "\n"
 
 
@@ -283,7 +283,7 @@ def _write(results: dict[str, Any]) -> None:
             [
                 (NAMES.get(way, way), one["times"], f"{one['worst_db']} dB" if one["worst_db"] else "")
                 for way, one in task.items()
-                if way not in ("seed_as_written", "floor")
+                if way not in ("plain_unturned", "floor")
             ],
         )
         for title, task in results["tasks"].items()
@@ -301,7 +301,7 @@ def _report(results: dict[str, Any]) -> str:
         f"From files in memory. CPU time and peak memory of a process for each measurement, medians of"
         f" {results['rounds']} rounds with all ways in turn. PSNR against a whole decode and LANCZOS, before encoding.",
         f"Missing: {missing}." if missing else "No peer was missing.",
-        "![How many times faster than the seed's way](imaging.svg)",
+        "![How many times faster than the plain way](imaging.svg)",
         "## Asked for",
         _targets_table(results["targets"]),
         "## Ways",

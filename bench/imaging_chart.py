@@ -1,4 +1,4 @@
-"""The chart of bench/imaging.py: how many times faster than the seed's way each way makes the renditions."""
+"""The chart of bench/imaging.py: how many times faster than the plain way each way makes the renditions."""
 
 from html import escape
 from typing import Any

@@ -43,7 +43,7 @@ Files = list[bytes]
 Way = Callable[[bytes, list[Rendition], str], Files]
 
 
-def seed(body: bytes, renditions: list[Rendition], format: str) -> Files:
+def plain(body: bytes, renditions: list[Rendition], format: str) -> Files:
     """Decoded whole, turned upright and resampled for each; also what the quality is measured against."""
     from PIL import Image, ImageOps
 
@@ -56,7 +56,7 @@ def seed(body: bytes, renditions: list[Rendition], format: str) -> Files:
     return files
 
 
-def seed_as_written(body: bytes, renditions: list[Rendition], format: str) -> Files:
+def plain_unturned(body: bytes, renditions: list[Rendition], format: str) -> Files:
     """The same without turning, which leaves pictures of phones lying on their side."""
     from PIL import Image
 
@@ -168,7 +168,7 @@ def easy_thumbnails(body: bytes, renditions: list[Rendition], format: str) -> Fi
 
 
 WAYS: dict[str, Way] = {
-    way.__name__: way for way in (seed, seed_as_written, floor, ours, vips, vips_shared, opencv, easy_thumbnails)
+    way.__name__: way for way in (plain, plain_unturned, floor, ours, vips, vips_shared, opencv, easy_thumbnails)
 }
 
 

@@ -66,7 +66,8 @@ class Sender:
     def _current_secret(self) -> str:
         if not self._secret:
             client = boto3.client("secretsmanager")
-            self._secret = client.get_secret_value(SecretId=self._options.secret_arn)["SecretString"]
+            held = client.get_secret_value(SecretId=self._options.secret_arn)["SecretString"]
+            self._secret = held.split(",")[0].strip()  # the site takes the one before, too, while it is changed
         return self._secret
 
     def _may_try_again(self, status: int) -> bool:

@@ -6,6 +6,7 @@ import time
 import boto3
 import pytest
 
+from resizer import callback
 from resizer.callback import CallbackFailed, Sender, signature
 from resizer.settings import Callback
 from tests.lambda_function.api import SECRET
@@ -112,3 +113,16 @@ def test_a_secret_that_was_rotated_is_read_again(sender, api, local_cloud, monke
     keeper.send("ab", REPORT)
 
     assert [heard.genuine for heard in api.heard] == [False, False, True]
+
+
+def test_while_the_kept_secret_is_changed_the_first_one_signs(sender, api, monkeypatch):
+    """Secrets Manager then holds the new one and the one before, as the site reads them."""
+
+    class Held:
+        def get_secret_value(self, **_asked):
+            return {"SecretString": f"{SECRET}, the-one-before"}
+
+    monkeypatch.setattr(callback.boto3, "client", lambda _service: Held())
+
+    assert sender(secret="", arn="arn:aws:secretsmanager:x").send("ab", REPORT) == 200
+    assert api.heard[0].genuine
