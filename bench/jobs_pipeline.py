@@ -10,7 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 import surroundings
@@ -23,12 +23,13 @@ from PIL import Image as Pillow
 
 from media_catalog import jobs
 from media_catalog.aws import s3
-from media_catalog.imaging.renditions import Spec, make
+from media_catalog.imaging.renditions import make
 from media_catalog.jobs.enqueue import chunks
 from media_catalog.jobs.progress import Progress
 from media_catalog.jobs.runner import run_chunk
 from media_catalog.models import Bucket, Image, Job, Preset, RequestLimit
 from media_catalog.services.limits import image_limits
+from media_catalog.services.renditions import spec_of
 
 SIZE = (4000, 3000)
 PICTURES = 10  # different ones
@@ -119,8 +120,7 @@ def _upload(originals: Bucket, key: str, body: bytes) -> int:
 
 def _pixels(bodies: Sequence[bytes]) -> float:
     """CPU seconds for each image of the same renditions, from bytes in memory to bytes in memory."""
-    columns = [field.name for field in fields(Spec)]
-    specs = [Spec(**row) for row in Preset.objects.filter(active=True).values(*columns)]
+    specs = [spec_of(preset) for preset in Preset.objects.filter(active=True)]
     limits = image_limits()
     began = time.process_time()
     for body in bodies:

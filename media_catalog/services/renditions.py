@@ -72,7 +72,7 @@ def _make(image: Image, presets: Sequence[Preset], *, source: Source | None = No
     written: list[bool] = []
     if wanted:
         source = source or _original(image, limits)
-        made = make_pixels(source.body, [_spec(preset) for preset in wanted.values()], limits=limits)
+        made = make_pixels(source.body, [spec_of(preset) for preset in wanted.values()], limits=limits)
         written = [
             _write(image, wanted[done.slug], done, source_etag=source.etag, overwrite=overwrite) for done in made
         ]
@@ -83,7 +83,7 @@ def _make(image: Image, presets: Sequence[Preset], *, source: Source | None = No
 
 def _refusal(preset: Preset, image: Image, limits: Limits) -> ImageRefused | None:
     """Why the preset cannot be made of this image, if so; `preset` among the facts says that it is not the image."""
-    target = target_size(_spec(preset), image.width, image.height)
+    target = target_size(spec_of(preset), image.width, image.height)
     if target.width * target.height <= limits.max_pixels:
         return None
     return ImageRefused(
@@ -105,7 +105,8 @@ def _original(image: Image, limits: Limits) -> Source:
     return Source(body=content.body, etag=content.etag)
 
 
-def _spec(preset: Preset) -> Spec:
+def spec_of(preset: Preset) -> Spec:
+    """The preset as imaging takes it."""
     return Spec(
         slug=preset.slug,
         width=preset.width,
@@ -220,6 +221,6 @@ def _save_locked(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[
 
 def fits(preset: Preset, image: Image, *, width: int, height: int, media: str) -> bool:
     """Whether a rendition of this size and content type is what the preset makes of the image."""
-    target = target_size(_spec(preset), image.width, image.height)
+    target = target_size(spec_of(preset), image.width, image.height)
     made_in = rendered_as(image.format) if preset.format == Preset.Format.SOURCE else preset.format
     return (width, height, media) == (target.width, target.height, content_type(made_in))
