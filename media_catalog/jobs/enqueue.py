@@ -126,10 +126,9 @@ def dispatch(job_id: int) -> int:
 
 def dispatch_due() -> int:
     """Dispatch what waits and is not on its way, of all jobs; returns how many items."""
-    if _is_paused():
-        return 0
+    paused = Exists(WorkQueue.objects.filter(paused_at__isnull=False))
     active = Exists(Job.objects.filter(pk=OuterRef("job_id"), state__in=Job.ACTIVE, cancelled_at=None))
-    due = JobItem.objects.due(timezone.now()).filter(active, dispatched_at=None)
+    due = JobItem.objects.due(timezone.now()).filter(active, ~paused, dispatched_at=None)
     return sum(dispatch(job) for job in due.order_by().values_list("job", flat=True).distinct())
 
 
