@@ -11,7 +11,7 @@ from media_catalog.jobs import consumer
 from media_catalog.models import Bucket, Image, Job, JobItem, Upload
 from media_catalog.services import events
 from tests.aws.faults import s3_error, serving
-from tests.lambda_function.events import s3_event, s3_record, test_event
+from tests.lambda_function.events import announcement_test, s3_event, s3_record
 from tests.pictures import bomb, jpeg
 
 pytestmark = pytest.mark.database
@@ -148,7 +148,15 @@ class TestReplaced:
 
 @pytest.mark.parametrize(
     "body",
-    [test_event("bucket"), s3_event(), {"Records": 1}, "no json", "", "[" * 100_000, s3_event(s3_record("", ""))],
+    [
+        announcement_test("bucket"),
+        s3_event(),
+        {"Records": 1},
+        "no json",
+        "",
+        "[" * 100_000,
+        s3_event(s3_record("", "")),
+    ],
     ids=["test", "empty", "odd", "text", "nothing", "nested", "malformed"],
 )
 def test_messages_of_no_interest_are_done_with(cloud, db, body):

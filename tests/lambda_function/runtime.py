@@ -42,16 +42,14 @@ class Runtime:
         return Path(f"/proc/{self.process.pid}/maps").read_text()
 
 
-@contextmanager
-def running(task_root: Path, environment: dict[str, str], *, megabytes: int = 256) -> Iterator[Runtime]:
-    """The function in `task_root`, by awslambdaric, with nothing of ours on its path but that."""
-    runtime: Runtime
+def _api(held: list[Runtime]) -> http.server.ThreadingHTTPServer:
+    """The API by which a function asks for events and answers, of the runtime that is put into `held`."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            event = runtime.events.get()
+            event = held[0].events.get()
             body = json.dumps(event).encode()
             self.send_response(200)
             self.send_header("Lambda-Runtime-Aws-Request-Id", f"invocation-{time.monotonic_ns()}")
@@ -67,7 +65,7 @@ def running(task_root: Path, environment: dict[str, str], *, megabytes: int = 25
             self.send_response(202)
             self.send_header("Content-Length", "0")
             self.end_headers()
-            runtime.answers.put((self.path.rpartition("/")[2], json.loads(body)))
+            held[0].answers.put((self.path.rpartition("/")[2], json.loads(body)))
 
         def log_message(self, *_args: object) -> None:
             pass
@@ -76,21 +74,34 @@ def running(task_root: Path, environment: dict[str, str], *, megabytes: int = 25
     server.handle_error = lambda *_args: None  # type: ignore[method-assign]  # it was killed while it waited
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    process = subprocess.Popen(
+    return server
+
+
+def _start(task_root: Path, environment: dict[str, str], port: int, megabytes: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         [sys.executable, "-m", "awslambdaric", "resizer.handler.handle"],
         cwd=task_root,
         env={
             **environment,
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(task_root),
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
             "AWS_LAMBDA_FUNCTION_NAME": "resizer",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(megabytes),
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
             "LAMBDA_TASK_ROOT": str(task_root),
         },
     )
+
+
+@contextmanager
+def running(task_root: Path, environment: dict[str, str], *, megabytes: int = 256) -> Iterator[Runtime]:
+    """The function in `task_root`, by awslambdaric, with nothing of ours on its path but that."""
+    held: list[Runtime] = []
+    server = _api(held)
+    process = _start(task_root, environment, server.server_port, megabytes)
     runtime = Runtime(process, time.monotonic())
+    held.append(runtime)
     try:
         yield runtime
     finally:

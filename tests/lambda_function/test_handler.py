@@ -8,7 +8,7 @@ from resizer.handler import Failed
 from resizer.settings import SettingsError
 from tests.lambda_function import api as callback_api
 from tests.lambda_function.conftest import Context
-from tests.lambda_function.events import s3_event, s3_record, sqs_event, test_event
+from tests.lambda_function.events import announcement_test, s3_event, s3_record, sqs_event
 from tests.pictures import jpeg
 
 RECORD = s3_record("bucket", "key")
@@ -17,7 +17,7 @@ RECORD = s3_record("bucket", "key")
 @pytest.mark.parametrize(
     "event",
     [
-        test_event("bucket"),
+        announcement_test("bucket"),
         s3_event(),
         s3_event(s3_record("bucket", "key", "ObjectRemoved:Delete")),
         s3_event(s3_record("bucket", "key", "ObjectRestore:Completed")),
@@ -107,7 +107,7 @@ class TestFailures:
 def test_a_wrong_setting_fails_each_invocation_by_name(invoke):
     for _try in range(2):
         with pytest.raises(SettingsError, match="IMAGE_MAX_BYTES"):
-            invoke(sqs_event(test_event("bucket")), IMAGE_MAX_BYTES="many")
+            invoke(sqs_event(announcement_test("bucket")), IMAGE_MAX_BYTES="many")
 
 
 def test_without_a_callback_the_renditions_are_made(invoke, put, buckets, keys, api):
