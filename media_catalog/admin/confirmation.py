@@ -139,7 +139,7 @@ def _token(request: HttpRequest) -> UUID | None:
 def _context(page: ModelAdmin, request: HttpRequest, selection: Selection, asked: Question) -> dict[str, Any]:
     ids = selection.ids
     cost = estimate(selection.kind, candidates(ids), selection.options)
-    shown = Image.objects.filter(pk__in=ids[:STRIP]).order_by("pk").with_thumbnails()
+    shown = Image.objects.with_thumbnails().filter(pk__in=ids[:STRIP]).order_by("pk")
     return {
         **page.admin_site.each_context(request),
         **_cost_context(cost),

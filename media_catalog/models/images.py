@@ -3,13 +3,12 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.conf import settings
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .buckets import Bucket
 from .jobs import JobItem
+from .stored import StoredObject
 
 
 class ImageQuerySet(models.QuerySet["Image"]):
@@ -32,47 +31,49 @@ class ImageQuerySet(models.QuerySet["Image"]):
         return self.prefetch_related(models.Prefetch("renditions", shown, to_attr="thumbnails"))
 
 
-class Image(models.Model):
-    """A catalogued image object. A row exists only while its object does; sizes are of the upright picture."""
+class ImageManager(models.Manager["Image"]):
+    """Without what is in the trash."""
 
-    bucket = models.ForeignKey(Bucket, models.PROTECT, verbose_name=_("bucket"), related_name="images")
-    key = models.CharField(_("key"), max_length=1024)
-    etag = models.CharField("ETag", max_length=80)
-    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
-    size = models.PositiveBigIntegerField(_("size"), help_text=_("In bytes."))
-    content_type = models.CharField(_("content type"), max_length=100)
+    def get_queryset(self) -> ImageQuerySet:
+        return ImageQuerySet(self.model, using=self._db).filter(trashed_at=None)
+
+    def for_workers(self) -> ImageQuerySet:
+        return self.get_queryset().for_workers()
+
+    def with_queued(self) -> ImageQuerySet:
+        return self.get_queryset().with_queued()
+
+    def with_thumbnails(self) -> ImageQuerySet:
+        return self.get_queryset().with_thumbnails()
+
+
+class Image(StoredObject):
+    """A catalogued image object. Sizes are of the upright picture."""
+
     format = models.CharField(_("format"), max_length=10)
     width = models.PositiveIntegerField(_("width"))
     height = models.PositiveIntegerField(_("height"))
     orientation = models.PositiveSmallIntegerField(_("EXIF orientation"), default=1)
     frames = models.PositiveIntegerField(_("frames"), default=1, help_text=_("More than one: an animation."))
-    name = models.CharField(_("name"), max_length=255)
     caption = models.CharField(_("caption"), max_length=500, blank=True)
-    uploaded_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        verbose_name=_("uploaded by"),
-        null=True,
-        blank=True,
-        related_name="+",
-    )
-    created_at = models.DateTimeField(_("uploaded"), default=timezone.now)
 
-    objects = ImageQuerySet.as_manager()
+    objects = ImageManager()
+    everything = ImageQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("image")
         verbose_name_plural = _("images")
         ordering = ["-created_at", "-pk"]
-        constraints = [models.UniqueConstraint(fields=["bucket", "key"], name="image_bucket_key")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["bucket", "key"], condition=models.Q(trashed_at=None), name="image_bucket_key"
+            ),
+        ]
         indexes = [models.Index(fields=["-created_at", "-id"], name="image_newest")]
         permissions = [
             ("make_renditions_image", _("Can make renditions")),
             ("detect_faces_image", _("Can detect faces")),
         ]
-
-    def __str__(self) -> str:
-        return self.key
 
     @property
     def animated(self) -> bool:
