@@ -26,7 +26,7 @@ from .renditions import has_stale
 
 @admin.register(Preset)
 class PresetAdmin(BackofficeAdmin):
-    list_display = ["name", "slug", "box", "mode", "format", "quality", "in_request", "active", "version", "stale"]
+    list_display = ["name", "box", "mode", "format", "quality", "in_request", "active", "version", "stale"]
     list_filter = ["active", "mode"]
     readonly_fields = ["version", "stale"]
     fieldsets = [
