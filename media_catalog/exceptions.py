@@ -19,6 +19,7 @@ BackofficeError
 ├── MeterUnavailable         the request could not be counted, so it was not sent
 └── AwsError
     ├── AwsDenied            credentials or permissions; final until an administrator acts
+    │   └── ClockSkewed      our clock is wrong, so AWS takes no signature of ours
     ├── AwsNotFound          the bucket or object does not exist
     ├── SettingMissing       the bucket has no such configuration
     ├── BucketNotEmpty       S3 deletes empty buckets only
@@ -215,6 +216,12 @@ class AwsDenied(AwsError):
     """Credentials are missing or wrong, or a permission is missing."""
 
     code = "denied"
+
+
+class ClockSkewed(AwsDenied):
+    """The clock of this machine differs by more than AWS takes: 15 minutes for S3, 5 for others."""
+
+    code = "clock_skewed"
 
 
 class AwsNotFound(AwsError):

@@ -31,6 +31,7 @@ from media_catalog.exceptions import (
     AwsThrottled,
     AwsUnavailable,
     BucketNotEmpty,
+    ClockSkewed,
     DetectionRefused,
     ObjectUnreachable,
     SettingMissing,
@@ -62,11 +63,13 @@ _DENIED = {
     "InvalidSignatureException",
     "InvalidToken",
     "MissingAuthenticationTokenException",
-    "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
     "403",
 }
+_SKEWED = {"RequestTimeTooSkewed"}
+# How other services begin what they say of it, under the code of any wrong signature.
+_SKEWED_SIGNATURE = ("Signature expired", "Signature not yet current")
 _NOT_FOUND = {
     "404",
     "AWS.SimpleQueueService.NonExistentQueue",
@@ -105,6 +108,7 @@ _REFUSED = {
     "InvalidParameterException",
 }
 _ERRORS: list[tuple[set[str], type[AwsError]]] = [
+    (_SKEWED, ClockSkewed),
     (_DENIED, AwsDenied),
     (_NOT_FOUND, AwsNotFound),
     (_SETTING_MISSING, SettingMissing),
@@ -239,6 +243,8 @@ def _wait_for_turn(service: str) -> None:
 
 def _translate(error: ClientError) -> AwsError:
     code = error.response["Error"].get("Code", "")
+    if error.response["Error"].get("Message", "").startswith(_SKEWED_SIGNATURE):
+        return ClockSkewed(str(error))
     for codes, ours in _ERRORS:
         if code in codes:
             return ours(str(error))

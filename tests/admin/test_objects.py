@@ -83,7 +83,7 @@ class TestBrowsing:
         [
             (s3_error(404, "NoSuchBucket"), "no longer exists"),
             (s3_error(403, "AccessDenied"), "denied access"),
-            (s3_error(403, "RequestTimeTooSkewed"), "denied access"),
+            (s3_error(403, "RequestTimeTooSkewed"), "clock of this server"),
             (s3_error(503, "SlowDown"), "slow down"),
             (s3_error(400, "InvalidArgument"), "AWS answered with an error"),
         ],

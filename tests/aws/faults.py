@@ -1,5 +1,6 @@
 """An HTTP server that answers as a script says, faults included, and remembers what it was sent."""
 
+import json
 import os
 import socket
 import struct
@@ -56,8 +57,8 @@ def s3_error(status: int, code: str) -> Answer:
     return Answer(status=status, body=body.encode(), headers={"Content-Type": "application/xml"})
 
 
-def rekognition_error(status: int, code: str) -> Answer:
-    return Answer(status=status, body=b'{"__type": "%s", "Message": "by script"}' % code.encode())
+def rekognition_error(status: int, code: str, message: str = "by script") -> Answer:
+    return Answer(status=status, body=json.dumps({"__type": code, "Message": message}).encode())
 
 
 SCRIPT_IS_OVER = s3_error(418, "ScriptIsOver")

@@ -14,6 +14,7 @@ from media_catalog.exceptions import (
     AwsNotFound,
     AwsThrottled,
     AwsUnavailable,
+    ClockSkewed,
     DetectionRefused,
     ObjectUnreachable,
 )
@@ -35,7 +36,7 @@ def put() -> str:
         (403, "AccessDenied", AwsDenied, 1),
         (403, "InvalidAccessKeyId", AwsDenied, 1),
         (403, "SignatureDoesNotMatch", AwsDenied, 1),
-        (403, "RequestTimeTooSkewed", AwsDenied, 1),
+        (403, "RequestTimeTooSkewed", ClockSkewed, 1),
         (400, "ExpiredToken", AwsDenied, 1),
         (400, "InvalidToken", AwsDenied, 1),
         (404, "NoSuchBucket", AwsNotFound, 1),
@@ -94,6 +95,15 @@ def test_of_rekognition(status: int, code: str, expected: type[AwsError], attemp
 
     assert type(caught.value) is expected
     assert used() == faults.billed == {"rekognition_image": attempts}
+
+
+@pytest.mark.parametrize("said", ["Signature expired: 20261120T120000Z is now earlier", "Signature not yet current: 2"])
+def test_of_a_clock_that_is_wrong_at_rekognition(said: str, faults: FaultServer) -> None:
+    """Its code is that of any wrong signature."""
+    faults.script.append(rekognition_error(400, "InvalidSignatureException", said))
+
+    with pytest.raises(ClockSkewed):
+        rekognition.detect_faces("photos", "a.jpg")
 
 
 def test_of_connections_that_break(faults: FaultServer) -> None:
