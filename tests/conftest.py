@@ -4,8 +4,9 @@ import secrets
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission, User
-from django.core.cache import cache
+from django.core.cache import caches
 
 from localcloud.process import RunningCloud
 from media_catalog.aws import s3
@@ -22,9 +23,14 @@ __all__ = ["flush_guarded_tables", "local_cloud"]
 
 @pytest.fixture(autouse=True)
 def _no_cache() -> Iterator[None]:
-    cache.clear()
+    _clear_caches()
     yield
-    cache.clear()
+    _clear_caches()
+
+
+def _clear_caches() -> None:
+    for name in settings.CACHES:
+        caches[name].clear()
 
 
 @pytest.fixture

@@ -185,6 +185,9 @@ FILE_MAX_BYTES = env.int("FILE_MAX_BYTES", default=100 * 1024 * 1024)  # of othe
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=50)
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # our own limit answers with a sentence, Django's with a bare 400
 UPLOAD_STALE_SECONDS = env.int("UPLOAD_STALE_SECONDS", default=900)
+# Originals that were read to find out what they are, for the job that makes their renditions: no second GET.
+HANDOVER_MAX_BYTES = env.int("HANDOVER_MAX_BYTES", default=128 * 1024 * 1024)  # in all; 0 for none
+HANDOVER_SECONDS = env.int("HANDOVER_SECONDS", default=900)
 PREVIEW_CACHE_SECONDS = 30 * 24 * 3600
 DOWNLOAD_LINK_SECONDS = 300
 

@@ -22,6 +22,12 @@ CACHES = {
         "LOCATION": DATA_DIR / "cache",
         "OPTIONS": {"MAX_ENTRIES": 20_000},
     },
+    "handover": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": DATA_DIR / "handover",
+        "OPTIONS": {"MAX_ENTRIES": 4_000},  # of 256 KiB: 1 GB
+    },
 }
+HANDOVER_MAX_BYTES = env.int("HANDOVER_MAX_BYTES", default=1024**3)  # on disk
 
 REKOGNITION_PER_SECOND = env.float("REKOGNITION_PER_SECOND", default=50)  # the local cloud has no quota

@@ -15,13 +15,12 @@ CSRF_TRUSTED_ORIGINS = env.list(
     default=[f"https://{'*' if host.startswith('.') else ''}{host}" for host in ALLOWED_HOSTS if host != "*"],
 )
 DATABASES = {"default": database()}
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": env("REDIS_URL"),
-        "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 5},  # seconds; without, a page hangs with the cache
-    },
+_REDIS: dict[str, Any] = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": env("REDIS_URL"),
+    "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 5},  # seconds; without, a page hangs with the cache
 }
+CACHES = {"default": _REDIS, "handover": _REDIS}
 
 INSTALLED_APPS = ["whitenoise.runserver_nostatic", *INSTALLED_APPS]
 _after = MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1

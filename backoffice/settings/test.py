@@ -37,6 +37,10 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": SCRATCH / "cache",
     },
+    "handover": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": SCRATCH / "handover",
+    },
 }
 QUOTA_REFUSE_UNKNOWN = True
 REKOGNITION_PER_SECOND = 1000

@@ -27,6 +27,7 @@ from media_catalog.services.page_uploads import Answer, Chosen
 from media_catalog.services.sentences import sentence
 
 from .history import log, refused_by_quota, staff
+from .renditions import main_links
 
 logger = logging.getLogger(__name__)
 MAX_CAPTION = 500
@@ -61,15 +62,19 @@ def begin(page: ModelAdmin, request: HttpRequest, body: Body) -> dict[str, Any]:
         caption=_text(body, "caption", MAX_CAPTION),
         user=staff(request),
         known=known,
+        renditions=_renditions_wanted(request, body),
     )
     return {"files": [_answer(answer) for answer in answers]}
 
 
 def finish(page: ModelAdmin, request: HttpRequest, body: Body) -> dict[str, Any]:
-    """What became of a file that was sent: one GET, and the image is in the catalogue."""
+    """What became of a file that was sent: one GET, and the image is in the catalogue.
+
+    With `renditions` also one PUT for each that is made at once, whose link is in the answer.
+    """
     upload = _upload(request, body)
     try:
-        arrival = direct_uploads.confirm(upload=upload)
+        arrival = page_uploads.finish(upload=upload, renditions=_renditions_wanted(request, body))
     except ImageRefused as refused:
         return {"state": "refused", "reason": sentence(refused)}
     if arrival is None:
@@ -77,7 +82,10 @@ def finish(page: ModelAdmin, request: HttpRequest, body: Body) -> dict[str, Any]
         return {"state": "refused" if gone else "missing", "reason": _missing(upload)}
     if arrival.new:
         log(request, [arrival.image], ADDITION, _("Uploaded."))
-    return {"state": "done", **(_shown(arrival.image) if page.has_view_permission(request) else {})}
+    if not page.has_view_permission(request):
+        return {"state": "done"}
+    main = [{"url": url, "text": text} for _image, url, text in main_links([arrival.image])]
+    return {"state": "done", **_shown(arrival.image), "main": main}
 
 
 def sign_again(page: ModelAdmin, request: HttpRequest, body: Body) -> dict[str, Any]:
@@ -152,6 +160,10 @@ def _body(request: HttpRequest) -> Body:
     if not isinstance(body, dict):
         raise BadRequest
     return body
+
+
+def _renditions_wanted(request: HttpRequest, body: Body) -> bool:
+    return body.get("renditions") is True and request.user.has_perm("media_catalog.make_renditions_image")
 
 
 def _list(body: Body, name: str) -> list[Any]:

@@ -1,6 +1,6 @@
 """The renditions of an image on its page: what there is, and making or deleting one at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,19 @@ def find(image: int, slug: str) -> Rendition | None:
     """The rendition of a preset, or the main one while that is not there."""
     made = Rendition.objects.filter(image=image).select_related("bucket", "image", "preset")
     return made.filter(preset__slug=slug).first() or made.filter(preset__in_request=True).first()
+
+
+def main_links(images: Iterable[Image]) -> list[tuple[Image, str, str]]:
+    """(image, address, text of the link) for each rendition that was made within the upload. One query."""
+    made = Rendition.objects.filter(image__in=images, preset__in_request=True).select_related("image", "preset")
+    return [
+        (
+            rendition.image,
+            reverse("admin:media_catalog_image_rendition", args=[rendition.image_id, rendition.preset.slug]),
+            f"{rendition.preset} ({rendition.width} × {rendition.height})",
+        )
+        for rendition in made.order_by("image", "pk")
+    ]
 
 
 class RenditionsFilter(OfferedFilter):

@@ -25,13 +25,14 @@ from django.utils.translation import gettext_lazy, ngettext
 from media_catalog import jobs
 from media_catalog.exceptions import AwsDenied, AwsUnavailable, BackofficeError, QuotaRefused
 from media_catalog.imaging.probe import content_type
-from media_catalog.models import Bucket, Image, Rendition
+from media_catalog.models import Bucket, Image
 from media_catalog.services import page_uploads, renditions, uploads
 from media_catalog.services.keys import MAX_FOLDER
 from media_catalog.services.sentences import accepted_formats, sentence
 
 from . import upload_script
 from .history import log, staff
+from .renditions import main_links
 
 logger = logging.getLogger(__name__)
 # Faults that the next file would meet as well: trying 50 files against an S3 that hangs would take an hour.
@@ -168,17 +169,8 @@ def _store(request: HttpRequest, form: UploadForm, file: Any) -> Image:
         user=staff(request),
     )
     if form.cleaned_data.get("make_renditions"):
-        _make_in_request(image, file)
+        renditions.make_in_request(image=image, file=file)
     return image
-
-
-def _make_in_request(image: Image, file: UploadedFile) -> None:
-    """The renditions whose links are in the answer. What fails here the job makes."""
-    file.seek(0)
-    try:
-        renditions.make_in_request(image=image, body=file.read())
-    except BackofficeError:
-        logger.warning("renditions of %s left to the job", image, exc_info=True)
 
 
 def _report(
@@ -198,16 +190,8 @@ def _report(
         messages.warning(request, _("The images are stored, but the server failed before all that follows was done."))
     messages.success(request, format_html("{} {}", said, link) if link else said)
     if make_renditions:
-        _report_main(request, stored)
-
-
-def _report_main(request: HttpRequest, stored: list[Image]) -> None:
-    """A line with the link for each image whose main rendition is made already."""
-    main = Rendition.objects.filter(image__in=stored, preset__in_request=True).select_related("image", "preset")
-    for rendition in main.order_by("image", "pk"):
-        url = reverse("admin:media_catalog_image_rendition", args=[rendition.image_id, rendition.preset.slug])
-        text = f"{rendition.preset} ({rendition.width} × {rendition.height})"
-        messages.success(request, format_html('{}: <a href="{}">{}</a>', rendition.image.name, url, text))
+        for image, url, text in main_links(stored):
+            messages.success(request, format_html('{}: <a href="{}">{}</a>', image.name, url, text))
 
 
 def _start_renditions(request: HttpRequest, stored: list[Image], scope: str) -> str:

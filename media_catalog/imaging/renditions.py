@@ -9,6 +9,7 @@ import io
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -29,30 +30,37 @@ _MARGIN = 1.4
 _REDUCING_GAP = 2.5
 
 
-def make(source: bytes, specs: Sequence[Spec], *, limits: Limits) -> list[Made]:
+def make(source: bytes | BinaryIO, specs: Sequence[Spec], *, limits: Limits) -> list[Made]:
     """One rendition per spec, in their order, upright as browsers show the original.
 
+    A file as `source` is not read into memory, unless its decoder runs in a child process.
     Of an animation, the first frame. Raises ImageRefused; also (too_many_pixels, with the size of the
     rendition) when a rendition itself would be above `limits.max_pixels`.
     """
     if not specs:
         return []
-    claim = opening.announced(io.BytesIO(source), limits=limits)
+    file = _file(source)
+    claim = opening.announced(file, limits=limits)
     if FORMATS[claim.format].apart:
-        return apart.make(source, specs, limits=limits, size=(claim.width, claim.height))
-    return make_here(source, specs, limits=limits)
+        file.seek(0)
+        return apart.make(file.read(), specs, limits=limits, size=(claim.width, claim.height))
+    return make_here(file, specs, limits=limits)
 
 
-def make_here(source: bytes, specs: Sequence[Spec], *, limits: Limits) -> list[Made]:
+def make_here(source: bytes | BinaryIO, specs: Sequence[Spec], *, limits: Limits) -> list[Made]:
     """As `make`, of any format in this process."""
-    format, targets, frame = _decoded(source, specs, limits)
+    format, targets, frame = _decoded(_file(source), specs, limits)
     made = {index: _made(specs[index], image, format) for index, image in _images(frame, targets)}
     return [made[index] for index in range(len(specs))]
 
 
-def _decoded(source: bytes, specs: Sequence[Spec], limits: Limits) -> tuple[str, list[Target], Image.Image]:
+def _file(source: bytes | BinaryIO) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source
+
+
+def _decoded(source: BinaryIO, specs: Sequence[Spec], limits: Limits) -> tuple[str, list[Target], Image.Image]:
     """The format, the targets and the frame of the largest. What was decoded for it is given back at the end."""
-    with opening.opened(io.BytesIO(source), limits=limits) as picture:
+    with opening.opened(source, limits=limits) as picture:
         targets = [target_size(spec, picture.width, picture.height) for spec in specs]
         for target in targets:
             opening.check_pixels(target.width, target.height, limits=limits)

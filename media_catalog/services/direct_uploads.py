@@ -1,8 +1,9 @@
 """Uploads that a browser sends to S3 itself: requests reserved and forms signed ahead, then confirmed or expired.
 
 One costs two requests: the browser's POST, which the meter cannot see and counts as estimated when its object is there,
-and our GET, which finds the object out and reads what it is. Both come out of the reservation. Where the Lambda makes
-the renditions, the GET is its own, and its invocation and PUTs are reserved too (services/reports.py counts them).
+and our GET, which finds the object out and reads what it is. Both come out of the reservation. The bytes of that GET
+are used at once or left for the job that makes the renditions, which then needs no GET of its own. Where the Lambda
+makes them, the GET is its own, and its invocation and PUTs are reserved too (services/reports.py counts them).
 """
 
 import hashlib
@@ -10,11 +11,12 @@ import logging
 import mimetypes
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from io import BufferedRandom
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -30,13 +32,18 @@ from media_catalog.models.uploads import POST_GRACE
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 
-from . import arrivals, free_keys, keys
+from . import arrivals, free_keys, handover, keys
 from .limits import check_rule, image_limits
 
 logger = logging.getLogger(__name__)
 CLAIM = timedelta(minutes=2)  # on an upload that is being confirmed; longer than the one GET may take
 CANCELLED = "cancelled"
 SWEEP_SECONDS = 10  # of a run, which shares its task with the sweep of the other uploads
+
+
+# What is done with an image that is new to the catalogue, and a file with its bytes, before the upload's units go back.
+# It raises nothing: the upload has succeeded.
+Use = Callable[[Image, BinaryIO], object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +61,7 @@ class Terms:
     for so many `seconds`, with exactly this metadata.
 
     `named`: keys `<prefix><cleaned name>` instead, for files whose type is said. `renditions`: how many the Lambda
-    makes of each; 0 when it has no part in it.
+    makes of each; 0 when it has no part in it. `at_once`: how many we make of each when it is confirmed.
     """
 
     prefix: str
@@ -64,6 +71,7 @@ class Terms:
     channel: Upload.Channel = Upload.Channel.PAGE
     named: bool = False
     renditions: int = 0
+    at_once: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +122,13 @@ def cancel(*, upload: Upload) -> bool:
     return bool(Upload.objects.filter(pk=upload.pk, status=Upload.Status.CREATED).update(error=CANCELLED))
 
 
-def confirm(*, upload: Upload) -> arrivals.Arrival | None:
+def leave_for_job(image: Image, file: BinaryIO) -> None:
+    """The use of bytes when a job is about to make the renditions, unless the Lambda does."""
+    if image.bucket.resize_engine == Bucket.ResizeEngine.WORKER:
+        handover.offer(bucket=image.bucket_id, key=image.key, etag=image.etag, file=file)
+
+
+def confirm(*, upload: Upload, use: Use = leave_for_job) -> arrivals.Arrival | None:
     """Catalogue what the browser has sent. One GET; none when the upload is settled, however often it is confirmed.
 
     None when there is no image (yet): nothing has come, somebody else is looking, or it has failed. The upload, which
@@ -123,7 +137,7 @@ def confirm(*, upload: Upload) -> arrivals.Arrival | None:
     until = timezone.now() + CLAIM
     taken = Upload.objects.free(timezone.now()).filter(pk=upload.pk).update(next_try_at=until)
     try:
-        return _settle(upload) if taken else _known(upload)
+        return _settle(upload, use) if taken else _known(upload)
     finally:
         Upload.objects.filter(pk=upload.pk, next_try_at=until).update(next_try_at=None)
         upload.refresh_from_db()
@@ -188,8 +202,8 @@ def _reserve(files: Sequence[Wanted], bucket: Bucket, user: User | None, terms: 
 
 
 def _units(terms: Terms) -> dict[str, int]:
-    """Requests of one file: its POST, one GET, and what the Lambda does."""
-    units = {RequestClass.S3_TIER1.value: 1 + terms.renditions, RequestClass.S3_TIER2.value: 1}
+    """Requests of one file: its POST, one GET, the PUTs at once, and what the Lambda does."""
+    units = {RequestClass.S3_TIER1.value: 1 + terms.at_once + terms.renditions, RequestClass.S3_TIER2.value: 1}
     return {**units, RequestClass.LAMBDA_INVOCATION.value: 1} if terms.renditions else units
 
 
@@ -235,7 +249,7 @@ def _expire(upload: Upload) -> Image | None:
         _fail(upload, upload.error)
         return None
     try:
-        arrival = _settle(upload)
+        arrival = _settle(upload, leave_for_job)
     except ImageRefused:  # settled: its row tells why
         return None
     if arrival is None:
@@ -243,7 +257,7 @@ def _expire(upload: Upload) -> Image | None:
     return arrival.image if arrival and arrival.new else None
 
 
-def _settle(upload: Upload) -> arrivals.Arrival | None:
+def _settle(upload: Upload, use: Use) -> arrivals.Arrival | None:
     """Catalogue the object, None when there is none. One that is refused is deleted, and ImageRefused raised."""
     try:
         with tempfile.TemporaryFile() as file:  # memory is for many
@@ -251,6 +265,9 @@ def _settle(upload: Upload) -> arrivals.Arrival | None:
             if held is None:
                 return None
             arrival = _catalogue(upload, held, file)
+            if arrival.new:
+                with _spending(upload):
+                    use(arrival.image, file)
     except ImageRefused as refused:
         s3.delete_object(upload.bucket.name, upload.key)
         _fail(upload, repr(refused), outcome={"error": explained(refused)})
@@ -262,8 +279,7 @@ def _settle(upload: Upload) -> arrivals.Arrival | None:
 def _fetch(upload: Upload, file: BufferedRandom) -> s3.ObjectInfo | None:
     """What the browser has sent. Its POST is counted with our GET, out of the reservation, as the uploader's."""
     limit = image_limits().max_bytes
-    username = upload.user.get_username() if upload.user else ""
-    with attribute(username=username, bucket=upload.bucket.name), meter.leasing(upload.reservation_id):
+    with _spending(upload):
         try:
             held = s3.copy_object(upload.bucket.name, upload.key, file, max_bytes=limit)
         except s3.ObjectTooLarge as error:
@@ -272,6 +288,14 @@ def _fetch(upload: Upload, file: BufferedRandom) -> s3.ObjectInfo | None:
         if held:
             _count_post(upload)
     return held
+
+
+@contextmanager
+def _spending(upload: Upload) -> Iterator[None]:
+    """Requests inside are the uploader's, out of the reservation."""
+    username = upload.user.get_username() if upload.user else ""
+    with attribute(username=username, bucket=upload.bucket.name), meter.leasing(upload.reservation_id):
+        yield
 
 
 def _count_post(upload: Upload) -> None:

@@ -11,7 +11,7 @@ from media_catalog.imaging.probe import Probe, probe
 from media_catalog.models import Bucket, Image, Upload
 from media_catalog.s3_events import Created
 
-from . import arrivals
+from . import arrivals, handover
 from .limits import image_limits
 
 logger = logging.getLogger(__name__)
@@ -80,11 +80,15 @@ def _fetched(bucket: Bucket, key: str) -> Found | None:
         raise ImageRefused("too_many_bytes", size=error.size, limit=limits.max_bytes) from error
     if content is None:
         return None
-    return Found(
+    file = io.BytesIO(content.body)
+    found = Found(
         bucket=bucket,
         key=key,
         etag=content.etag,
         size=content.size,
         sha256=sha256(content.body).hexdigest(),
-        probe=probe(io.BytesIO(content.body), limits=limits),
+        probe=probe(file, limits=limits),
     )
+    if bucket.resize_engine == Bucket.ResizeEngine.WORKER:  # so a job is about to make its renditions
+        handover.offer(bucket=bucket.pk, key=key, etag=content.etag, file=file)
+    return found

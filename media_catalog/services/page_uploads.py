@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 from uuid import UUID
 
 from django.conf import settings
@@ -14,7 +15,9 @@ from media_catalog.imaging.probe import content_type
 from media_catalog.models import Bucket, Image, Upload
 
 from . import direct_uploads, keys
+from .arrivals import Arrival
 from .direct_uploads import Issued, Terms, Wanted
+from .renditions import in_request_count, make_in_request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,18 +35,35 @@ Answer = Issued | Image | ImageRefused
 
 
 def begin(
-    *, files: Sequence[Chosen], bucket: Bucket, folder: str, caption: str, user: User, known: QuerySet[Image]
+    *,
+    files: Sequence[Chosen],
+    bucket: Bucket,
+    folder: str,
+    caption: str,
+    user: User,
+    known: QuerySet[Image],
+    renditions: bool,
 ) -> list[Answer]:
     """For each file a form, or the image among the `known` ones that has this content, or why it is refused.
 
-    The requests of all that get a form are reserved together. Raises as `direct_uploads.issue` does; no form is
-    given then.
+    The requests of all that get a form are reserved together, with those of the `renditions` that `finish` makes.
+    Raises as `direct_uploads.issue` does; no form is given then.
     """
     held = _held(files, known)
     answers = [_refusal(file) or (None if file.anyway else held.get(file.sha256)) for file in files]
     wanted = [file for file, answer in zip(files, answers, strict=True) if answer is None]
-    issued = iter(_issue(wanted, bucket, folder, caption, user) if wanted else [])
+    terms = _terms(folder, at_once=in_request_count() if renditions and wanted else 0)
+    issued = iter(_issue(wanted, bucket, caption, user, terms) if wanted else [])
     return [answer or next(issued) for answer in answers]
+
+
+def finish(*, upload: Upload, renditions: bool) -> Arrival | None:
+    """Catalogue what came by an upload, as `direct_uploads.confirm` does. One GET.
+
+    With `renditions` those that belong into the upload are made at once, one PUT each, and the bytes are left for the
+    job that makes the others.
+    """
+    return direct_uploads.confirm(upload=upload, use=_make_and_leave if renditions else _nothing)
 
 
 def unfinished(user: User) -> QuerySet[Upload]:
@@ -93,13 +113,26 @@ def _refusal(file: Chosen) -> ImageRefused | None:
     return None
 
 
-def _issue(files: Sequence[Chosen], bucket: Bucket, folder: str, caption: str, user: User) -> list[Issued]:
+def _make_and_leave(image: Image, file: BinaryIO) -> None:
+    make_in_request(image=image, file=file)
+    direct_uploads.leave_for_job(image, file)
+
+
+def _nothing(image: Image, file: BinaryIO) -> None:
+    """The use of bytes that nobody needs."""
+
+
+def _terms(folder: str, *, at_once: int) -> Terms:
     prefix = keys.clean_folder(folder)
-    terms = Terms(
+    return Terms(
         prefix=f"{prefix}/" if prefix else "",
         max_bytes=settings.IMAGE_MAX_BYTES,
         seconds=settings.UPLOAD_FORM_SECONDS,
         named=True,
+        at_once=at_once,
     )
+
+
+def _issue(files: Sequence[Chosen], bucket: Bucket, caption: str, user: User, terms: Terms) -> list[Issued]:
     wanted = [Wanted(name=file.name, content_type=file.content_type, caption=caption) for file in files]
     return direct_uploads.issue(files=wanted, bucket=bucket, user=user, terms=terms)

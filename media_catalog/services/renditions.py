@@ -1,32 +1,35 @@
 """Making the renditions of an image: one GET, one decode, one PUT for each."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
+from django.db import Error as DatabaseFailure
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, Subquery
 from django.utils import timezone
 
 from media_catalog.aws import s3
-from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused
+from media_catalog.exceptions import AwsConflict, AwsNotFound, BackofficeError, ImageRefused
 from media_catalog.imaging.formats import content_type, extension, rendered_as
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
 from media_catalog.imaging.renditions import make as make_pixels
 from media_catalog.models import Image, Leftover, Preset, Rendition
 
-from . import keys, previews, removal
+from . import handover, keys, previews, removal
 from .limits import image_limits
 
+logger = logging.getLogger(__name__)
 SHOWN = (Preset.THUMBNAIL, Preset.PREVIEW)
 FOREVER = "private, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The original's bytes, and the ETag under which S3 holds them."""
+    """The original's bytes, or a file with them, and the ETag under which S3 holds them."""
 
-    body: bytes
+    body: bytes | BinaryIO
     etag: str
 
 
@@ -39,11 +42,18 @@ def missing_presets(image: Image) -> list[Preset]:
 def make(*, image: Image) -> int:
     """Make what is missing or stale, and return how many renditions were written.
 
+    One GET, and none when whoever found the image has left its bytes (services/handover.py).
+
     Idempotent: a run that was cut off is completed by the next. Raises ImageRefused when the object cannot be
     decoded and AwsNotFound when it is gone. A preset that would make too many pixels of this image does not stop
     the others: it is refused, by name, after they were made.
     """
-    return _make(image, missing_presets(image))
+    presets = missing_presets(image)
+    body = handover.take(image) if presets else None
+    written = _make(image, presets, source=Source(body=body, etag=image.etag) if body else None)
+    if body:
+        handover.forget(image)
+    return written
 
 
 def make_one(*, image: Image, preset: Preset) -> int:
@@ -51,10 +61,21 @@ def make_one(*, image: Image, preset: Preset) -> int:
     return _make(image, [preset], overwrite=True)
 
 
-def make_in_request(*, image: Image, body: bytes) -> int:
-    """Make those that belong into the upload's own request, from the original's bytes at hand. One PUT each."""
-    presets = [preset for preset in missing_presets(image) if preset.in_request]
-    return _make(image, presets, source=Source(body=body, etag=image.etag))
+def make_in_request(*, image: Image, file: BinaryIO) -> None:
+    """Make those that belong into the upload's own request, from its file. One PUT each.
+
+    The upload has succeeded already, so what fails here is logged and left to the job.
+    """
+    try:
+        presets = [preset for preset in missing_presets(image) if preset.in_request]
+        _make(image, presets, source=Source(body=file, etag=image.etag))
+    except (BackofficeError, DatabaseFailure, MemoryError):
+        logger.warning("renditions of %s left to the job", image, exc_info=True)
+
+
+def in_request_count() -> int:
+    """How many PUTs `make_in_request` takes at most."""
+    return Preset.objects.filter(active=True, in_request=True).count()
 
 
 def delete_one(*, rendition: Rendition) -> None:
@@ -216,7 +237,6 @@ def _save_locked(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[
         if before is None or (before.bucket_id, before.key) == (rendition.bucket_id, rendition.key):
             return rendition, None
         return rendition, Leftover.objects.create(bucket_id=before.bucket_id, key=before.key)
-        return rendition, Leftover.objects.create(bucket=before.bucket, key=before.key)
 
 
 def fits(preset: Preset, image: Image, *, width: int, height: int, media: str) -> bool:

@@ -8,13 +8,24 @@ from django.contrib.admin.models import LogEntry
 from media_catalog.aws import bucket_settings as s3_settings
 from media_catalog.aws import s3
 from media_catalog.aws.client import forget_clients
-from media_catalog.models import BlockedRequest, Image, Job, Leftover, Reservation, Upload
-from media_catalog.services import direct_uploads, free_keys
+from media_catalog.exceptions import AwsUnavailable
+from media_catalog.models import (
+    BlockedRequest,
+    Bucket,
+    Image,
+    Job,
+    JobItem,
+    Leftover,
+    RequestLimit,
+    Reservation,
+    Upload,
+)
+from media_catalog.services import direct_uploads, free_keys, handover
 from media_catalog.services.bucket_settings import site_rule
 from tests.api.conftest import post
 from tests.localcloud.conftest import browser
 from tests.pictures import encoded, jpeg, picture
-from tests.services.direct import expired, figures
+from tests.services.direct import TIERS, expired, figures, last_row, usage
 from tests.services.objects import body_of, no_more
 
 __all__ = ["browser", "post"]
@@ -44,11 +55,17 @@ def begin(page, bucket, *files, **values):
     return response.json()["files"] if response.status_code == 200 else response
 
 
-def send(page, bucket, post, name="photo.jpg", body=None):
+def send(page, bucket, post, name="photo.jpg", body=None, **values):
     """From the choice to the catalogue."""
-    [form] = begin(page, bucket, file(name))
+    [form] = begin(page, bucket, file(name), **values)
     assert post(form, body) == 204
-    return form, ask(page, "finish", uuid=form["uuid"]).json()
+    return form, ask(page, "finish", uuid=form["uuid"], **values).json()
+
+
+def no_more_than_held():
+    """Let the limits leave nothing but what is reserved."""
+    for tier, used, held in zip(TIERS, figures("used"), figures("held"), strict=True):
+        RequestLimit.objects.filter(request_class=tier).update(limit=used + held)
 
 
 class TestPage:
@@ -200,6 +217,84 @@ class TestFinish:
         client.force_login(staff_with("add_image"))
         assert ask(client, name, uuid=form["uuid"]).status_code == 404
         assert ask(client, name, uuid="x").status_code == 400
+
+
+class TestMadeAtOnce:
+    """The rendition that belongs into the upload, and the bytes for those that do not."""
+
+    def test_its_link_is_in_the_answer(self, page, originals, post, cloud):
+        mark = cloud.access_log.mark()
+        form, answer = send(page, originals, post, body=jpeg(2000, 1500), renditions=True)
+
+        [main] = answer["main"]
+        assert main["text"] == "High (1024 × 786)"
+        assert "/high/" in page.get(main["url"])["Location"]
+        assert cloud.access_log.operations(mark) == {"PostObject": 1, "GetObject": 1, "PutObject": 1}
+        again = ask(page, "finish", uuid=form["uuid"], renditions=True).json()
+        assert again == answer
+
+    def test_the_whole_way_is_one_post_one_get_and_a_put_for_each_rendition(self, page, originals, post, cloud, work):
+        used, row, mark = figures("used"), last_row(), cloud.access_log.mark()
+        form, _answer = send(page, originals, post, body=jpeg(2000, 1500), renditions=True)
+        ask(page, "start-renditions", uuids=[form["uuid"]])
+        work()
+
+        assert JobItem.objects.get().state == JobItem.State.DONE
+        assert Image.objects.get().renditions.current().count() == 6
+        assert cloud.access_log.operations(mark) == {"PostObject": 1, "GetObject": 1, "PutObject": 6}
+        assert usage(row) == {("PostObject", True): 1, ("GetObject", False): 1, ("PutObject", False): 1 + 5}
+        assert figures("used") == (used[0] + 1 + 6, used[1] + 1)
+        assert figures("held") == (0, 0)
+
+    def test_its_put_is_reserved_with_the_batch(self, page, originals, post):
+        held = figures("held")
+        [form, _other] = begin(page, originals, file("a.jpg"), file("b.jpg"), renditions=True)
+        assert figures("held") == (held[0] + 4, held[1] + 2)
+        no_more_than_held()
+        assert post(form) == 204
+        assert ask(page, "finish", uuid=form["uuid"], renditions=True).json()["main"]
+
+    def test_the_quota_counts_it_before_anything_is_signed(self, page, originals):
+        no_more("s3_tier1", but=3)
+        response = begin(page, originals, file("a.jpg"), file("b.jpg"), renditions=True)
+        assert response.status_code == 429
+        assert "4 needed, 3 of" in response.json()["reason"]
+
+    def test_what_it_cannot_have_is_left_to_the_job(self, page, originals, post, work):
+        """It was not reserved, and there is none left."""
+        [form] = begin(page, originals, file())
+        assert post(form) == 204
+        no_more_than_held()
+        answer = ask(page, "finish", uuid=form["uuid"], renditions=True).json()
+        assert (answer["state"], answer["main"]) == ("done", [])
+
+        RequestLimit.objects.update(limit=1_000_000)
+        ask(page, "start-renditions", uuids=[form["uuid"]])
+        work()
+        assert Image.objects.get().renditions.count() == 6
+
+    def test_a_fault_of_s3_does_not_fail_the_upload(self, page, originals, post, monkeypatch):
+        def away(*_args, **_options):
+            raise AwsUnavailable("down")
+
+        monkeypatch.setattr(s3, "put_object", away)
+        _form, answer = send(page, originals, post, renditions=True)
+        assert (answer["state"], answer["main"]) == ("done", [])
+
+    def test_not_when_nobody_asks_or_may(self, client, page, originals, post, staff_with, cloud):
+        mark = cloud.access_log.mark()
+        _form, answer = send(page, originals, post)
+        assert answer["main"] == []
+        client.force_login(staff_with("add_image", "view_image"))
+        _form, answer = send(client, originals, post, renditions=True)
+        assert answer["main"] == []
+        assert "PutObject" not in cloud.access_log.operations(mark)
+
+    def test_of_a_bucket_that_the_lambda_serves_nothing_is_left_for_a_job(self, page, originals, post):
+        Bucket.objects.filter(pk=originals.pk).update(resize_engine=Bucket.ResizeEngine.LAMBDA)
+        _form, answer = send(page, originals, post, renditions=True)
+        assert answer["main"]
+        assert handover.take(Image.objects.get()) is None
 
 
 class TestAgain:

@@ -1,5 +1,7 @@
 """Renditions on the page of an image: making and deleting one, the link that stands in, and the gallery."""
 
+import io
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
@@ -62,7 +64,7 @@ class TestMain:
         link = reverse("admin:media_catalog_image_rendition", args=[image.pk, "medium"])
         assert admin_client.get(link).status_code == 404
 
-        renditions.make_in_request(image=image, body=body)
+        renditions.make_in_request(image=image, file=io.BytesIO(body))
 
         assert "/high/" in admin_client.get(link)["Location"]
         page = admin_client.get(reverse("admin:media_catalog_image_change", args=[image.pk])).content.decode()

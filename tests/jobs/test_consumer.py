@@ -58,6 +58,7 @@ def test_what_anybody_writes_is_catalogued_and_processed(put, announce, cloud, w
     work()
     assert JobItem.objects.get().state == JobItem.State.DONE
     assert image.renditions.count() == 6
+    assert dict(cloud.access_log.operations(mark)) == {"GetObject": 1, "PutObject": 6}
 
 
 def test_one_job_for_all_of_a_batch(put, announce):

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 import urllib3
+from django.db.models import Sum
 from django.utils import timezone
 
 from media_catalog.models import Bucket, RequestUsage, Upload
@@ -47,8 +48,8 @@ def figures(name: str) -> tuple[int, int]:
 
 def usage(after: int) -> dict[tuple[str, bool], int]:
     """Requests by operation and whether they were estimated, in rows written after this one."""
-    rows = RequestUsage.objects.filter(pk__gt=after).values_list("operation", "estimated", "count")
-    return {(operation, estimated): count for operation, estimated, count in rows}
+    rows = RequestUsage.objects.filter(pk__gt=after).order_by().values_list("operation", "estimated")
+    return {(operation, estimated): count for operation, estimated, count in rows.annotate(Sum("count"))}
 
 
 def last_row() -> int:

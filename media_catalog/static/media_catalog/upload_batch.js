@@ -23,6 +23,10 @@ export class Batch {
     return this.config.buckets[this.form.elements.bucket.value];
   }
 
+  get makesRenditions() {
+    return this.form.elements.make_renditions?.checked ?? false;
+  }
+
   ask(name, body) {
     return ask(this.config.urls[name], body, this.form.elements.csrfmiddlewaretoken.value, this.say);
   }
@@ -65,7 +69,8 @@ export class Batch {
     if (!uploads.length) return;
     const { bucket, folder, caption } = this.form.elements;
     const files = uploads.map((upload) => upload.description);
-    const body = { bucket: bucket.value, folder: folder.value, caption: caption.value, files };
+    const renditions = this.makesRenditions;
+    const body = { bucket: bucket.value, folder: folder.value, caption: caption.value, renditions, files };
     try {
       const answers = await this.ask("begin", body);
       uploads.forEach((upload, index) => upload.take(answers.files[index]));
@@ -118,7 +123,7 @@ export class Batch {
     for (const uuid of uuids) this.told.add(uuid);
     const said = done.length === 1 ? this.say("oneUploaded") : this.say("manyUploaded", { count: done.length });
     const links = [];
-    if (this.form.elements.make_renditions?.checked) links.push(await this.job(uuids));
+    if (this.makesRenditions) links.push(await this.job(uuids));
     this.part("result").replaceChildren(said, ...links.filter(Boolean).flatMap((link) => [" ", link]));
     this.part("result").hidden = false;
   }

@@ -76,8 +76,8 @@ export class Upload {
 
   async finish() {
     this.row.show("finishing");
-    const answer = await this.batch.ask("finish", { uuid: this.uuid });
-    if (answer.state === "done") this.settle("done", { link: this.linkTo(answer) });
+    const answer = await this.batch.ask("finish", { uuid: this.uuid, renditions: this.batch.makesRenditions });
+    if (answer.state === "done") this.settle("done", { link: this.linkTo(answer), more: answer.main });
     else if (answer.state === "refused") this.settle("refused", { text: answer.reason });
     else this.fail(answer.reason);
   }

@@ -17,8 +17,8 @@ export class Row {
     this.part("size").textContent = size === null ? "" : bytes(size);
   }
 
-  // `actions`: [label, what to do] pairs that become buttons.
-  show(state, { text = "", link = null, actions = [] } = {}) {
+  // `actions`: [label, what to do] pairs that become buttons. `more`: links after the first.
+  show(state, { text = "", link = null, more = [], actions = [] } = {}) {
     const tag = this.part("state");
     this.state = state;
     this.element.dataset.state = state;
@@ -27,7 +27,8 @@ export class Row {
     tag.hidden = state === "sending";
     const bar = this.part("bar");
     bar.hidden = state !== "sending";
-    this.part("text").replaceChildren(...[text, link && anchor(link)].filter(Boolean));
+    const links = [link, ...more].filter(Boolean).flatMap((each, index) => [index ? " · " : "", anchor(each)]);
+    this.part("text").replaceChildren(...[text, ...links].filter(Boolean));
     this.part("actions").replaceChildren(...actions.map(([label, act]) => button(label, this.part("name"), act)));
   }
 
