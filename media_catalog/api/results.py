@@ -18,7 +18,6 @@ from .uploads import page
 
 router = Router(tags=["processed images"])
 REFUSALS = dict.fromkeys([400, 401, 403, 429], Problem)
-VIEW = "media_catalog.view_image"
 
 
 @both(router, "GET", "/processed_images/", auth=CALLER, response={200: ResultPage, **REFUSALS}, summary="List results")
@@ -26,7 +25,7 @@ def processed_images(request: HttpRequest, limit: Limit = 50, offset: Offset = 0
     """Newest upload first; staff only."""
     caller: Caller = request.auth  # type: ignore[attr-defined]  # set by ninja
     _check_staff(caller)
-    with caller.allowed(ApiToken.Scope.RESULTS, VIEW):
+    with caller.allowed(ApiToken.Scope.RESULTS):
         return page(_completed(), limit, offset, as_result)
 
 
@@ -42,7 +41,7 @@ def processed_image(request: HttpRequest, uuid: str) -> Any:
     """Staff only."""
     caller: Caller = request.auth  # type: ignore[attr-defined]  # set by ninja
     _check_staff(caller)
-    with caller.allowed(ApiToken.Scope.RESULTS, VIEW):
+    with caller.allowed(ApiToken.Scope.RESULTS):
         upload = _completed().filter(uuid=parsed(uuid)).first()
         if upload is None:
             raise Http404

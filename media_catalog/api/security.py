@@ -1,7 +1,7 @@
 """Who asks: a logged-in session, a program with a token, or the Lambda with its signature."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,24 +20,31 @@ from media_catalog.services import api_tokens, signatures
 from .errors import Refused
 
 MINUTE = 60
+# What a user needs for what a token's scope allows, beside being logged in.
+PERMISSIONS = {ApiToken.Scope.UPLOAD: "media_catalog.add_image", ApiToken.Scope.RESULTS: "media_catalog.view_image"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A user, and the token that acts for it, if it is one."""
+    """A user, and the token that acts for it, if it is one, with the permissions that the user has then."""
 
     user: User
     token: ApiToken | None = None
+    permissions: Collection[str] = ()
 
     @contextmanager
-    def allowed(self, scope: ApiToken.Scope, permission: str = "") -> Iterator[None]:
+    def allowed(self, scope: ApiToken.Scope) -> Iterator[None]:
         """Requests made inside are the caller's. Refuses what the token or the user may not."""
         if self.token and scope not in self.token.scopes:
             raise Refused(403, "permission_denied", _("This token may not do that."))
-        if permission and not self.user.has_perm(permission):
+        permission = PERMISSIONS.get(scope)
+        if permission and not self._has(permission):
             raise Refused(403, "permission_denied", _("You may not do that."))
         with attribute(username=self.user.get_username()):
             yield
+
+    def _has(self, permission: str) -> bool:
+        return permission in self.permissions if self.token else self.user.has_perm(permission)
 
 
 class Session(SessionAuth):
@@ -52,11 +59,11 @@ class Session(SessionAuth):
 
 class Token(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
-        found = api_tokens.find(token)
+        found = api_tokens.find(token, permissions=list(PERMISSIONS.values()))
         if found is None:
             return None
-        _throttle(found)
-        return Caller(user=found.user, token=found)
+        _throttle(found.token)
+        return Caller(user=found.token.user, token=found.token, permissions=found.permissions)
 
 
 class Signature(APIKeyHeader):

@@ -25,7 +25,6 @@ from .security import CALLER, Signature
 
 router = Router(tags=["presigned uploads"])
 REFUSALS = dict.fromkeys([400, 401, 403, 429, 503], Problem)
-ADD = "media_catalog.add_image"
 OPEN = ("created", "processing")
 NO_WISH = Wish()
 
@@ -33,7 +32,7 @@ NO_WISH = Wish()
 @both(router, "POST", "/presignedurl/", auth=CALLER, response={201: ApiUpload, **REFUSALS}, summary="Create")
 def create(request: HttpRequest, wish: Wish = NO_WISH) -> Any:
     """A form to send one image to S3 by. Asking again within 30 seconds gives the same, while it is unused."""
-    with _caller(request).allowed(ApiToken.Scope.UPLOAD, ADD):
+    with _caller(request).allowed(ApiToken.Scope.UPLOAD):
         return Status(201, _issued(presigned.create(user=_caller(request).user, data=wish.metadata)))
 
 
@@ -41,7 +40,7 @@ def create(request: HttpRequest, wish: Wish = NO_WISH) -> Any:
 def create_batch(request: HttpRequest, wish: BatchWish) -> Any:
     """Forms for up to 100 images: all or none."""
     caller = _caller(request)
-    with caller.allowed(ApiToken.Scope.UPLOAD, ADD):
+    with caller.allowed(ApiToken.Scope.UPLOAD):
         issued = presigned.create_many(user=caller.user, data=wish.metadata, count=wish.count)
         return Status(201, [_issued(each) for each in issued])
 

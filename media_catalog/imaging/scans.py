@@ -14,22 +14,57 @@ _END, _SCAN = 0xD9, 0xDA
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
 
 
+# A window of the file at a time: whoever asks may have it on disk, so as not to hold it.
+_WINDOW = 64 * 1024
+_SEGMENT = 8  # bytes of a segment that are looked at
+
+
 def jpeg_is_sound(source: BinaryIO) -> bool:
     """Whether the picture has no more scans than any encoder writes."""
-    source.seek(0)
-    body = source.read()
     scans, place, components = 0, 2, b""
+    window = _Window(source)
     for _ in range(_STEPS):
-        marker = _MARKER.search(body, place)
-        if marker is None or marker[1][0] == _END or scans > _MOST:
+        code, place, segment = window.marker(place)
+        if code in (None, _END) or scans > _MOST:
             return scans <= _MOST
-        segment = body[marker.end() : marker.end() + 8]
-        place = marker.end() + int.from_bytes(segment[:2], "big")
-        if marker[1][0] in _SEQUENTIAL:
+        place += int.from_bytes(segment[:2], "big")
+        if code in _SEQUENTIAL:
             components = segment[7:]
-        if marker[1][0] == _SCAN:
+        if code == _SCAN:
             scans += 1
             # All components in one scan end a sequential picture: what nearly all files are.
             if segment[2:3] == components:
                 return True
     return False
+
+
+class _Window:
+    """Finds markers in a file, from any place on to later ones."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._start = 0
+        self._bytes = b""
+
+    def marker(self, place: int) -> tuple[int | None, int, bytes]:
+        """The code of the next marker, the place after it, and the bytes there; None for the code at the end."""
+        while True:
+            found = _MARKER.search(self._bytes, place - self._start) if place >= self._start else None
+            if found and found.end() + _SEGMENT <= len(self._bytes):
+                break
+            # From the last byte that is not looked at, which may be the first of a marker.
+            place = self._start + found.start() if found else max(place, self._start + len(self._bytes) - 1)
+            if not self._load(place):
+                break
+        if found is None:
+            return None, place, b""
+        return found[1][0], self._start + found.end(), self._bytes[found.end() : found.end() + _SEGMENT]
+
+    def _load(self, place: int) -> bool:
+        """Move on; False when there is nothing more to see."""
+        self._source.seek(place)
+        read = self._source.read(_WINDOW)
+        if place + len(read) <= self._start + len(self._bytes):
+            return False
+        self._start, self._bytes = place, read
+        return True

@@ -16,7 +16,7 @@ from django.db.models.expressions import Combinable
 
 from media_catalog.models import Period, RequestCounter, Reservation, ReservedUnits
 
-from .limits import LimitInForce, in_force
+from .limits import LimitInForce, limit_of, with_limit
 from .periods import starts
 
 Limits = Mapping[tuple[str, str], LimitInForce]
@@ -24,11 +24,14 @@ CounterKey = tuple[str, str, date]
 
 
 class Books:
-    """Counters and reserved units, locked; changes of them are in memory until `write`."""
+    """Counters and reserved units, locked; changes of them are in memory until `write`.
 
-    def __init__(self, now: datetime, limits: Limits) -> None:
+    `limits` has those in force of the counters that are locked so far.
+    """
+
+    def __init__(self, now: datetime) -> None:
         self.now = now
-        self.limits = limits
+        self.limits: dict[tuple[str, str], LimitInForce] = {}
         self._counters: dict[CounterKey, RequestCounter] = {}
         self._changes: dict[int, Counter[str]] = {}
         self._lines: dict[int, ReservedUnits] = {}
@@ -84,13 +87,15 @@ class Books:
         condition = Q()
         for cls, period, first in keys:
             condition |= Q(request_class=cls, period=period, starts=first)
-        found = RequestCounter.objects.select_for_update().filter(condition).order_by("pk")
+        counters = RequestCounter.objects.select_for_update().filter(condition).order_by("pk")
+        found = with_limit(counters, self.now)  # in the same query, because each request that is counted makes it
         rows = list(found)
         if len(rows) < len(keys):
             made = [RequestCounter(request_class=cls, period=period, starts=first) for cls, period, first in keys]
             RequestCounter.objects.bulk_create(made, ignore_conflicts=True)
             rows = list(found.all())
         self._counters |= {(row.request_class, row.period, row.starts): row for row in rows}
+        self.limits |= {(row.request_class, row.period): limit for row in rows if (limit := limit_of(row))}
 
 
 def _added(name: str, changes: Mapping[int, Counter[str]]) -> Combinable:
@@ -103,8 +108,7 @@ def _added(name: str, changes: Mapping[int, Counter[str]]) -> Combinable:
 @contextmanager
 def opened(now: datetime, *, durable: bool = False) -> Iterator[Books]:
     """A transaction with books that are written at its end."""
-    # The limits are read inside, though before any lock: atomic drops a connection that turns out to be broken.
     with transaction.atomic(durable=durable):
-        books = Books(now, in_force(now))
+        books = Books(now)
         yield books
         books.write()

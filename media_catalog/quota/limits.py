@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, JSONObject
 
 from media_catalog.models import LimitOverride, Period, RequestCounter, RequestLimit
 
@@ -29,6 +29,18 @@ class LimitInForce:
 def in_force(now: datetime) -> dict[tuple[str, str], LimitInForce]:
     """Limits by (request class, period). One query."""
     return {(row.request_class, row.period): _in_force(row) for row in _rows(now)}
+
+
+def with_limit(counters: QuerySet[RequestCounter], now: datetime) -> QuerySet[RequestCounter]:
+    """Annotate counters with the `limit` in force for their class and period, for `limit_of`. No query of its own."""
+    rows = _rows(now).filter(request_class=OuterRef("request_class"), period=OuterRef("period"))
+    facts = JSONObject(limit=Coalesce("meanwhile", "limit"), headroom="headroom", warn_percent="warn_percent")
+    return counters.annotate(limit=Subquery(rows.annotate(facts=facts).values("facts")[:1]))
+
+
+def limit_of(counter: Any) -> LimitInForce | None:
+    """Of a counter from `with_limit`; None when its class and period have no limit."""
+    return LimitInForce(**counter.limit) if counter.limit else None
 
 
 def reached(now: datetime) -> list[tuple[str, str, LimitInForce, int]]:

@@ -2,13 +2,16 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from media_catalog.models import ApiToken
+from media_catalog.models.tokens import ApiTokenQuerySet
 
 MARK = "mbo_"  # so that people and scanners know what it is
 SECRET_BYTES = 32
@@ -33,13 +36,35 @@ def issue(
     return token, text
 
 
-def find(text: str) -> ApiToken | None:
-    """The valid token with this text, its use noted; None for any other text. One query, and a write each minute."""
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A token, and which of the permissions that were asked about its user has."""
+
+    token: ApiToken
+    permissions: Collection[str]
+
+
+def find(text: str, *, permissions: Sequence[str] = ()) -> Found | None:
+    """The valid token with this text, its use noted; None for any other text. One query, and a write each minute.
+
+    `permissions`, such as media_catalog.add_image, are looked up in the same query, as Django's ModelBackend has them:
+    of the user or of a group, and all of them for a superuser.
+    """
     now = timezone.now()
-    token = ApiToken.objects.valid(now).select_related("user").filter(digest=_digest(text)).first()
-    if token and (token.last_used_at is None or now - token.last_used_at > USE_NOTED):
+    token = _with_permissions(permissions).valid(now).select_related("user").filter(digest=_digest(text)).first()
+    if token is None:
+        return None
+    if token.last_used_at is None or now - token.last_used_at > USE_NOTED:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
-    return token
+    held = [name for number, name in enumerate(permissions) if getattr(token, f"permission_{number}")]
+    return Found(token=token, permissions=permissions if token.user.is_superuser else held)
+
+
+def _with_permissions(names: Sequence[str]) -> ApiTokenQuerySet:
+    of_user = Q(user=OuterRef("user")) | Q(group__user=OuterRef("user"))
+    asked = [name.split(".", 1) for name in names]
+    held = [Permission.objects.filter(of_user, content_type__app_label=app, codename=code) for app, code in asked]
+    return ApiToken.objects.annotate(**{f"permission_{number}": Exists(rows) for number, rows in enumerate(held)})
 
 
 def revoke(*, token: ApiToken) -> bool:

@@ -24,7 +24,7 @@ def test_a_token_is_shown_once_and_works(admin_client, admin_user):
     text = response.context["text"]
     assert text in response.content.decode()
     assert "no-store" in response["Cache-Control"]
-    assert api_tokens.find(text) == token
+    assert api_tokens.find(text).token == token
     assert (token.user, token.scopes, token.created_by) == (admin_user, ["upload"], "admin")
     assert LogEntry.objects.get().change_message == "Issued."
     for url in (LIST, f"{LIST}{token.pk}/change/"):

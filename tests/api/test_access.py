@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.utils import timezone
 
@@ -78,6 +79,14 @@ class TestToken:
         assert client.get(URL, headers=token_for(user, "read")).status_code == 200
         assert client.get(RESULTS, headers=token_for(user, "read")).status_code == 403
         assert client.get(RESULTS, headers=token_for(user, "results")).status_code == 200
+
+    def test_has_the_permissions_of_groups_and_superusers(self, token_for, staff_with, admin_user, bucket):
+        member, group = staff_with(), Group.objects.create(name="uploaders")
+        member.groups.add(group)
+        assert self._post(token_for(member)).status_code == 403
+        group.permissions.add(Permission.objects.get(codename="add_image"))
+        assert self._post(token_for(member)).status_code == 201
+        assert self._post(token_for(admin_user)).status_code == 201
 
     def test_may_do_no_more_than_its_user(self, token_for, staff_with, bucket):
         assert self._post(token_for(staff_with("view_image"))).status_code == 403
