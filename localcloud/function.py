@@ -10,6 +10,7 @@ import boto3
 
 NAME = "backoffice-resizer"
 ROLE = f"{NAME}-role"
+TIMEOUT_SECONDS = 60  # as in lambda/README.md
 _ASSUMED = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
@@ -72,7 +73,7 @@ def _function(functions: Any, archive: Path, role: str, environment: Mapping[str
             Code={"ZipFile": code},
             Environment=variables,
             MemorySize=512,
-            Timeout=60,
+            Timeout=TIMEOUT_SECONDS,
         )
     except functions.exceptions.ResourceConflictException:
         functions.update_function_code(FunctionName=NAME, ZipFile=code)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
+REMOVALS = ("ObjectRemoved:", "LifecycleExpiration:")
 KEY_BYTES = 1024  # of a key in UTF-8, at most, at S3
 
 
@@ -21,10 +22,19 @@ class Created:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Removed:
+    """An object, or a version of it, was deleted, by whomever. `key` is decoded. There may be one again by now."""
+
+    bucket: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Message:
-    """What one message says: objects that were written, and why its other records are of no interest."""
+    """What one message says: objects written and deleted, and why its other records are of no interest."""
 
     created: tuple[Created, ...] = ()
+    removed: tuple[Removed, ...] = ()
     ignored: tuple[str, ...] = ()
 
 
@@ -40,16 +50,17 @@ def read(message: object) -> Message:
     facts = [_fact(record) for record in records]
     return Message(
         created=tuple(fact for fact in facts if isinstance(fact, Created)),
+        removed=tuple(fact for fact in facts if isinstance(fact, Removed)),
         ignored=tuple(fact for fact in facts if isinstance(fact, str)),
     )
 
 
-def _fact(record: Any) -> Created | str:
-    """What was written, or why the record does not matter."""
+def _fact(record: Any) -> Created | Removed | str:
+    """What was written or deleted, or why the record does not matter."""
     if not isinstance(record, Mapping) or record.get("eventSource") != "aws:s3":
         return "unknown record"
     name = record.get("eventName")
-    if not isinstance(name, str) or not name.startswith("ObjectCreated:"):
+    if not isinstance(name, str) or not name.startswith(("ObjectCreated:", *REMOVALS)):
         return f"event {name}"[:80]
     try:
         bucket, object_ = record["s3"]["bucket"]["name"], record["s3"]["object"]
@@ -58,7 +69,7 @@ def _fact(record: Any) -> Created | str:
         return "malformed record"
     if not isinstance(bucket, str) or not isinstance(etag, str) or not _is_usable(bucket, key):
         return "malformed record"
-    return Created(bucket=bucket, key=key, etag=etag)
+    return Removed(bucket=bucket, key=key) if name.startswith(REMOVALS) else Created(bucket=bucket, key=key, etag=etag)
 
 
 def _is_usable(bucket: str, key: str) -> bool:

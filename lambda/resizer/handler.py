@@ -76,6 +76,8 @@ def _take(resizer: Resizer, event: Any, context: Any, message: str = "") -> bool
     common = {"request": context.aws_request_id, "message_id": message}
     for reason in told.ignored:
         log("ignored", reason=reason, **common)
+    for removed in told.removed:
+        log("ignored", reason="deleted", bucket=removed.bucket, key=removed.key, **common)
     done = [_process(resizer, created, context, common) for created in told.created]
     return all(done)
 

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
@@ -103,7 +104,11 @@ class ImageAdmin(BackofficeAdmin):
 
     @admin.display(description=gettext_lazy("key"), ordering="key")
     def linked_key(self, image: Image) -> str:
-        return format_html('<a href="{}">{}</a>', _url(image), image.key)
+        link = format_html('<a href="{}">{}</a>', _url(image), image.key)
+        tag = (
+            format_html(' <span class="bo-tag bo-failed">{}</span>', _("Missing at S3")) if image.missing_since else ""
+        )
+        return format_html("{}{}", link, tag)
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, image: Image) -> str:

@@ -11,7 +11,8 @@ from media_catalog.exceptions import AwsError, AwsNotFound
 from . import deadline
 from .client import call, client, timed
 
-ANNOUNCEMENT = "backoffice"  # our entry among a bucket's notifications
+ANNOUNCEMENT, DELETIONS = "backoffice", "backoffice-deletions"  # our entries among a bucket's notifications
+_WRITTEN, _DELETED = "s3:ObjectCreated:*", "s3:ObjectRemoved:*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,22 +85,36 @@ def create_bucket(bucket: str, *, region: str) -> None:
         client("s3", region).create_bucket(Bucket=bucket, **place)
 
 
-def announce_to(bucket: str, *, queue_arn: str | None) -> bool:
-    """Have S3 announce each object that is written to the bucket there, and nowhere else (None: nowhere) in our name.
+def announce_to(bucket: str, *, written: str | None, deleted: str | None = None) -> bool:
+    """Have S3 announce objects of the bucket to queues (ARN), and nowhere else (None: nowhere) in our name.
 
-    What others have configured stays. One GET, and one PUT when that changes something; whether it did.
+    What others have configured stays. Where it has deletions announced we do without, as S3 allows it only once. One
+    GET, and one PUT when that changes something; whether it did.
     """
-    ours = [{"Id": ANNOUNCEMENT, "QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}] if queue_arn else []
+    wanted = [(ANNOUNCEMENT, written, _WRITTEN), (DELETIONS, deleted, _DELETED)]
     with call(bucket=bucket):
         current: dict[str, Any] = dict(client("s3").get_bucket_notification_configuration(Bucket=bucket))
         del current["ResponseMetadata"]
         queues = current.get("QueueConfigurations", [])
-        if [queue for queue in queues if queue["Id"] == ANNOUNCEMENT] == ours:
+        theirs = _events_of_others(current)
+        ours = [
+            {"Id": name, "QueueArn": queue, "Events": [event]}
+            for name, queue, event in wanted
+            if queue and not (event == _DELETED and any(each.startswith("s3:ObjectRemoved:") for each in theirs))
+        ]
+        held = {queue["Id"]: queue for queue in queues if queue["Id"] in (ANNOUNCEMENT, DELETIONS)}
+        if held == {queue["Id"]: queue for queue in ours}:
             return False
-        others = [queue for queue in queues if queue["Id"] != ANNOUNCEMENT]
+        others = [queue for queue in queues if queue["Id"] not in held]
         changed: Any = {**current, "QueueConfigurations": [*others, *ours]}
         client("s3").put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=changed)
     return True
+
+
+def _events_of_others(configuration: Mapping[str, Any]) -> list[str]:
+    kinds = ("QueueConfigurations", "TopicConfigurations", "LambdaFunctionConfigurations")
+    entries = [entry for kind in kinds for entry in configuration.get(kind, [])]
+    return [event for entry in entries if entry.get("Id") not in (ANNOUNCEMENT, DELETIONS) for event in entry["Events"]]
 
 
 def put_object(

@@ -11,7 +11,9 @@ from .client import call, client
 
 WAIT_SECONDS = 10  # of a long poll; below the read timeout of the client
 AT_ONCE = 10  # messages; S3 sends one object in each
-INVISIBLE_SECONDS = 180  # a message that was received comes again then, unless it is deleted
+# A message that was received comes again then, unless it is deleted. AWS asks for six times the timeout of a function
+# that is fed, and ours has 60 seconds (lambda/README.md).
+INVISIBLE_SECONDS = 6 * 60
 DELIVERIES = 5  # then it goes to the dead-letter queue
 KEEP_SECONDS = 14 * 24 * 3600  # the longest that SQS has
 
@@ -53,8 +55,11 @@ def create_queue(name: str) -> Queue:
         return _described(created["QueueUrl"])
 
 
-def let_s3_send(queue: Queue, *, buckets: Sequence[str]) -> None:
-    """Let S3 send messages of these buckets, if they are of the queue's own account, and nobody else's."""
+def set_up(queue: Queue, *, buckets: Sequence[str]) -> None:
+    """Let S3 send messages of these buckets, if they are of the queue's own account, and nobody else's.
+
+    A queue that somebody else has made gets our INVISIBLE_SECONDS too. One request.
+    """
     account = queue.arn.split(":")[4]
     statement = {
         "Effect": "Allow",
@@ -68,7 +73,8 @@ def let_s3_send(queue: Queue, *, buckets: Sequence[str]) -> None:
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     with call():
-        client("sqs").set_queue_attributes(QueueUrl=queue.url, Attributes={"Policy": policy})
+        wanted: Any = {"Policy": policy, "VisibilityTimeout": str(INVISIBLE_SECONDS)}
+        client("sqs").set_queue_attributes(QueueUrl=queue.url, Attributes=wanted)
 
 
 def receive(queue: Queue) -> list[Message]:

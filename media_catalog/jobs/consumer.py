@@ -1,4 +1,5 @@
-"""Takes S3's announcements from the queue: what arrived is catalogued, and a job makes its renditions.
+"""Takes S3's announcements from the queue: what arrived is catalogued, and a job makes its renditions. What was
+deleted is marked as missing.
 
 A message is deleted only after its objects are in the catalogue and the job is committed, both in one transaction;
 so a process that dies has it delivered again, and a second delivery finds nothing to do. What fails each time goes to
@@ -24,7 +25,7 @@ from media_catalog.exceptions import BackofficeError
 from media_catalog.models import Image, RequestClass
 from media_catalog.quota import reservations
 from media_catalog.quota.attribution import attribute
-from media_catalog.s3_events import Created
+from media_catalog.s3_events import Created, Removed
 from media_catalog.services import events, function_output
 from media_catalog.services.events import Found
 from media_catalog.services.function_output import Output
@@ -102,8 +103,9 @@ def take(messages: Sequence[sqs.Message]) -> list[sqs.Message]:
     done, looked = [], []
     for message in messages:
         try:
-            looked.append(_looked_at(_announced(message)))
-            done.append(message)
+            told = _announced(message)
+            looked.append(_looked_at(told.created))
+            done.append((message, told.removed))
         except BackofficeError:  # the others have their turn, and this one comes again
             logger.exception("event not taken: %s", message.body[:2000])
     replaced = _catalogue(looked)
@@ -113,14 +115,24 @@ def take(messages: Sequence[sqs.Message]) -> list[sqs.Message]:
         replaced = _catalogue(
             [_looked_at([Created(bucket=each.bucket.name, key=each.key, etag="")]) for each in changed]
         )
-    return done
+    return [message for message, removed in done if _are_marked(removed)]  # after what came, which may be gone again
 
 
-def _announced(message: sqs.Message) -> Sequence[Created]:
+def _are_marked(removed: Sequence[Removed]) -> bool:
+    try:
+        for each in removed:
+            events.mark_missing(each)
+    except BackofficeError:
+        logger.exception("deletions not noted: %s", removed)
+        return False
+    return True
+
+
+def _announced(message: sqs.Message) -> s3_events.Message:
     told = s3_events.read(_decoded(message.body))
     for reason in told.ignored:
         logger.info("event ignored: %s", reason)
-    return told.created
+    return told
 
 
 def _looked_at(created: Sequence[Created]) -> Looked:

@@ -12,7 +12,7 @@ from media_catalog.models import Bucket
 
 @dataclass(frozen=True, kw_only=True)
 class Wired:
-    """`queue` is a name, empty for none. `changed`: S3 announced the bucket's objects elsewhere before."""
+    """`queue` is the name of that of new objects, empty for none. `changed`: S3 announced what happens elsewhere before."""
 
     bucket: Bucket
     queue: str
@@ -22,17 +22,23 @@ class Wired:
 def wire() -> list[Wired]:
     """Have S3 announce the objects of the buckets for uploads, and of the renditions that the Lambda makes of them.
 
+    What is deleted from a bucket for uploads is announced to the worker's queue, whichever its engine.
+
     Creates the queues that are missing. Safe to repeat: then three requests for each queue and one for each bucket.
     """
     routes = list(_routes())
     arns = {}
-    for name in sorted({queue for _bucket, queue in routes if queue}):
+    for name in sorted({name for route in routes for name in (route.written, route.deleted) if name}):
         queue = sqs.find_queue(name) or sqs.create_queue(name)
-        sqs.let_s3_send(queue, buckets=[bucket.name for bucket, wanted in routes if wanted == name])
+        sqs.set_up(queue, buckets=[route.bucket.name for route in routes if name in (route.written, route.deleted)])
         arns[name] = queue.arn
     return [
-        Wired(bucket=bucket, queue=queue, changed=s3.announce_to(bucket.name, queue_arn=arns.get(queue)))
-        for bucket, queue in routes
+        Wired(
+            bucket=route.bucket,
+            queue=route.written,
+            changed=s3.announce_to(route.bucket.name, written=arns.get(route.written), deleted=arns.get(route.deleted)),
+        )
+        for route in routes
     ]
 
 
@@ -44,11 +50,20 @@ def queue() -> sqs.Queue:
     return found
 
 
-def _routes() -> Iterator[tuple[Bucket, str]]:
-    """Each bucket with the name of its queue, empty where nobody needs to hear."""
+@dataclass(frozen=True, kw_only=True)
+class _Route:
+    """A bucket with the names of the queues of what is written and deleted, empty where nobody needs to hear."""
+
+    bucket: Bucket
+    written: str
+    deleted: str = ""
+
+
+def _routes() -> Iterator[_Route]:
     for bucket in Bucket.objects.for_uploads().select_related("renditions_bucket").order_by("pk"):
         by_lambda = bucket.resize_engine == Bucket.ResizeEngine.LAMBDA
-        yield bucket, settings.RESIZER_QUEUE if by_lambda else settings.EVENTS_QUEUE
+        written = settings.RESIZER_QUEUE if by_lambda else settings.EVENTS_QUEUE
+        yield _Route(bucket=bucket, written=written, deleted=settings.EVENTS_QUEUE)
         assert bucket.renditions_bucket is not None  # noqa: S101  (for_uploads)
         # What the workers make they write down themselves.
-        yield bucket.renditions_bucket, settings.EVENTS_QUEUE if by_lambda else ""
+        yield _Route(bucket=bucket.renditions_bucket, written=settings.EVENTS_QUEUE if by_lambda else "")

@@ -28,7 +28,7 @@ def record(
     """Catalogue an object, and complete the upload that wrote it if one of ours did, in one transaction. Idempotent.
 
     When the catalogue knows another object (another ETag) under the key: one that was put there by others takes its
-    place, as it did at S3; for an upload AwsConflict is raised, and nothing is changed.
+    place, as it did at S3; for an upload AwsConflict is raised, and nothing is changed. What was missing is so no more.
     """
     facts = {
         "etag": etag,
@@ -48,8 +48,8 @@ def record(
         replaced = image.etag != etag
         if replaced and upload:
             raise AwsConflict(key)
-        if replaced:
-            Image.objects.filter(pk=image.pk).update(**facts)
+        if replaced or image.missing_since:
+            Image.objects.filter(pk=image.pk).update(**facts, missing_since=None)
             image.refresh_from_db()
         if upload:
             Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.COMPLETED, sha256=sha256)

@@ -5,11 +5,13 @@ import logging
 from dataclasses import dataclass
 from hashlib import sha256
 
+from django.utils import timezone
+
 from media_catalog.aws import s3
 from media_catalog.exceptions import ImageRefused
 from media_catalog.imaging.probe import Probe, probe
 from media_catalog.models import Bucket, Image, Upload
-from media_catalog.s3_events import Created
+from media_catalog.s3_events import Created, Removed
 
 from . import arrivals, handover
 from .limits import image_limits
@@ -58,6 +60,20 @@ def record(found: Found) -> arrivals.Arrival:
     )
 
 
+def mark_missing(removed: Removed) -> bool:
+    """Note that the object of an image is gone, unless S3 has one under its key; whether that was news.
+
+    One HEAD, which is right however late the event comes; none for what is in no catalogue or known to be missing.
+    """
+    known = Image.objects.filter(bucket__name=removed.bucket, key=removed.key, missing_since=None)
+    image = known.select_related("bucket").first()
+    if image is None or s3.head_object(image.bucket.name, image.key):
+        return False
+    logger.warning("%s/%s was deleted at S3", removed.bucket, removed.key)
+    # Not the image of another object that has come under the key meanwhile.
+    return bool(Image.objects.filter(pk=image.pk, etag=image.etag).update(missing_since=timezone.now()))
+
+
 def has_changed(image: Image) -> bool:
     """Whether S3 holds another object by now than the catalogue. One HEAD."""
     held = s3.head_object(image.bucket.name, image.key)
@@ -66,7 +82,8 @@ def has_changed(image: Image) -> bool:
 
 def _nothing_to_do(bucket: Bucket, created: Created) -> str:
     """Why the event needs no look at S3, if so."""
-    if Image.objects.filter(bucket=bucket, key=created.key, etag=created.etag).exists():
+    known = Image.objects.filter(bucket=bucket, key=created.key, etag=created.etag, missing_since=None)
+    if known.exists():
         return "known"
     open_upload = Upload.objects.filter(bucket=bucket, key=created.key, status=Upload.Status.CREATED)
     return "its upload records it" if open_upload.exists() else ""

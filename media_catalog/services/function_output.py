@@ -7,6 +7,8 @@ from media_catalog.aws import s3
 from media_catalog.models import Bucket, Image, Preset, Rendition
 from media_catalog.s3_events import Created
 
+from .renditions import fits
+
 # What the function writes into the metadata of each object: lambda/README.md.
 PRESET, SOURCE_ETAG, WIDTH, HEIGHT = (f"backoffice-{name}" for name in ("preset", "source-etag", "width", "height"))
 _OF_UPLOADS = re.compile(r"image/[0-9a-f]{32}_[a-z0-9-]+\.[a-z0-9]+")
@@ -60,7 +62,12 @@ def record(output: Output) -> Rendition | None:
             "width": output.width,
             "height": output.height,
             "source_etag": output.source.etag,
-            "preset_version": preset.version,
+            # The function has its width from its environment: of another one than the preset's it is stale.
+            "preset_version": preset.version if _fits(output, image, preset) else 0,
         },
     )
     return rendition
+
+
+def _fits(output: Output, image: Image, preset: Preset) -> bool:
+    return fits(preset, image, width=output.width, height=output.height, media=output.held.content_type)

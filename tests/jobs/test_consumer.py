@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.utils import timezone
 
 from media_catalog.aws import s3, sqs
 from media_catalog.aws.client import forget_clients
@@ -167,11 +168,64 @@ def test_messages_of_no_interest_are_done_with(cloud, db, body):
     assert not cloud.access_log.operations(mark)
 
 
-def test_a_deletion_is_done_with_and_the_image_stays_for_the_inventory(store, announce):
-    image = store()
+class TestDeleted:
+    @pytest.mark.parametrize(
+        "name", ["ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated", "LifecycleExpiration:Delete"]
+    )
+    def test_an_image_is_marked_as_missing_once(self, store, announce, originals, cloud, name):
+        image = store()
+        s3.delete_object(originals.name, image.key)
+        mark = cloud.access_log.mark()
 
-    assert len(announce(image.key, name="ObjectRemoved:Delete")) == 1
-    assert Image.objects.filter(pk=image.pk).exists()
+        assert len(announce(image.key, name=name)) == len(announce(image.key, name=name)) == 1
+        assert Image.objects.get().missing_since
+        assert cloud.access_log.operations(mark) == {"HeadObject": 1}
+
+    def test_what_is_there_by_now_is_not(self, store, announce, cloud):
+        """An old event, or the deletion of an older version."""
+        image = store()
+        mark = cloud.access_log.mark()
+
+        assert len(announce(image.key, name="ObjectRemoved:Delete")) == 1
+        assert Image.objects.get().missing_since is None
+        assert cloud.access_log.operations(mark) == {"HeadObject": 1}
+
+    def test_what_is_in_no_catalogue_costs_nothing(self, announce, originals, cloud):
+        mark = cloud.access_log.mark()
+        assert len(announce("never.jpg", name="ObjectRemoved:Delete")) == 1
+        assert not cloud.access_log.operations(mark)
+
+    def test_it_is_there_again(self, put, announce, originals):
+        etag = put("a.jpg", jpeg())
+        announce("a.jpg", etag=etag)
+        s3.delete_object(originals.name, "a.jpg")
+        announce("a.jpg", name="ObjectRemoved:Delete")
+        put("a.jpg", jpeg())
+        announce("a.jpg", etag=etag)
+        assert Image.objects.get().missing_since is None
+        assert Job.objects.count() == 1  # its renditions are those of the same object
+
+    def test_it_is_there_again_as_another(self, put, announce, originals):
+        announce("a.jpg", etag=put("a.jpg", jpeg()))
+        s3.delete_object(originals.name, "a.jpg")
+        announce("a.jpg", name="ObjectRemoved:Delete")
+        announce("a.jpg", etag=put("a.jpg", jpeg(50, 60)))
+        assert (Image.objects.get().missing_since, Image.objects.get().width) == (None, 50)
+
+    def test_a_message_that_cannot_be_checked_comes_again(self, store, announce, monkeypatch):
+        image = store()
+        monkeypatch.setattr(s3, "head_object", _away)
+        assert announce(image.key, name="ObjectRemoved:Delete") == []
+        assert Image.objects.get().missing_since is None
+
+    def test_pages_say_so(self, store, admin_client):
+        image = store()
+        page = f"/admin/media_catalog/image/{image.pk}/change/"
+        shown = [admin_client.get(url).content.decode() for url in ("/admin/media_catalog/image/", page)]
+        assert not any(words in text for text in shown for words in ("Missing at S3", "S3 has no such object"))
+        Image.objects.update(missing_since=timezone.now())
+        assert "Missing at S3" in admin_client.get("/admin/media_catalog/image/").content.decode()
+        assert "S3 has no such object any more" in admin_client.get(page).content.decode()
 
 
 def test_an_object_that_is_gone_by_now(announce):
@@ -246,6 +300,10 @@ class TestFaults:
 
         announce("a.jpg")
         assert Job.objects.get().items.count() == 1
+
+
+def _away(*_args):
+    raise AwsUnavailable("down")
 
 
 def _fail(**_options):

@@ -6,6 +6,7 @@ import json
 import boto3
 import pytest
 
+from localcloud import function
 from media_catalog.aws import s3, sqs
 from media_catalog.jobs import consumer
 from media_catalog.models import Bucket, Image
@@ -42,6 +43,36 @@ def test_wiring_again_changes_nothing(queues, originals):
     assert not any(wired.changed for wired in announcements.wire())
 
 
+def test_what_is_deleted_with_plain_boto3_is_marked_and_put_back(queues, originals, store, cloud):
+    image = store()
+    announcements.wire()
+    queue = announcements.queue()
+    sqs.delete(queue, _received(queue, 1))  # S3's tests of the wiring
+    with contextlib.closing(boto3.client("s3", endpoint_url=cloud.endpoint_url)) as anybody:
+        body = anybody.get_object(Bucket=originals.name, Key=image.key)["Body"].read()
+        anybody.delete_object(Bucket=originals.name, Key=image.key)
+        sqs.delete(queue, consumer.take(_received(queue, 1)))
+        image.refresh_from_db()
+        assert image.missing_since
+
+        anybody.put_object(Bucket=originals.name, Key=image.key, Body=body)
+        sqs.delete(queue, consumer.take(_received(queue, 1)))
+    image.refresh_from_db()
+    assert image.missing_since is None
+
+
+def test_a_queue_that_is_there_hides_messages_long_enough(queues, originals, cloud):
+    """Six times the timeout of the function, as AWS asks for."""
+    assert function.TIMEOUT_SECONDS * 6 <= sqs.INVISIBLE_SECONDS
+    announcements.wire()
+    with contextlib.closing(boto3.client("sqs", endpoint_url=cloud.endpoint_url)) as client:
+        queue = announcements.queue()
+        client.set_queue_attributes(QueueUrl=queue.url, Attributes={"VisibilityTimeout": "5"})
+        announcements.wire()
+        held = client.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+    assert held == {"VisibilityTimeout": str(sqs.INVISIBLE_SECONDS)}
+
+
 def test_another_engine_takes_the_bucket_to_the_other_queue(queues, originals, cloud):
     announcements.wire()
     Bucket.objects.filter(pk=originals.pk).update(resize_engine=Bucket.ResizeEngine.LAMBDA)
@@ -49,12 +80,15 @@ def test_another_engine_takes_the_bucket_to_the_other_queue(queues, originals, c
 
     with contextlib.closing(boto3.client("s3", endpoint_url=cloud.endpoint_url)) as anybody:
         found = anybody.get_bucket_notification_configuration(Bucket=originals.name)["QueueConfigurations"]
-    assert [each["QueueArn"].rpartition(":")[2] for each in found] == [queues.RESIZER_QUEUE]
+    assert {each["Id"]: each["QueueArn"].rpartition(":")[2] for each in found} == {
+        s3.ANNOUNCEMENT: queues.RESIZER_QUEUE,
+        s3.DELETIONS: queues.EVENTS_QUEUE,
+    }
 
 
 def test_what_others_have_configured_stays(queues, originals, cloud):
     other = sqs.create_queue(f"{originals.name}-other")
-    sqs.let_s3_send(other, buckets=[originals.name])
+    sqs.set_up(other, buckets=[originals.name])
     theirs = {"Id": "theirs", "QueueArn": other.arn, "Events": ["s3:ObjectRemoved:*"]}
     with contextlib.closing(boto3.client("s3", endpoint_url=cloud.endpoint_url)) as anybody:
         anybody.put_bucket_notification_configuration(

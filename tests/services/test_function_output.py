@@ -4,7 +4,7 @@ import boto3
 import pytest
 
 from media_catalog.jobs import consumer
-from media_catalog.models import Bucket, Image, Job, Rendition
+from media_catalog.models import Bucket, Image, Job, Preset, Rendition
 from tests.jobs.test_consumer import message
 from tests.lambda_function.events import s3_event, s3_record
 from tests.pictures import jpeg
@@ -63,6 +63,14 @@ def test_the_page_of_the_image_shows_it(arrive, admin_client):
 
     page = admin_client.get("/admin/media_catalog/image/").content.decode()
     assert f"/admin/media_catalog/image/{Image.objects.get().pk}/preview" in page
+
+
+def test_one_of_another_width_than_the_preset_says_is_stale(arrive):
+    """The function's width comes from its environment, which nobody has changed with the preset."""
+    Preset.objects.filter(slug="thumbnail").update(width=240)
+    arrive()
+
+    assert not Rendition.objects.current().exists()
 
 
 def test_one_of_an_older_original_is_stale(arrive):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from localcloud import function
 from media_catalog.aws import sqs
-from media_catalog.models import Bucket
+from media_catalog.models import Bucket, Preset
 
 BUILD = Path(__file__).resolve().parents[3] / "lambda" / "build.py"
 
@@ -62,7 +62,14 @@ def _shared() -> dict[str, str]:
         "IMAGE_MAX_BYTES": str(settings.IMAGE_MAX_BYTES),
         "IMAGE_MAX_PIXELS": str(settings.IMAGE_MAX_PIXELS),
         "IMAGE_FORMATS": ",".join(settings.IMAGE_FORMATS),
+        **_thumbnail(),
     }
+
+
+def _thumbnail() -> dict[str, str]:
+    """The width of the preset; the function's own where staff have deleted it."""
+    width = Preset.objects.filter(slug=Preset.THUMBNAIL).values_list("width", flat=True).first()
+    return {"THUMBNAIL_WIDTH": str(width)} if width else {}
 
 
 def _callback(url: str) -> dict[str, str]:

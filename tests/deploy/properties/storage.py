@@ -114,12 +114,13 @@ def leftovers_expire_and_originals_never_do(templates: Templates) -> None:
 )
 def new_objects_are_told_to_the_queue_of_their_engine(templates: Templates) -> None:
     """The queue must allow it before the bucket asks for it, or the stack fails."""
-    [originals] = templates.properties("OriginalsBucket")["NotificationConfiguration"]["QueueConfigurations"]
+    originals, gone = templates.properties("OriginalsBucket")["NotificationConfiguration"]["QueueConfigurations"]
     [uploads] = templates.properties("UploadsBucket")["NotificationConfiguration"]["QueueConfigurations"]
     resize, events = {"Fn::GetAtt": "ResizeQueue.Arn"}, {"Fn::GetAtt": "EventsQueue.Arn"}
     assert originals["Queue"] == {"Fn::If": ["ByFunction", resize, events]}
     assert uploads["Queue"] == resize
     assert originals["Event"] == uploads["Event"] == "s3:ObjectCreated:*"
+    assert gone == {"Event": "s3:ObjectRemoved:*", "Queue": events}
     assert templates.resource("OriginalsBucket")["DependsOn"] == ["EventsQueuePolicy", "ResizeQueuePolicy"]
 
 
