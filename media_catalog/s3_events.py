@@ -6,6 +6,8 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 KEY_BYTES = 1024  # of a key in UTF-8, at most, at S3
+# What the product itself moves aside within a bucket. S3 announces it like any other object, and it is nobody's.
+RESERVED_PREFIXES = ("trash/", "quarantine/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,8 @@ def _fact(record: Any) -> Created | str:
         return "malformed record"
     if not isinstance(bucket, str) or not isinstance(etag, str) or not _is_usable(bucket, key):
         return "malformed record"
+    if key.startswith(RESERVED_PREFIXES):
+        return "moved aside"
     return Created(bucket=bucket, key=key, etag=etag)
 
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from media_catalog.aws import s3
 from media_catalog.exceptions import ImageRefused
 from media_catalog.imaging.probe import Probe, probe
-from media_catalog.models import Bucket, Image, Upload
+from media_catalog.models import Bucket, Image, TrashedObject, Upload
 from media_catalog.s3_events import Created
 
 from . import arrivals
@@ -30,7 +30,7 @@ class Found:
 
 
 def look(created: Created) -> Found | None:
-    """What was written. One GET; no request when the catalogue knows it, or an upload of ours is about to record it.
+    """What was written. One GET; no request when the catalogue knows it, or we are about to record or move it.
 
     None then, and when it is gone again, is no image that we accept, or lies in no bucket for uploads.
     """
@@ -68,6 +68,8 @@ def _nothing_to_do(bucket: Bucket, created: Created) -> str:
     """Why the event needs no look at S3, if so."""
     if Image.objects.filter(bucket=bucket, key=created.key, etag=created.etag).exists():
         return "known"
+    if TrashedObject.objects.holding(bucket, [created.key]).exists():
+        return "on its way to or from the trash"
     open_upload = Upload.objects.filter(bucket=bucket, key=created.key, status=Upload.Status.CREATED)
     return "its upload records it" if open_upload.exists() else ""
 
