@@ -9,11 +9,11 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from media_catalog.exceptions import ImageRefused
+from media_catalog.exceptions import ImageRefused, ObjectRefused
 from media_catalog.imaging.probe import content_type
 from media_catalog.models import Bucket, Image, Upload
 
-from . import direct_uploads, keys
+from . import direct_uploads, keys, object_keys
 from .direct_uploads import Issued, Terms, Wanted
 
 
@@ -36,8 +36,8 @@ def begin(
 ) -> list[Answer]:
     """For each file a form, or the image among the `known` ones that has this content, or why it is refused.
 
-    The requests of all that get a form are reserved together. Raises as `direct_uploads.issue` does; no form is
-    given then.
+    The requests of all that get a form are reserved together. Raises as `direct_uploads.issue` does, and ObjectRefused
+    for a folder of our own; no form is given then.
     """
     held = _held(files, known)
     answers = [_refusal(file) or (None if file.anyway else held.get(file.sha256)) for file in files]
@@ -95,6 +95,8 @@ def _refusal(file: Chosen) -> ImageRefused | None:
 
 def _issue(files: Sequence[Chosen], bucket: Bucket, folder: str, caption: str, user: User) -> list[Issued]:
     prefix = keys.clean_folder(folder)
+    if object_keys.is_reserved(f"{prefix}/"):
+        raise ObjectRefused("key_reserved")
     terms = Terms(
         prefix=f"{prefix}/" if prefix else "",
         max_bytes=settings.IMAGE_MAX_BYTES,

@@ -86,9 +86,12 @@ def move_object(*, bucket: Bucket, key: str, run: str = "") -> TrashedObject | N
         return None
     begun = TrashedObject.objects.filter(bucket=bucket, key=key, image=None, state=TrashedObject.State.MOVING).first()
     if begun:
+        TrashedObject.objects.filter(pk=begun.pk).update(run=run or begun.run)
         return begun if end_move(begun) else None
     held = s3.head_object(bucket.name, key)
     if held is None:
+        if not s3.bucket_exists(bucket.name):
+            raise AwsNotFound(bucket.name)
         return None
     _check_size(held.size)
     name = object_keys.download_name(key)[-255:]
