@@ -9,6 +9,7 @@ from django.core.checks import Error, Tags, register
 from media_catalog.aws.presign import check_key
 from media_catalog.exceptions import KeyRefused
 from media_catalog.imaging.formats import FORMATS
+from media_catalog.services.object_keys import is_reserved
 
 
 @register(Tags.compatibility)
@@ -24,6 +25,8 @@ def check_images(app_configs: object, **kwargs: Any) -> list[Error]:
                 f"IMAGE_FORMATS names formats that cannot be processed: {', '.join(unknown)}.", id="media_catalog.E002"
             )
         )
+    if settings.TRASH_DAYS < 0:
+        errors.append(Error("TRASH_DAYS must not be negative; 0 keeps for ever.", id="media_catalog.E014"))
     return errors
 
 
@@ -79,6 +82,13 @@ def check_api(app_configs: object, **kwargs: Any) -> list[Error]:
     except KeyRefused:
         errors.append(
             Error("ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH cannot be part of a URL.", id="media_catalog.E011")
+        )
+    if is_reserved(settings.ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH):
+        errors.append(
+            Error(
+                "ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH begins with what is kept for the trash.",
+                id="media_catalog.E015",
+            )
         )
     if len(settings.ASYNC_IMAGE_CALLBACK_SECRETS) > 2:
         errors.append(Error("ASYNC_IMAGE_CALLBACK_SECRETS: two at most, the new and the old.", id="media_catalog.E012"))

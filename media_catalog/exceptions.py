@@ -190,8 +190,13 @@ class ObjectRefused(BackofficeError):
         "key_too_long",
         "key_empty",
         "key_characters",
+        "key_reserved",  # trash/ and quarantine/ are the product's own
         "renditions_bucket",  # only renditions are written there
         "too_large",  # facts: size, limit (bytes)
+        "too_large_for_trash",  # facts: size, limit (bytes)
+        "changed",  # S3 holds another object under the key than the catalogue knows
+        "held",  # its bucket is under legal hold
+        "not_in_trash",  # it is being restored or purged, or S3 has it no more
     )
 
     def __init__(self, reason: str, **facts: object) -> None:

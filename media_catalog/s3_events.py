@@ -7,6 +7,8 @@ from urllib.parse import unquote_plus
 
 REMOVALS = ("ObjectRemoved:", "LifecycleExpiration:")
 KEY_BYTES = 1024  # of a key in UTF-8, at most, at S3
+# What the product itself moves aside within a bucket. S3 announces it like any other object, and it is nobody's.
+RESERVED_PREFIXES = ("trash/", "quarantine/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,8 @@ def _fact(record: Any) -> Created | Removed | str:
         return "malformed record"
     if not isinstance(bucket, str) or not isinstance(etag, str) or not _is_usable(bucket, key):
         return "malformed record"
+    if key.startswith(RESERVED_PREFIXES):
+        return "moved aside"
     return Removed(bucket=bucket, key=key) if name.startswith(REMOVALS) else Created(bucket=bucket, key=key, etag=etag)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
@@ -85,7 +85,7 @@ class BucketAdmin(BackofficeAdmin):
         obj.save(update_fields=form.changed_data)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Bucket]:
-        return Bucket.objects.annotate(images_in_it=Count("images"))
+        return Bucket.objects.annotate(images_in_it=Count("images", filter=Q(images__trashed_at=None)))
 
     def get_urls(self) -> list[URLPattern]:
         sync = self.admin_site.admin_view(require_POST(self.sync))

@@ -45,8 +45,8 @@ DETECT_FACES = BulkAction(
 )
 REMOVE_IMAGES = BulkAction(
     kind="remove_images",
-    title=gettext_lazy("Remove images"),
-    button=gettext_lazy("Remove for good"),
+    title=gettext_lazy("Move images to trash"),
+    button=gettext_lazy("Move to trash"),
     destructive=True,
 )
 

@@ -188,12 +188,28 @@ def _notes(asked: Question, cost: Estimate) -> Iterator[str]:
     for reason, count in cost.skipped.items():
         yield _SKIPPED[reason](count) % {"count": count, "readable": readable_by_rekognition()}
     if asked.destructive:
-        count = cost.requests.get(RequestClass.FREE, 0)
-        yield ngettext(
-            "%(count)d object is deleted at S3, and its row with it. This cannot be undone.",
-            "%(count)d objects are deleted at S3, and their rows with them. This cannot be undone.",
-            count,
-        ) % {"count": count}
+        count = cost.requests.get(RequestClass.S3_TIER1, 0)
+        yield (
+            ngettext(
+                "%(count)d image goes to the trash of its bucket, and its renditions are deleted.",
+                "%(count)d images go to the trash of their buckets, and their renditions are deleted.",
+                count,
+            )
+            % {"count": count}
+            + " "
+            + _until()
+        )
+
+
+def _until() -> str:
+    """How long there is a way back."""
+    if not settings.TRASH_DAYS:
+        return _("From there they can be restored until they are purged.")
+    return ngettext(
+        "From there they can be restored for %(count)d day.",
+        "From there they can be restored for %(count)d days.",
+        settings.TRASH_DAYS,
+    ) % {"count": settings.TRASH_DAYS}
 
 
 _SKIPPED: dict[str, Callable[[int], str]] = {

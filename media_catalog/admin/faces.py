@@ -112,8 +112,8 @@ class FaceAdmin(ExportMixin, ReadOnlyAdmin):
         return request.user.has_perm("media_catalog.export_face")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Face]:
-        """Without the answers as received: kilobytes for each row, and shown nowhere."""
-        return Face.objects.defer("attributes", "analysis__raw_response")
+        """Of images outside of the trash; without the answers as received: kilobytes a row, and shown nowhere."""
+        return Face.objects.filter(analysis__image__trashed_at=None).defer("attributes", "analysis__raw_response")
 
     def export_action(self, request: HttpRequest) -> HttpResponse:
         """Odd filters lead to the list, as Django's own do: they must not become an export of everything."""

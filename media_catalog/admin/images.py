@@ -77,7 +77,7 @@ class ImageAdmin(BackofficeAdmin):
     def detect_faces(self, request: HttpRequest, images: QuerySet[Image]) -> HttpResponse:
         return bulk.confirm_or_start(self, request, images, bulk.DETECT_FACES)
 
-    @admin.action(description=gettext_lazy("Remove…"), permissions=["delete"])
+    @admin.action(description=gettext_lazy("Move to trash…"), permissions=["delete"])
     def remove(self, request: HttpRequest, images: QuerySet[Image]) -> HttpResponse:
         return bulk.confirm_or_start(self, request, images, bulk.REMOVE_IMAGES)
 
@@ -196,7 +196,8 @@ class ImageAdmin(BackofficeAdmin):
             return redirect(reverse("admin:media_catalog_image_change", args=[pk]))
 
     def _rendition(self, request: HttpRequest, pk: int, slug: str) -> Rendition:
-        rendition = get_object_or_404(Rendition.objects.select_related("bucket", "image"), image=pk, preset__slug=slug)
+        shown = Rendition.objects.filter(image__trashed_at=None).select_related("bucket", "image")
+        rendition = get_object_or_404(shown, image=pk, preset__slug=slug)
         if not self.has_view_permission(request, rendition.image):
             raise PermissionDenied
         return rendition

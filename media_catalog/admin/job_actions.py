@@ -26,10 +26,10 @@ from media_catalog.jobs import control, words
 from media_catalog.jobs.enqueue import failed_images
 from media_catalog.jobs.kinds import KINDS
 from media_catalog.jobs.progress import Progress, progress
-from media_catalog.models import Job, WorkQueue
+from media_catalog.models import Job, TrashedObject, WorkQueue
 from media_catalog.services.sentences import sentence
 
-from . import bulk, confirmation
+from . import bulk, confirmation, trash_actions
 from .history import log, refused_by_quota, staff
 
 
@@ -47,6 +47,7 @@ class Action:
 def allowed(user: User, job: Job) -> set[str]:
     """The actions (slugs) that the user may take with a job that they see, whatever its state."""
     found = {DELETE.slug} if user.has_perm("media_catalog.delete_job") else set()
+    found |= {UNDO.slug} if user.has_perm(trash_actions.RESTORE.permission) else set()
     if job.requested_by_id != user.pk and not user.has_perm("media_catalog.control_job"):
         return found
     found |= {CANCEL.slug, PAUSE.slug, RESUME.slug}
@@ -57,7 +58,8 @@ def allowed(user: User, job: Job) -> set[str]:
 def possible(job: Job, so_far: Progress) -> set[str]:
     """The actions (slugs) that make sense as the job is now."""
     if job.is_over:
-        return {DELETE.slug, RETRY.slug} if so_far.failed else {DELETE.slug}
+        found = {DELETE.slug, RETRY.slug} if so_far.failed else {DELETE.slug}
+        return found | {UNDO.slug} if job.kind in TO_TRASH else found
     if job.is_cancelling:
         return set()
     return {CANCEL.slug, RESUME.slug if job.state == Job.State.PAUSED else PAUSE.slug}
@@ -189,6 +191,12 @@ def _retry_at_once(request: HttpRequest, job: Job, start: confirmation.Start) ->
     return _to(new)
 
 
+def _undo(page: ModelAdmin, request: HttpRequest, job: Job) -> HttpResponse:
+    back = reverse("admin:media_catalog_job_change", args=[job.pk])
+    return trash_actions.undo(page, request, TrashedObject.objects.filter(job=job), fields=[], back=back)
+
+
+TO_TRASH = {"remove_images", "trash_objects"}  # kinds of job
 CANCEL = Action(
     slug="cancel",
     label=gettext_lazy("Cancel job"),
@@ -212,7 +220,8 @@ DELETE = Action(
     ),
     css="bo-danger",
 )
-ACTIONS = (RESUME, PAUSE, RETRY, CANCEL, DELETE)
+UNDO = Action(slug="undo", label=gettext_lazy("Undo: restore from trash"), run=_undo)
+ACTIONS = (RESUME, PAUSE, UNDO, RETRY, CANCEL, DELETE)
 
 
 def _pause_queue(request: HttpRequest) -> HttpResponse:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.admin.models import CHANGE
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
@@ -47,17 +47,22 @@ class Wanted:
 def page_of(request: HttpRequest, job: Job, so_far: Progress) -> Page:
     """The items that the query string asks for; counted only where the progress does not tell how many there are."""
     wanted = Wanted.by(request)
-    paginator = Paginator(wanted.of(job), ITEMS_PER_PAGE)
+    paginator = Paginator(_with_trash(wanted.of(job)), ITEMS_PER_PAGE)
     if not wanted.text:
         paginator.count = getattr(so_far, wanted.state) if wanted.state else so_far.total
     return paginator.get_page(request.GET.get("p"))
+
+
+def _with_trash(items: QuerySet[JobItem]) -> QuerySet[JobItem]:
+    """With `trashed_at` of their images, which pages do not lead to then."""
+    return items.annotate(trashed_at=F("image__trashed_at"))
 
 
 def row(item: JobItem) -> dict[str, Any]:
     """What the table shows of an item, for the page and for its script."""
     return {
         "id": item.pk,
-        "image": item.image_id,
+        "image": None if getattr(item, "trashed_at", None) else item.image_id,
         "target": item.target,
         "state": item.state,
         "label": item.get_state_display(),

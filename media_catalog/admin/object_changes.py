@@ -1,9 +1,12 @@
 """Copying, moving and deleting objects of a bucket."""
 
+import secrets
+from collections import Counter
 from typing import Any
 from urllib.parse import unquote
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import CHANGE
@@ -16,9 +19,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog import jobs
-from media_catalog.exceptions import BackofficeError, QuotaShort
-from media_catalog.models import Bucket, Image, Rendition, RequestClass
-from media_catalog.services import objects, relocation
+from media_catalog.exceptions import BackofficeError, ObjectRefused, QuotaShort
+from media_catalog.models import Bucket, Image, Job, Rendition, RequestClass, TrashedObject
+from media_catalog.services import objects, relocation, trash, trash_objects
 from media_catalog.services.object_keys import visible
 from media_catalog.services.objects import DELIMITER, Known
 from media_catalog.services.sentences import sentence
@@ -27,6 +30,7 @@ from .bucket_pages import bucket_view, check_permissions, page_context, url
 from .costs import cost_context, in_words
 from .history import log, refused_by_quota, staff
 from .objects import crumbs
+from .trash_actions import offer_undo
 
 COPY = {RequestClass.S3_TIER1.value: 1, RequestClass.S3_TIER2.value: 1}
 MOVE = {**COPY, RequestClass.FREE.value: 1}
@@ -82,12 +86,15 @@ def copy_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpRes
 
 @bucket_view("browse_objects", "delete_objects", post_only=True)
 def remove_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
-    """What will go; on the button there, it goes: images of the catalogue by their job, others at once."""
+    """What will go to the trash; on the button there, it goes: images by their job, a few others at once."""
     prefix = request.GET.get("prefix", "")
     values = request.POST.getlist("keys")
     names = [unquote(value) for value in values]
     if not names:
         messages.warning(request, _("Nothing was selected."))
+        return redirect(url(bucket, "objects", prefix=prefix))
+    if bucket.legal_hold:
+        messages.error(request, sentence(ObjectRefused("held")))
         return redirect(url(bucket, "objects", prefix=prefix))
     known = objects.known(bucket, names)
     images = [held.image for held in known.values() if held.image]
@@ -100,13 +107,15 @@ def remove_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpR
         page,
         request,
         bucket,
-        _("Delete objects"),
+        _("Move to trash"),
         values=values,
         names=[visible(name) for name in names],
         images=len(images),
+        renditions=sum(bool(held.rendition) for held in known.values()),
+        trash_days=settings.TRASH_DAYS,
         crumbs=crumbs(bucket, prefix),
         back_url=url(bucket, "objects", prefix=prefix),
-        **cost_context(_cost(plain, images)),
+        **cost_context(_cost(plain, known), bulk=bool(images) or len(plain) > trash_objects.AT_ONCE),
     )
     return TemplateResponse(request, "admin/media_catalog/object_remove.html", context)
 
@@ -139,25 +148,72 @@ def _copy(request: HttpRequest, form: CopyForm, bucket: Bucket, key: str, known:
     return True
 
 
-def _cost(plain: list[str], images: list[Image]) -> dict[str, int]:
-    """One DELETE for one object, one request for more; of images, a DELETE for each of their objects."""
-    free = int(len(plain) == 1) + len(images) + Rendition.objects.filter(image__in=images).count()
-    return {RequestClass.S3_TIER1.value: int(len(plain) > 1), RequestClass.FREE.value: free}
+def _cost(plain: list[str], known: dict[str, Known]) -> dict[str, int]:
+    """HEAD, COPY and DELETE; of renditions only the last, of images all but the first and their renditions' DELETEs."""
+    images = [held.image for held in known.values() if held.image]
+    renditions = sum(bool(held.rendition) for held in known.values())
+    moved = Counter(trash.cost_of_moving(len(plain) - renditions))
+    free = renditions + len(images) + Rendition.objects.filter(image__in=images).count()
+    return dict(moved + Counter({RequestClass.S3_TIER1.value: len(images), RequestClass.FREE.value: free}))
 
 
 def _remove(request: HttpRequest, bucket: Bucket, prefix: str, plain: list[str], images: list[Image]) -> HttpResponse:
     if plain:
-        try:
-            objects.delete(bucket, plain)
-        except BackofficeError as error:
-            messages.error(request, sentence(error))
-            return redirect(url(bucket, "objects", prefix=prefix))
-        log(request, [bucket], CHANGE, _("Deleted: %(keys)s") % {"keys": ", ".join(map(visible, plain))})
-        said = ngettext("%(count)d object deleted.", "%(count)d objects deleted.", len(plain))
-        messages.success(request, said % {"count": len(plain)})
+        options = {"bucket": bucket.pk, "keys": plain, "run": secrets.token_hex(16)}
+        if len(plain) > trash_objects.AT_ONCE:
+            _start(request, bucket, options)
+        else:
+            _move(request, bucket, options, back=url(bucket, "objects", prefix=prefix))
     if images:
         _remove_images(request, images)
     return redirect(url(bucket, "objects", prefix=prefix))
+
+
+def _move(request: HttpRequest, bucket: Bucket, options: dict[str, Any], *, back: str) -> None:
+    """Within this request. What S3 is too slow for goes on as a job."""
+    keys, run = options["keys"], options["run"]
+    made = Rendition.objects.filter(bucket=bucket, key__in=keys)
+    before = made.count()
+    moved = None
+    try:
+        moved = trash_objects.move_objects(bucket=bucket, keys=keys, run=run)
+    except BackofficeError as error:
+        messages.error(request, sentence(error))
+    there = list(TrashedObject.objects.filter(run=run).here().values_list("key", flat=True))
+    deleted = before - made.count()
+    if there:
+        log(request, [bucket], CHANGE, _("Moved to trash: %(keys)s") % {"keys": ", ".join(map(visible, there))})
+        offer_undo(request, len(there), run, back)
+    if deleted:
+        log(request, [bucket], CHANGE, _("Renditions deleted: %(count)d") % {"count": deleted})
+        said = ngettext("%(count)d rendition deleted.", "%(count)d renditions deleted.", deleted)
+        messages.success(request, said % {"count": deleted})
+    if moved:
+        _say_others(request, moved, gone=len(keys) - len(there) - deleted - len(moved.failed))
+    if moved and not moved.done:
+        _start(request, bucket, options)
+
+
+def _say_others(request: HttpRequest, moved: trash_objects.Moved, *, gone: int) -> None:
+    for key, why in moved.failed:
+        messages.error(request, format_html("<strong>{}</strong>: {}", key, why))
+    if moved.done and gone > 0:
+        said = ngettext("%(count)d object was gone already.", "%(count)d objects were gone already.", gone)
+        messages.info(request, said % {"count": gone})
+
+
+def _start(request: HttpRequest, bucket: Bucket, options: dict[str, Any]) -> None:
+    count = len(options["keys"])
+    scope = ngettext("%(count)d object of %(bucket)s", "%(count)d objects of %(bucket)s", count)
+    scope %= {"count": count, "bucket": bucket}
+    try:
+        job = jobs.start(kind="trash_objects", user=staff(request), scope=scope, options=options)
+    except QuotaShort as short:
+        refused_by_quota(short, "trash_objects")
+        messages.error(request, sentence(short))
+        return
+    log(request, [bucket], CHANGE, _("%(scope)s: moved to trash (job %(job)s)") % {"scope": scope, "job": job})
+    _follow(request, scope, job)
 
 
 def _remove_images(request: HttpRequest, images: list[Image]) -> None:
@@ -168,6 +224,11 @@ def _remove_images(request: HttpRequest, images: list[Image]) -> None:
         refused_by_quota(short, "remove_images")
         messages.error(request, sentence(short))
         return
-    log(request, images, CHANGE, _("Removal requested (job %(job)s)") % {"job": job})
+    log(request, images, CHANGE, _("Move to trash requested (job %(job)s)") % {"job": job})
+    _follow(request, scope, job)
+
+
+def _follow(request: HttpRequest, scope: str, job: Job) -> None:
     link = reverse("admin:media_catalog_job_change", args=[job.pk])
-    messages.success(request, format_html('{} <a href="{}">{}</a>', scope, link, _("Follow the removal")))
+    words = _("Follow the job, or undo it there")
+    messages.success(request, format_html('{} <a href="{}">{}</a>', scope, link, words))

@@ -19,7 +19,7 @@ from media_catalog.services.sentences import sentence
 
 from .bucket_pages import bucket_view, may, page_context, url
 from .costs import spent_in_words
-from .objects import as_value, crumbs
+from .objects import as_value, crumbs, trash_url
 from .pictures import preview_url, refusal
 
 SHOWABLE = {content_type(name) for name in ("JPEG", "PNG", "WEBP")}
@@ -50,6 +50,9 @@ def details_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> Http
         may_write=may(request, "write_objects"),
         may_delete=may(request, "delete_objects"),
         may_see_images=may(request, "view_image"),
+        may_see_trash=may(request, "view_trashedobject"),
+        trash_url=trash_url(bucket),
+        reserved=object_keys.is_reserved(key),
         **found,
     )
     context |= _preview(request, bucket, key, context)

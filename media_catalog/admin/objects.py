@@ -23,7 +23,7 @@ from media_catalog.exceptions import AwsNotFound, BackofficeError
 from media_catalog.models import Bucket
 from media_catalog.quota import meter
 from media_catalog.services import bucket_health, objects
-from media_catalog.services.object_keys import visible
+from media_catalog.services.object_keys import is_reserved, visible
 from media_catalog.services.objects import DELIMITER, Known
 from media_catalog.services.sentences import sentence
 
@@ -46,6 +46,7 @@ class Row:
     modified: datetime
     storage_class: str
     known: Known
+    reserved: bool  # the product's own: moved aside, and reached by other pages
 
 
 class UploadForm(forms.Form):
@@ -78,6 +79,8 @@ def objects_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> Http
         error=error,
         spent=spent_in_words(spent),
         inventory_url=inventory_url(bucket),
+        trash_url=trash_url(bucket),
+        may_see_trash=may(request, "view_trashedobject"),
         upload_url=url(bucket, "upload", prefix=prefix),
         remove_url=url(bucket, "remove", prefix=prefix),
         form=UploadForm(),
@@ -116,6 +119,11 @@ def inventory_url(bucket: Bucket) -> str:
     return f"{reverse('admin:media_catalog_image_changelist')}?{urlencode({'bucket__id__exact': bucket.pk})}"
 
 
+def trash_url(bucket: Bucket) -> str:
+    """The list of what lies in the bucket's trash."""
+    return f"{reverse('admin:media_catalog_trashedobject_changelist')}?{urlencode({'bucket__id__exact': bucket.pk})}"
+
+
 def as_value(key: str) -> str:
     """The key for a form field: browsers change line ends on the way."""
     return quote(key, safe="")
@@ -136,6 +144,7 @@ def _page(request: HttpRequest, bucket: Bucket, prefix: str, listed: Any) -> dic
                 modified=entry.modified,
                 storage_class=entry.storage_class,
                 known=known.get(entry.key, Known()),
+                reserved=is_reserved(entry.key),
             )
             for entry in listed.objects
         ],

@@ -50,7 +50,7 @@ def rows(image: Image) -> list[Row]:
 
 def find(image: int, slug: str) -> Rendition | None:
     """The rendition of a preset, or the main one while that is not there."""
-    made = Rendition.objects.filter(image=image).select_related("bucket", "image", "preset")
+    made = Rendition.objects.filter(image=image, image__trashed_at=None).select_related("bucket", "image", "preset")
     return made.filter(preset__slug=slug).first() or made.filter(preset__in_request=True).first()
 
 

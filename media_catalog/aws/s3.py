@@ -207,6 +207,12 @@ def head_object(bucket: str, key: str) -> ObjectInfo | None:
     )
 
 
+def delete_exactly(bucket: str, key: str, *, etag: str) -> None:
+    """Delete the object if it has this ETag. One DELETE; AwsConflict for another object, AwsNotFound for none."""
+    with call(bucket=bucket):
+        client("s3").delete_object(Bucket=bucket, Key=key, IfMatch=f'"{etag}"')
+
+
 def delete_object(bucket: str, key: str) -> None:
     """Delete the object; one that is not there is fine."""
     with call(bucket=bucket):

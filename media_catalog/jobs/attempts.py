@@ -34,7 +34,8 @@ def outcome_of(job: Job, item: JobItem) -> Outcome:
     kind = KINDS[job.kind]
     image = None
     if kind.takes_images and item.image_id:
-        image = Image.objects.select_related("bucket__renditions_bucket").filter(pk=item.image_id).first()
+        images = Image.everything.all() if kind.in_trash_too else Image.objects.all()
+        image = images.select_related("bucket__renditions_bucket").filter(pk=item.image_id).first()
     if kind.takes_images and image is None:
         return _gone(job.kind)
     try:

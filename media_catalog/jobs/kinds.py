@@ -9,8 +9,18 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from media_catalog.models import Analysis, Bucket, Image, JobItem, RequestClass
-from media_catalog.services import bucket_removal, buckets, detection, removal, renditions
+from media_catalog.models import Analysis, Bucket, Image, JobItem, RequestClass, TrashedObject
+from media_catalog.services import (
+    bucket_removal,
+    buckets,
+    detection,
+    renditions,
+    trash,
+    trash_objects,
+    trash_purge,
+    trash_restore,
+)
+from media_catalog.services.object_keys import visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +43,7 @@ class Kind:
     """`run` takes the item's image (None for kinds without) and the job's options.
 
     Whoever has one of the `permissions` may have it run. `requests` is the estimate of a kind that takes no images,
-    from the options.
+    from the options. `in_trash_too`: it also takes images that are in the trash.
     """
 
     slug: str
@@ -41,6 +51,7 @@ class Kind:
     run: Callable[[Image | None, Mapping[str, Any]], Outcome]
     permissions: Sequence[str]
     takes_images: bool = True
+    in_trash_too: bool = False
     requests: Callable[[Mapping[str, Any]], Mapping[str, int]] = _no_requests
 
 
@@ -77,8 +88,52 @@ def _detect_faces(image: Image | None, options: Mapping[str, Any]) -> Outcome:
 
 def _remove_images(image: Image | None, options: Mapping[str, Any]) -> Outcome:
     assert image is not None  # noqa: S101  (takes_images)
-    count = removal.remove(image=image)
-    return _done(ngettext("%(count)d object deleted.", "%(count)d objects deleted.", count) % {"count": count})
+    if trash.move_image(image=image):
+        return _done(_("Moved to the trash."))
+    return _done(_("S3 had no such object any more: the image was removed for good."))
+
+
+def _trash_objects(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    bucket = _bucket(options)
+    if bucket is None:
+        return _skipped(_("The bucket is not in the catalogue any more."), "gone")
+    moved = trash_objects.move_objects(bucket=bucket, keys=options["keys"], run=options["run"])
+    said = ngettext("%(count)d object moved to the trash.", "%(count)d objects moved to the trash.", moved.count)
+    return _ended(said % {"count": moved.count}, done=moved.done, failed=[f"{key}: {why}" for key, why in moved.failed])
+
+
+def _restore(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    turn = trash_restore.restore_run(options["run"])
+    said = [
+        ngettext("%(count)d object restored.", "%(count)d objects restored.", turn.restored) % {"count": turn.restored}
+    ]
+    said += [
+        _("“%(old)s” is “%(new)s” now: its key was taken.") % {"old": visible(old), "new": visible(new)}
+        for old, new in turn.renamed
+    ]
+    missing = options["count"] - turn.restored
+    failed = [_("The trash says why.")] * missing if turn.done else []
+    return _ended(" ".join(said), done=turn.done, failed=failed)
+
+
+def _purge(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    _count, done = trash_purge.purge_run(options["run"])
+    left = TrashedObject.objects.filter(run=options["run"]).count()
+    count = options["count"] - left
+    said = ngettext("%(count)d object purged.", "%(count)d objects purged.", count) % {"count": count}
+    held = [_("Its bucket is under legal hold, or it has been restored.")] * left if done else []
+    return _ended(said, done=done, failed=held)
+
+
+def _ended(said: str, *, done: bool, failed: Sequence[str]) -> Outcome:
+    """Of a turn: it goes on, or ends well or with what could not be done."""
+    if not done:
+        return _goes_on(said)
+    if not failed:
+        return _done(said)
+    words = ngettext("%(count)d could not: %(why)s", "%(count)d could not. The first: %(why)s", len(failed))
+    message = f"{said} {words % {'count': len(failed), 'why': failed[0]}}"
+    return Outcome(state=JobItem.State.FAILED, message=message, code="partly")
 
 
 def _sync_buckets(image: Image | None, options: Mapping[str, Any]) -> Outcome:
@@ -117,6 +172,18 @@ def _cost_of_emptying(options: Mapping[str, Any]) -> Mapping[str, int]:
     return bucket_removal.empty_cost(bucket) if bucket else {}
 
 
+def _cost_of_trashing(options: Mapping[str, Any]) -> Mapping[str, int]:
+    return trash.cost_of_moving(len(options["keys"]))
+
+
+def _cost_of_restoring(options: Mapping[str, Any]) -> Mapping[str, int]:
+    return trash_restore.cost(options["count"])
+
+
+def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
+    return trash_purge.cost(TrashedObject.objects.filter(run=options["run"]))
+
+
 def _bucket(options: Mapping[str, Any]) -> Bucket | None:
     """The bucket that the job is about; None when its row is gone."""
     return Bucket.objects.filter(pk=options["bucket"]).first()
@@ -140,9 +207,34 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             ),
             Kind(
                 slug="remove_images",
-                label=gettext_lazy("Remove images"),
+                label=gettext_lazy("Move images to trash"),
                 run=_remove_images,
                 permissions=["media_catalog.delete_image"],
+                in_trash_too=True,  # an attempt that was cut off has hidden the image already
+            ),
+            Kind(
+                slug="trash_objects",
+                label=gettext_lazy("Move objects to trash"),
+                run=_trash_objects,
+                permissions=["media_catalog.delete_objects"],
+                takes_images=False,
+                requests=_cost_of_trashing,
+            ),
+            Kind(
+                slug="restore",
+                label=gettext_lazy("Restore from trash"),
+                run=_restore,
+                permissions=["media_catalog.restore_trashedobject"],
+                takes_images=False,
+                requests=_cost_of_restoring,
+            ),
+            Kind(
+                slug="purge",
+                label=gettext_lazy("Purge trash"),
+                run=_purge,
+                permissions=["media_catalog.purge_trashedobject"],
+                takes_images=False,
+                requests=_cost_of_purging,
             ),
             Kind(
                 slug="sync_buckets",

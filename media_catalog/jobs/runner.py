@@ -22,7 +22,7 @@ from media_catalog.models import Job, JobItem
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 
-from . import cluster, holder
+from . import cluster, holder, restored
 from .attempts import outcome_of
 from .ending import finish_if_done
 from .enqueue import dispatch
@@ -128,6 +128,8 @@ def _run_item(job: Job, item_id: int) -> None:
     ):
         outcome = _outcome_unless_stopped(job, item)
     _settle(item, outcome, tally)
+    if job.kind == "restore" and outcome and outcome.state != JobItem.State.QUEUED:
+        restored.follow_up(job.options["run"])
 
 
 def _settle(item: JobItem, outcome: Outcome | None, spent: Counter[str]) -> None:

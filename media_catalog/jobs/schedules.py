@@ -20,8 +20,9 @@ from media_catalog.aws.deadline import deadline
 from media_catalog.models import Image, Job, JobItem, ScheduleRun
 from media_catalog.quota import reservations
 from media_catalog.quota.attribution import attribute
-from media_catalog.services import direct_uploads, removal, uploads
+from media_catalog.services import direct_uploads, removal, trash_purge, trash_sweep, uploads
 
+from . import restored
 from .enqueue import go_on, start
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ PLANS: Mapping[str, Plan] = MappingProxyType(
             _plan("parked", gettext_lazy("Start parked items that fit now"), "start_parked"),
             _plan("settle uploads", gettext_lazy("Finish or undo interrupted uploads"), "settle_uploads"),
             _plan("delete leftovers", gettext_lazy("Delete objects that nobody needs"), "delete_leftovers"),
+            _plan("settle trash", gettext_lazy("End moves to and from the trash that were cut off"), "settle_trash"),
+            _plan("purge trash", gettext_lazy("Purge what is over its date in the trash"), "purge_trash", minutes=10),
             _plan("old items", gettext_lazy("Delete the items of old jobs"), "delete_old_items", minutes=60),
         )
     }
@@ -122,6 +125,10 @@ def _objects_words(count: int) -> str:
     return ngettext("%(count)d object deleted.", "%(count)d objects deleted.", count) % {"count": count}
 
 
+def _settled_words(count: int) -> str:
+    return ngettext("%(count)d object settled.", "%(count)d objects settled.", count) % {"count": count}
+
+
 def _items_words(count: int) -> str:
     return ngettext("%(count)d item deleted.", "%(count)d items deleted.", count) % {"count": count}
 
@@ -183,6 +190,21 @@ def delete_leftovers() -> int:
     """Delete objects that nobody needs and that could not be deleted at once; returns how many are settled."""
     with attribute(action="delete leftovers", job_kind=HOUSEKEEPING), deadline(settings.JOB_CHUNK_SECONDS):
         return removal.sweep()
+
+
+@recorded("settle trash", _settled_words)
+def settle_trash() -> int:
+    """End what was begun with the trash and cut off, and start the renditions of what came back; returns how many."""
+    with attribute(action="settle trash", job_kind=HOUSEKEEPING), deadline(settings.JOB_CHUNK_SECONDS):
+        count = trash_sweep.end_interrupted()
+    return count + restored.follow_up_forgotten()
+
+
+@recorded("purge trash", _objects_words)
+def purge_trash() -> int:
+    """Delete for good what is over its date in the trash; returns how many objects."""
+    with attribute(action="purge trash", job_kind=HOUSEKEEPING), deadline(settings.JOB_CHUNK_SECONDS):
+        return trash_purge.purge_overdue()
 
 
 @recorded("old items", _items_words)

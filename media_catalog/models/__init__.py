@@ -16,6 +16,7 @@ from .quota import (
 )
 from .renditions import Preset, Rendition
 from .tokens import ApiToken
+from .trash import TrashedObject
 from .uploads import Upload
 from .usage import BlockedRequest, LimitAlert, RequestUsage, SavedRequests
 from .workers import Pace, ScheduleRun, Worker, WorkQueue
@@ -45,6 +46,7 @@ __all__ = [
     "ReservedUnits",
     "SavedRequests",
     "ScheduleRun",
+    "TrashedObject",
     "UnitBlock",
     "Upload",
     "WorkQueue",

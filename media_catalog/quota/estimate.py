@@ -105,10 +105,10 @@ def _detect_faces(image: Candidate, options: Mapping[str, bool]) -> Cost:
 
 
 def _remove_images(image: Candidate, options: Mapping[str, bool]) -> Cost:
-    """One DELETE for each object, free of charge."""
+    """To the trash: one COPY, and a DELETE, free of charge, for the original and each rendition."""
     if image.legal_hold:
         return Cost(skipped=NOT_PERMITTED)
-    return Cost(requests={RequestClass.FREE.value: 1 + image.held})
+    return Cost(requests={RequestClass.S3_TIER1.value: 1, RequestClass.FREE.value: 1 + image.held})
 
 
 _COSTS: Mapping[str, Callable[[Candidate, Mapping[str, bool]], Cost]] = {

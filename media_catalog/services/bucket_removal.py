@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from media_catalog.aws import listing, objects
 from media_catalog.exceptions import AwsNotFound, BucketRefused
-from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass
+from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass, TrashedObject
 
-from . import previews
+from . import previews, trash_purge
 
 TURN_SECONDS = 20.0  # so that a cancelled job ends soon, and no turn reaches the end of its lease
 IMAGES = 100  # catalogued images that go at a time, with their renditions
@@ -43,7 +43,7 @@ def delete_empty(bucket: Bucket) -> None:
     """Delete the bucket and its row. One DELETE, free of charge; S3 itself refuses one that is not empty.
 
     Raises BucketRefused, before any request, for one that the catalogue has objects in. A bucket that is gone already
-    only loses its row.
+    only loses its row. What lies in its trash keeps it from being empty at S3; rows that it does not go along.
     """
     images = Image.objects.filter(bucket=bucket).count()
     refused = refusal(bucket) or (BucketRefused("has_images", count=images) if images else None)
@@ -61,9 +61,10 @@ def count_cost(bucket: Bucket) -> dict[str, int]:
 def empty_cost(bucket: Bucket) -> dict[str, int]:
     """Requests to empty and delete it, by the last count and the catalogue."""
     images = Image.objects.filter(bucket=bucket).count()
+    trashed = TrashedObject.objects.filter(bucket=bucket).count()
     # Each thousand is listed and deleted, and the last list finds nothing. Of images also the renditions go.
     entries = _thousands((bucket.entry_count or 0) + images)
-    batches = 2 * -(-images // IMAGES)
+    batches = 2 * -(-images // IMAGES) + -(-trashed // objects.MAX_DELETE)
     return {RequestClass.S3_TIER1.value: 2 * entries + 1 + batches, RequestClass.FREE.value: 1}
 
 
@@ -89,7 +90,7 @@ def count(bucket: Bucket, *, run: str) -> Turn:
 
 
 def empty_and_delete(bucket: Bucket, *, run: str) -> Turn:
-    """Delete the catalogued images with their renditions, then every version, then the bucket, for one turn.
+    """Delete catalogued images with their renditions, the trash, then every version, then the bucket, for one turn.
 
     Objects go before their rows, so a run that is cut off leaves no object without a row of ours. Raises
     BucketRefused as `refusal` says, and BucketNotEmpty when somebody writes to the bucket meanwhile.
@@ -99,7 +100,7 @@ def empty_and_delete(bucket: Bucket, *, run: str) -> Turn:
     so_far = _so_far(bucket, run)
     until = time.monotonic() + TURN_SECONDS
     while time.monotonic() < until:
-        deleted = _delete_images(bucket) or _delete_versions(bucket)
+        deleted = _delete_images(bucket) or _delete_trash(bucket) or _delete_versions(bucket)
         if not deleted:
             _delete(bucket)
             return Turn(count=so_far["entries"], done=True)
@@ -126,6 +127,15 @@ def _delete_images(bucket: Bucket) -> int:
     return len(images) + len(renditions)
 
 
+def _delete_trash(bucket: Bucket) -> int:
+    rows = list(
+        TrashedObject.objects.filter(bucket=bucket).select_related("bucket").order_by("pk")[: objects.MAX_DELETE]
+    )
+    trash_purge.delete_objects(rows)
+    trash_purge.delete_rows(rows)
+    return len(rows)
+
+
 def _delete_keys(bucket: str, keys: Sequence[str]) -> None:
     with suppress(AwsNotFound):  # the bucket is gone, and with it the objects
         for start in range(0, len(keys), objects.MAX_DELETE):
@@ -146,6 +156,8 @@ def _delete(bucket: Bucket) -> None:
     with suppress(AwsNotFound):  # somebody else was faster
         objects.delete_bucket(bucket.name)
     with transaction.atomic():
+        Image.everything.filter(bucket=bucket).exclude(trashed_at=None).delete()
+        TrashedObject.objects.filter(bucket=bucket).delete()
         Rendition.objects.filter(bucket=bucket).delete()
         Leftover.objects.filter(bucket=bucket).delete()
         bucket.delete()

@@ -145,7 +145,7 @@ def assign(bucket: Bucket, *, role: str, accepts: str, partner: Bucket | None) -
 
 
 def _check_contents(bucket: Bucket, role: str) -> None:
-    images = Image.objects.filter(bucket=bucket).count()
+    images = Image.everything.filter(bucket=bucket).count()  # those in the trash may come back
     if images and role != Bucket.Role.ORIGINALS:
         raise BucketRefused("has_images", count=images)
     renditions = Rendition.objects.filter(bucket=bucket).count()

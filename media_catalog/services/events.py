@@ -10,7 +10,7 @@ from django.utils import timezone
 from media_catalog.aws import s3
 from media_catalog.exceptions import ImageRefused
 from media_catalog.imaging.probe import Probe, probe
-from media_catalog.models import Bucket, Image, Upload
+from media_catalog.models import Bucket, Image, TrashedObject, Upload
 from media_catalog.s3_events import Created, Removed
 
 from . import arrivals, handover
@@ -32,7 +32,7 @@ class Found:
 
 
 def look(created: Created) -> Found | None:
-    """What was written. One GET; no request when the catalogue knows it, or an upload of ours is about to record it.
+    """What was written. One GET; no request when the catalogue knows it, or we are about to record or move it.
 
     None then, and when it is gone again, is no image that we accept, or lies in no bucket for uploads.
     """
@@ -85,6 +85,8 @@ def _nothing_to_do(bucket: Bucket, created: Created) -> str:
     known = Image.objects.filter(bucket=bucket, key=created.key, etag=created.etag, missing_since=None)
     if known.exists():
         return "known"
+    if TrashedObject.objects.holding(bucket, [created.key]).exists():
+        return "on its way to or from the trash"
     open_upload = Upload.objects.filter(bucket=bucket, key=created.key, status=Upload.Status.CREATED)
     return "its upload records it" if open_upload.exists() else ""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from django.db import IntegrityError, transaction
 
 from media_catalog.exceptions import AwsConflict
-from media_catalog.models import Bucket, Image, Leftover, Upload
+from media_catalog.models import Bucket, Image, Leftover, TrashedObject, Upload
 
 from . import keys
 
@@ -16,8 +16,9 @@ TRIES = 3  # against uploads that take the same keys at the same moment
 def save(uploads: Sequence[Upload], wanted: Sequence[str]) -> list[Upload]:
     """Save uploads to one bucket, each under the key that it wants, or with a suffix where that is taken.
 
-    Taken: by an image of the catalogue, by an open upload, or by an object that is about to be deleted. What the
-    catalogue does not know is not seen, and would be replaced. Raises AwsConflict when others were faster each time.
+    Taken: by an image of the catalogue, by an open upload, by an object that is about to be deleted, or by one on its
+    way to or from the trash. What the catalogue does not know is not seen, and would be replaced. Raises AwsConflict
+    when others were faster each time.
     """
     for _try in range(TRIES):
         _choose(uploads, wanted)
@@ -45,10 +46,12 @@ def _taken(bucket: Bucket, candidates: Iterable[str]) -> set[str]:
     candidates = list(candidates)
     opened = Upload.objects.filter(bucket=bucket, key__in=candidates, status=Upload.Status.CREATED)
     leftovers = Leftover.objects.filter(bucket=bucket, key__in=candidates)
+    moving = TrashedObject.objects.holding(bucket, candidates)
     return (
         _catalogued(bucket, candidates)
         | set(opened.values_list("key", flat=True))
         | set(leftovers.values_list("key", flat=True))
+        | {key for row in moving for key in (row.key, row.restore_key)}
     )
 
 

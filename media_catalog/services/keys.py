@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from media_catalog.models import Preset
 
+from .object_keys import MAX_BYTES
+
 MAX_NAME = 120  # characters of a part; with MAX_FOLDER keeps every key below S3's 1,024 bytes of UTF-8
 MAX_FOLDER = 60
 MAX_EXTENSION = 10
@@ -49,6 +51,19 @@ def candidates(key: str) -> Iterator[str]:
         yield f"{stem}-{number}.{extension}"
     for _attempt in range(3):
         yield f"{stem}-{secrets.token_hex(4)}.{extension}"
+
+
+def beside(key: str) -> Iterator[str]:
+    """Any key itself, then others beside it for when that is taken, none longer than S3 allows."""
+    folder, slash, last = key.rpartition("/")
+    stem, dot, ending = last.rpartition(".")
+    if not stem or len(ending) > MAX_EXTENSION:
+        stem, dot, ending = last, "", ""
+    yield key
+    for suffix in [*(f"-{number}" for number in range(2, 10)), *(f"-{secrets.token_hex(4)}" for _attempt in range(3))]:
+        tail = f"{suffix}{dot}{ending}"
+        room = MAX_BYTES - len(tail.encode())
+        yield f"{folder}{slash}{stem}".encode()[:room].decode(errors="ignore") + tail
 
 
 def rendition_key(*, preset: str, version: int, key: str, etag: str, extension: str) -> str:

@@ -3,6 +3,7 @@
 import re
 
 from media_catalog.exceptions import ObjectRefused
+from media_catalog.s3_events import RESERVED_PREFIXES
 
 MAX_BYTES = 1024  # of UTF-8, by S3
 # Clients and proxies drop or resolve these parts of a path, so a link to them leads elsewhere.
@@ -11,13 +12,20 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def check_new(key: str) -> None:
-    """Raise ObjectRefused for a key under which nothing can be written. Odd but possible ones pass."""
+    """Raise ObjectRefused for a key under which nothing can, or may, be written. Odd but possible ones pass."""
     if not key:
         raise ObjectRefused("key_empty")
+    if is_reserved(key):
+        raise ObjectRefused("key_reserved")
     if "\x00" in key or _has_surrogates(key):
         raise ObjectRefused("key_characters")
     if len(key.encode()) > MAX_BYTES:
         raise ObjectRefused("key_too_long")
+
+
+def is_reserved(key: str) -> bool:
+    """Whether the product keeps the key for what it moves aside: staff reach that by pages of its own."""
+    return key.startswith(RESERVED_PREFIXES)
 
 
 def is_linkable(key: str) -> bool:

@@ -14,9 +14,9 @@ from media_catalog.aws import listing, presign, s3
 from media_catalog.aws import objects as s3_objects
 from media_catalog.exceptions import AwsConflict, ObjectRefused
 from media_catalog.imaging.probe import extension, probe
-from media_catalog.models import Bucket, Image, Rendition
+from media_catalog.models import Bucket, Image, Rendition, TrashedObject
 
-from . import keys, object_keys, previews, uploads
+from . import keys, object_keys, uploads
 from .limits import image_limits
 
 PAGE_SIZE = 100
@@ -26,10 +26,11 @@ DELIMITER = "/"
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What the catalogue has under a key: an image, or the rendition of one, or nothing."""
+    """What the catalogue has under a key: an image, the rendition of one, or what lies there as trash; or nothing."""
 
     image: Image | None = None
     rendition: Rendition | None = None
+    trashed: TrashedObject | None = None
 
 
 def browse(bucket: Bucket, *, prefix: str, token: str) -> listing.Page:
@@ -38,12 +39,17 @@ def browse(bucket: Bucket, *, prefix: str, token: str) -> listing.Page:
 
 
 def known(bucket: Bucket, names: Sequence[str]) -> dict[str, Known]:
-    """What the catalogue has under these keys. Two queries."""
+    """What the catalogue has under these keys. Two queries; a third for keys in the trash."""
     names = [name for name in names if "\x00" not in name]  # PostgreSQL refuses NUL
     images = {image.key: image for image in Image.objects.filter(bucket=bucket, key__in=names)}
     held = Rendition.objects.filter(bucket=bucket, key__in=names).select_related("image")
     renditions = {rendition.key: rendition for rendition in held}
-    return {name: Known(image=images.get(name), rendition=renditions.get(name)) for name in names}
+    aside = [name for name in names if object_keys.is_reserved(name)]
+    lying = TrashedObject.objects.listed().filter(bucket=bucket, trash_key__in=aside) if aside else []
+    trashed = {row.trash_key: row for row in lying}
+    return {
+        name: Known(image=images.get(name), rendition=renditions.get(name), trashed=trashed.get(name)) for name in names
+    }
 
 
 def details(bucket: Bucket, key: str) -> s3_objects.Details | None:
@@ -133,25 +139,6 @@ def _kind(bucket: Bucket, file: BinaryIO, name: str) -> tuple[str, str]:
     return guessed, keys.clean_extension(name) or "bin"
 
 
-def delete(bucket: Bucket, names: Sequence[str]) -> None:
-    """Delete objects that are not of the catalogue. One DELETE for one, one request for up to 1,000.
-
-    Raises ObjectRefused, before any request, when the catalogue has an image among them. A rendition loses its row and
-    counts as not made.
-    """
-    catalogued = known(bucket, names)
-    if any(held.image for held in catalogued.values()):
-        raise ObjectRefused("catalogued")
-    if len(names) == 1:
-        s3.delete_object(bucket.name, names[0])
-    else:
-        s3_objects.delete_objects(bucket.name, [(name, "") for name in names])
-    renditions = [held.rendition for held in catalogued.values() if held.rendition]
-    Rendition.objects.filter(pk__in=[rendition.pk for rendition in renditions]).delete()
-    for rendition in renditions:
-        previews.forget(rendition)
-
-
 def copy(bucket: Bucket, key: str, *, to_bucket: Bucket, to_key: str) -> None:
     """Copy an object; one that is there wins (AwsConflict). One HEAD and one COPY.
 
@@ -167,6 +154,8 @@ def copy(bucket: Bucket, key: str, *, to_bucket: Bucket, to_key: str) -> None:
 
 def move(bucket: Bucket, key: str, *, to_bucket: Bucket, to_key: str) -> None:
     """`copy`, then delete the source: one HEAD, one COPY, one DELETE. For objects that the catalogue does not know."""
+    if object_keys.is_reserved(key):
+        raise ObjectRefused("key_reserved")
     held = known(bucket, [key]).get(key, Known())
     if held.rendition or held.image:
         raise ObjectRefused("rendition" if held.rendition else "catalogued")

@@ -32,8 +32,18 @@ _OBJECTS: dict[str, Callable[[], str]] = {
     "key_too_long": lambda: _("The key has more than %(limit)s bytes of UTF-8."),
     "key_empty": lambda: _("Give a key."),
     "key_characters": lambda: _("The key has characters that S3 cannot store."),
+    "key_reserved": lambda: _(
+        "Keys that begin with “trash/” or “quarantine/” are kept for what this site moves aside."
+    ),
     "renditions_bucket": lambda: _("Only renditions are written to this bucket."),
     "too_large": lambda: _("The file has %(size)s; at most %(limit)s are accepted."),
+    "too_large_for_trash": lambda: _(
+        "The object has %(size)s. S3 copies at most %(limit)s in one request, so it cannot be moved to the trash:"
+        " delete it with AWS tools."
+    ),
+    "changed": lambda: _("S3 holds another object under this key than the catalogue knows. Nothing was moved."),
+    "held": lambda: _("The bucket is under legal hold: nothing is moved to its trash or purged."),
+    "not_in_trash": lambda: _("The object is not in the trash any more."),
 }
 
 

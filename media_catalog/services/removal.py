@@ -1,4 +1,7 @@
-"""Removing an image: its object, its renditions and their rows together. And objects that nobody needs any more."""
+"""Removing an image for good: its object, its renditions and their rows. And objects that nobody needs any more.
+
+What staff delete goes to the trash instead (services/trash.py).
+"""
 
 import logging
 from datetime import datetime, timedelta
@@ -27,11 +30,17 @@ def remove(*, image: Image) -> int:
     """
     if Bucket.objects.filter(pk=image.bucket_id, legal_hold=True).exists():
         raise ImageHeld(image.key)
-    count = _remove_renditions(image)
+    count = remove_renditions(image)
     s3.delete_object(image.bucket.name, image.key)
+    return count + remove_row(image) + 1
+
+
+def remove_row(image: Image) -> int:
+    """Remove what is left of an image without an object; returns how many renditions. A DELETE for each of them."""
+    count = remove_renditions(image)
     while not _remove_row(image):
-        count += _remove_renditions(image)
-    return count + 1
+        count += remove_renditions(image)
+    return count
 
 
 def discard(*, leftover: Leftover) -> bool:
@@ -70,7 +79,8 @@ def discard_or_log(*, leftover: Leftover) -> bool:
         return False
 
 
-def _remove_renditions(image: Image) -> int:
+def remove_renditions(image: Image) -> int:
+    """Delete the renditions, objects first; returns how many. One DELETE each."""
     renditions = list(image.renditions.select_related("bucket"))
     for rendition in renditions:
         s3.delete_object(rendition.bucket.name, rendition.key)
@@ -83,16 +93,16 @@ def _remove_renditions(image: Image) -> int:
 def _remove_row(image: Image) -> bool:
     """Whether the image's row is gone; not while it has renditions. Saving a rendition locks the row too."""
     with transaction.atomic():
-        locked = Image.objects.select_for_update().filter(pk=image.pk).first()
+        locked = Image.everything.select_for_update().filter(pk=image.pk).first()
         if locked and locked.renditions.exists():
             return False
         if locked:
-            _leave_to_the_sweep(locked)
+            leave_to_the_sweep(locked)
             locked.delete()
     return True
 
 
-def _leave_to_the_sweep(image: Image) -> None:
+def leave_to_the_sweep(image: Image) -> None:
     """What the Lambda made of an upload by the API beside the renditions of our presets."""
     bucket = image.bucket.renditions_bucket
     uploads = Upload.objects.filter(bucket=image.bucket_id, key=image.key).exclude(processed_key="")

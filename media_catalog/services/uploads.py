@@ -12,12 +12,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from media_catalog.aws import s3
-from media_catalog.exceptions import AwsConflict, AwsUnavailable, ImageRefused
+from media_catalog.exceptions import AwsConflict, AwsUnavailable, ImageRefused, ObjectRefused
 from media_catalog.imaging.probe import Probe, extension, probe
 from media_catalog.models import Bucket, Image, Upload
 from media_catalog.quota import meter
 
-from . import arrivals, keys
+from . import arrivals, keys, object_keys
 from .limits import check_rule, image_limits
 
 logger = logging.getLogger(__name__)
@@ -29,14 +29,17 @@ def store(*, file: BinaryIO, name: str, caption: str, bucket: Bucket, user: User
 
     The key is `<folder>/<cleaned name>`, or the cleaned name alone.
 
-    Raises ImageRefused before anything is stored. When AWS or the database fails nothing stays half-stored: what
-    cannot be undone at once is settled by `settle_stale`, which finds the key in the upload's row.
+    Raises ImageRefused, or ObjectRefused for a folder of our own, before anything is stored. When AWS or the database
+    fails nothing stays half-stored: what cannot be undone at once is settled by `settle_stale`, which finds the key in
+    the upload's row.
     """
+    prefix = keys.clean_folder(folder)
+    if object_keys.is_reserved(f"{prefix}/"):
+        raise ObjectRefused("key_reserved")
     found = probe(file, limits=image_limits())
     check_rule(bucket, found)
     draft = Upload(bucket=bucket, name=name.replace("\x00", "")[-255:], caption=caption, sha256=sha256(file), user=user)
     key_name = keys.clean_name(name, extension=extension(found.format))
-    prefix = keys.clean_folder(folder)
     for key in keys.candidates(f"{prefix}/{key_name}" if prefix else key_name):
         upload = _take_key(draft, key)
         if upload and (image := _write(upload, file, found)):

@@ -15,10 +15,12 @@ from media_catalog.models import Image, Job, RequestClass
 from media_catalog.quota import limits, summary
 from media_catalog.quota.periods import day_of, next_start
 from media_catalog.services.annotation import Box, colour
+from media_catalog.services.object_keys import visible
 
 register = template.Library()
 
 RECENT_JOBS = 5
+register.filter("visible", visible)
 LEVELS = {
     "none": _("No limit"),
     "ok": _("Within the limit"),

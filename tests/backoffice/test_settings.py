@@ -96,6 +96,8 @@ def test_development_makes_its_data_directory(tmp_path):
         ("ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH", "a//", "media_catalog.E011"),
         ("ASYNC_IMAGE_CALLBACK_SECRETS", ["1", "2", "3"], "media_catalog.E012"),
         ("PROCESSED_IMAGE_MODEL", "media_catalog.NoSuch", "media_catalog.E013"),
+        ("TRASH_DAYS", -1, "media_catalog.E014"),
+        ("ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH", "trash/", "media_catalog.E015"),
         ("PROCESSED_IMAGE_MODEL", "auth.User", "media_catalog.E013"),
     ],
 )

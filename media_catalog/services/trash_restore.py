@@ -1,0 +1,180 @@
+"""Bringing objects back from the trash: a COPY to where they were, or beside it when the key is taken, and a DELETE."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from media_catalog.aws import objects as s3_objects
+from media_catalog.aws import s3
+from media_catalog.exceptions import AwsConflict, AwsNotFound, BackofficeError, ObjectRefused
+from media_catalog.models import Analysis, Image, Leftover, RequestClass, TrashedObject, Upload
+from media_catalog.models.trash import first_try
+
+from . import keys, object_keys, removal
+from .sentences import sentence
+from .trash import PASSING, acting
+
+TURN_SECONDS = 20.0  # so that a cancelled job ends soon, and no turn reaches the end of its lease
+AT_ONCE = 1000  # looked up for a turn
+NAMED = 5  # keys told of those that came back under another one
+OWN_FAULTS = (ObjectRefused, AwsConflict, AwsNotFound)  # of one object; the others of a run may do
+_UNFINISHED = (TrashedObject.State.TRASHED, TrashedObject.State.RESTORING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """Of all turns of a run: how many came back, and some of those under another key (old, new); `done` at its end."""
+
+    restored: int
+    renamed: list[tuple[str, str]]
+    done: bool
+
+
+def cost(count: int) -> dict[str, int]:
+    """Requests to restore so many: a HEAD, a COPY and a DELETE for each. A taken key takes a HEAD more."""
+    return {
+        RequestClass.S3_TIER1.value: count,
+        RequestClass.S3_TIER2.value: count,
+        RequestClass.FREE.value: count,
+    }
+
+
+def restore(*, pk: int) -> str:
+    """Bring an object back and return its key. An image is in the catalogue again, with what is known of its faces.
+
+    Its renditions are the caller's to have made: the row stays as RESTORED until then. Raises ObjectRefused when it is
+    not in the trash (any more). After a fault that may pass a repeat or the sweep goes on.
+    """
+    row = TrashedObject.objects.select_related("bucket", "image").filter(pk=pk).first()
+    if row is None or row.state not in _UNFINISHED:
+        raise ObjectRefused("not_in_trash")
+    try:
+        for key in _candidates(row):
+            etag = _bring(row, key)
+            if etag and _settle(row, key, etag):
+                return key
+    except PASSING as error:
+        TrashedObject.objects.filter(pk=row.pk).update(problem=sentence(error))
+        raise
+    except BackofficeError as error:
+        _give_up(row, error)
+        raise
+    conflict = AwsConflict(row.key)
+    _give_up(row, conflict)
+    raise conflict
+
+
+def restore_run(run: str) -> Turn:
+    """Restore what is marked with the run, for one turn.
+
+    What cannot come back for a reason of its own stays in the trash, with the problem and without the mark. Any other
+    fault ends the turn.
+    """
+    until = time.monotonic() + TURN_SECONDS
+    waiting = TrashedObject.objects.filter(run=run, state__in=_UNFINISHED)
+    for pk in list(waiting.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+        try:
+            restore(pk=pk)
+        except OWN_FAULTS as error:
+            TrashedObject.objects.filter(pk=pk).update(problem=sentence(error), run="")
+        if time.monotonic() > until:
+            break
+    return told(run)
+
+
+def told(run: str) -> Turn:
+    """How far the run has come. Three queries."""
+    rows = TrashedObject.objects.filter(run=run)
+    restored = rows.filter(state=TrashedObject.State.RESTORED)
+    renamed = restored.exclude(restore_key=F("key")).order_by("pk").values_list("key", "restore_key")[:NAMED]
+    return Turn(
+        restored=restored.count(),
+        renamed=list(renamed),
+        done=not rows.filter(state__in=_UNFINISHED).exists(),
+    )
+
+
+def _candidates(row: TrashedObject) -> Iterator[str]:
+    """Keys that it may come back to, the one first that an earlier run has begun with."""
+    if row.state == TrashedObject.State.RESTORING:
+        yield row.restore_key
+    for key in keys.beside(row.key):
+        if key != row.restore_key or row.state != TrashedObject.State.RESTORING:
+            yield key
+
+
+def _bring(row: TrashedObject, key: str) -> str:
+    """Copy the object to the key and return its ETag there; empty when the key is another's."""
+    if not _is_free(row, key):
+        return ""
+    name = row.bucket.name
+    there = s3.head_object(name, key)
+    if there:
+        # Ours when an earlier run has brought it and died. With keys of KMS no two ETags are alike: then it is taken
+        # for another's, and the object comes back beside it.
+        begun = row.state == TrashedObject.State.RESTORING and key == row.restore_key
+        return there.etag if begun and there.etag == row.etag else ""
+    if not _take(row, key):
+        raise ObjectRefused("not_in_trash")
+    try:
+        return s3_objects.copy_object(name, row.trash_key, to_bucket=name, to_key=key)
+    except AwsConflict:
+        return ""
+    except AwsNotFound as error:
+        if s3.bucket_exists(name):
+            raise ObjectRefused("not_in_trash") from error
+        raise
+
+
+def _is_free(row: TrashedObject, key: str) -> bool:
+    """Whether the catalogue has no other use for the key."""
+    place = {"bucket": row.bucket_id, "key": key}
+    return not (
+        object_keys.is_reserved(key)
+        or Image.objects.filter(**place).exists()
+        or Upload.objects.filter(**place, status=Upload.Status.CREATED).exists()
+        or Leftover.objects.filter(**place).exists()
+        or TrashedObject.objects.holding(row.bucket_id, [key]).exclude(pk=row.pk).exists()
+    )
+
+
+def _take(row: TrashedObject, key: str) -> bool:
+    """Hold the key while the object is on its way; False when somebody else has purged or restored it."""
+    held = TrashedObject.objects.filter(pk=row.pk, state__in=_UNFINISHED)
+    return bool(held.update(state=TrashedObject.State.RESTORING, restore_key=key, next_try_at=first_try()))
+
+
+def _settle(row: TrashedObject, key: str, etag: str) -> bool:
+    """Settle the catalogue and the trash; False when the catalogue has another object under the key by now."""
+    try:
+        with transaction.atomic():
+            ours = TrashedObject.objects.filter(pk=row.pk, state=TrashedObject.State.RESTORING)
+            if not ours.update(
+                state=TrashedObject.State.RESTORED,
+                restore_key=key,
+                problem="",
+                job=acting().job,
+                next_try_at=first_try(),
+            ):
+                return True  # another run was faster
+            if row.image:
+                # Made of the same bytes, whatever S3 calls them now.
+                Analysis.objects.filter(image=row.image, source_etag=row.image.etag).update(source_etag=etag)
+                Image.everything.filter(pk=row.image.pk).update(trashed_at=None, key=key, etag=etag)
+            leftover = Leftover.objects.create(bucket=row.bucket, key=row.trash_key)
+    except IntegrityError:
+        return False
+    removal.discard_or_log(leftover=leftover)
+    return True
+
+
+def _give_up(row: TrashedObject, error: BackofficeError) -> None:
+    """Back to how it was, where it is certain that nothing was copied: else a repeat finds out."""
+    held = TrashedObject.objects.filter(pk=row.pk, state__in=_UNFINISHED)
+    if row.state == TrashedObject.State.TRASHED or isinstance(error, OWN_FAULTS):
+        held.update(state=TrashedObject.State.TRASHED, restore_key="", problem=sentence(error))
+    else:
+        held.update(problem=sentence(error))

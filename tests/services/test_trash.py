@@ -1,0 +1,568 @@
+"""The trash on two servers: what is deleted can come back, whole, and nothing is lost on the way."""
+
+import secrets
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from media_catalog import jobs
+from media_catalog.aws import listing, s3
+from media_catalog.aws import objects as s3_objects
+from media_catalog.aws.client import forget_clients
+from media_catalog.exceptions import (
+    AwsConflict,
+    AwsDenied,
+    AwsNotFound,
+    AwsUnavailable,
+    ImageHeld,
+    ObjectRefused,
+    QuotaRefused,
+)
+from media_catalog.imaging.probe import probe
+from media_catalog.jobs import schedules
+from media_catalog.models import (
+    Analysis,
+    Bucket,
+    Face,
+    Image,
+    Job,
+    JobItem,
+    Leftover,
+    Preset,
+    Rendition,
+    RequestLimit,
+    TrashedObject,
+    Upload,
+)
+from media_catalog.quota import meter
+from media_catalog.quota.attribution import attribute
+from media_catalog.services import (
+    arrivals,
+    detection,
+    free_keys,
+    removal,
+    renditions,
+    trash,
+    trash_objects,
+    trash_purge,
+    trash_restore,
+    trash_sweep,
+    uploads,
+)
+from media_catalog.services.limits import image_limits
+from tests.moto import moto_url
+from tests.pictures import jpeg, one_face, upload_file
+
+from .objects import put_by_hand
+
+__all__ = ["moto_url"]
+KEYS = [
+    "plain.txt",
+    "double//slash.txt",
+    "/leading.txt",
+    "a/../b.txt",
+    "percent%2Fslash+plus.txt",
+    "new\nline.txt",
+    "emoji😀/😀.txt",
+    "x" * 1024,
+    "ü" * 512,
+    "trailing/slash/",
+]
+NOT_ON_MOTO = {"new\nline.txt": "its routes match no path with a line end: 404 for the PUT"}
+
+
+@pytest.fixture(params=["cloud", "moto"])
+def server(request, settings, db) -> str:
+    if request.param == "moto":
+        settings.AWS_ENDPOINT_URL = request.getfixturevalue("moto_url")
+        forget_clients()
+    else:
+        request.getfixturevalue("cloud")
+    RequestLimit.objects.update(limit=1_000_000)
+    Preset.objects.exclude(slug__in=["thumbnail", "low"]).update(active=False)
+    return request.param
+
+
+@pytest.fixture
+def bucket(server) -> Bucket:
+    """For originals, on either server."""
+    name = f"trash-{secrets.token_hex(6)}"
+    for each in (name, f"{name}-resized"):
+        s3.create_bucket(each, region="us-east-1")
+    place = Bucket.objects.create(name=f"{name}-resized", role=Bucket.Role.RENDITIONS, region="us-east-1")
+    return Bucket.objects.create(name=name, role=Bucket.Role.ORIGINALS, region="us-east-1", renditions_bucket=place)
+
+
+@pytest.fixture
+def image(bucket) -> Image:
+    """With its renditions."""
+    stored = uploads.store(file=upload_file(jpeg(), "p.jpg"), name="p.jpg", caption="", bucket=bucket, user=None)
+    renditions.make(image=stored)
+    return stored
+
+
+def _keys(bucket: Bucket) -> set[str]:
+    return {entry.key for entry in listing.list_page(bucket.name).objects}
+
+
+def _again(image: Image) -> Image:
+    return Image.everything.select_related("bucket__renditions_bucket").get(pk=image.pk)
+
+
+def _restored(image: Image) -> str:
+    return trash_restore.restore(pk=TrashedObject.objects.get(image=image).pk)
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """`failing(module, name, error)`: the next call fails, before it is sent or, with `after`, when it was answered."""
+
+    def _failing(module, name, error, *, after=False):
+        real, todo = getattr(module, name), [error]
+
+        def fails_once(*args, **kwargs):
+            if todo and not after:
+                raise todo.pop()
+            answer = real(*args, **kwargs)
+            if todo:
+                raise todo.pop()
+            return answer
+
+        monkeypatch.setattr(module, name, fails_once)
+
+    return _failing
+
+
+class TestAnImage:
+    def test_goes_with_one_copy_and_comes_back(self, image, bucket):
+        body = s3.get_object(bucket.name, image.key).body
+        with meter.tally() as spent, attribute(username="nobody-known"):
+            trashed = trash.move_image(image=image)
+        assert spent == {"s3_tier1": 1, "free": 3}
+        assert not Image.objects.exists()
+        assert not Rendition.objects.exists()
+        assert _keys(bucket) == {trashed.trash_key}
+        assert _keys(bucket.renditions_bucket) == set()
+        trashed.refresh_from_db()
+        assert (trashed.state, trashed.key, trashed.name) == ("trashed", "p.jpg", "p.jpg")
+        assert trashed.trashed_by_name == "nobody-known"
+        assert trashed.purge_at - trashed.trashed_at == timedelta(days=30)
+
+        with meter.tally() as spent:
+            assert _restored(image) == "p.jpg"
+        assert spent == trash_restore.cost(1)
+        assert _keys(bucket) == {"p.jpg"}
+        held = s3.get_object(bucket.name, "p.jpg")
+        assert (held.body, held.content_type, held.etag) == (body, "image/jpeg", Image.objects.get().etag)
+        assert schedules.settle_trash() == 0
+        TrashedObject.objects.update(next_try_at=timezone.now())
+        assert schedules.settle_trash() == 1
+        assert not TrashedObject.objects.exists()
+        assert Job.objects.get().kind == "make_renditions"
+        assert renditions.make(image=_again(image)) == 2
+
+    def test_under_a_taken_key_it_comes_back_beside_it(self, image, bucket):
+        trash.move_image(image=image)
+        again = uploads.store(file=upload_file(jpeg(), "p.jpg"), name="p.jpg", caption="", bucket=bucket, user=None)
+        put_by_hand(bucket, "p-2.jpg", b"theirs")
+
+        assert again.key == "p.jpg"
+        assert _restored(image) == "p-3.jpg"
+        assert _again(image).key == "p-3.jpg"
+        assert s3.get_object(bucket.name, "p-2.jpg").body == b"theirs"
+        assert Image.objects.count() == 2
+
+    def test_another_object_at_s3_is_not_moved(self, image, bucket, server):
+        if server == "moto":
+            pytest.skip("it does not know the condition on the source of a copy")
+        s3.put_object(bucket.name, image.key, b"theirs", content_type="image/jpeg", overwrite=True)
+
+        with pytest.raises(ObjectRefused, match="changed"):
+            trash.move_image(image=image)
+
+        assert Image.objects.get() == image
+        assert _keys(bucket) == {image.key}
+        assert image.renditions.count() == 2
+        assert not TrashedObject.objects.exists()
+
+    def test_without_an_object_it_goes_for_good(self, image, bucket):
+        s3.delete_object(bucket.name, image.key)
+
+        assert trash.move_image(image=image) is None
+
+        assert not any(model.objects.exists() for model in (TrashedObject, Rendition, Leftover))
+        assert not Image.everything.exists()
+        assert _keys(bucket.renditions_bucket) == set()
+
+    def test_a_bucket_that_is_gone_is_no_absence_of_its_objects(self, image, bucket):
+        bucket.name = image.bucket.name = f"{bucket.name}-no-more"
+        bucket.save()
+
+        with pytest.raises(AwsNotFound):
+            trash.move_image(image=image)
+
+        assert Image.objects.get() == image
+
+    def test_an_etag_of_parts_changes_on_the_way_and_the_faces_stay_current(self, image, bucket):
+        Analysis.objects.create(image=image, state="no_faces", source_etag=image.etag, detector="d")
+        trash.move_image(image=image)
+        TrashedObject.objects.update(etag="0123-2")
+
+        _restored(image)
+
+        assert detection.is_current(_again(image))
+
+    def test_restored_and_deleted_again_before_its_renditions_are_made(self, image, bucket):
+        trash.move_image(image=image)
+        _restored(image)
+        trash.move_image(image=_again(image))
+
+        assert TrashedObject.objects.get().state == "trashed"
+        assert _restored(image) == "p.jpg"
+
+
+class TestFaults:
+    """A fault at each step: nothing is lost, and a repeat or the sweep ends it."""
+
+    MOVES = [
+        (s3_objects, "copy_object", False),
+        (s3_objects, "copy_object", True),
+        (s3, "delete_exactly", False),
+        (s3, "delete_exactly", True),
+        (s3, "delete_object", False),
+    ]
+
+    @pytest.mark.parametrize(("module", "name", "after"), MOVES)
+    @pytest.mark.parametrize("by", ["repeat", "sweep"])
+    def test_s3_away_on_the_way_to_the_trash(self, image, bucket, failing, module, name, after, by):
+        failing(module, name, AwsUnavailable("no answer"), after=after)
+        with pytest.raises(AwsUnavailable):
+            trash.move_image(image=image)
+        assert not Image.objects.exists()
+        assert "could not be reached" in TrashedObject.objects.get().problem or name == "delete_object"
+
+        if by == "repeat":
+            assert trash.move_image(image=_again(image))
+        else:
+            assert trash_sweep.end_interrupted() == 0
+            TrashedObject.objects.update(next_try_at=timezone.now())
+            assert trash_sweep.end_interrupted() == 1
+
+        trashed = TrashedObject.objects.get()
+        assert (trashed.state, trashed.problem) == ("trashed", "")
+        assert _keys(bucket) == {trashed.trash_key}
+        assert _keys(bucket.renditions_bucket) == set()
+        assert _restored(image) == "p.jpg"
+
+    @pytest.mark.parametrize("error", [AwsDenied("no"), QuotaRefused.__new__(QuotaRefused)], ids=["denied", "quota"])
+    @pytest.mark.parametrize(("module", "name", "after"), MOVES[:3:2])
+    def test_what_is_refused_for_good_is_undone(self, image, bucket, failing, module, name, after, error):
+        failing(module, name, error)
+        with pytest.raises(type(error)):
+            trash.move_image(image=image)
+
+        assert Image.objects.get() == image
+        assert _keys(bucket) == {image.key}
+        assert image.renditions.count() == 2
+        assert not TrashedObject.objects.exists()
+        assert not Leftover.objects.exists()
+
+    def test_what_is_refused_after_a_doubtful_try_loses_nothing(self, image, bucket, failing):
+        """The DELETE was done and its answer lost; then the COPY is refused: the trash has the only copy."""
+        failing(s3, "delete_exactly", AwsUnavailable("no answer"), after=True)
+        with pytest.raises(AwsUnavailable):
+            trash.move_image(image=image)
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
+
+        with pytest.raises(QuotaRefused):
+            trash.move_image(image=_again(image))
+
+        RequestLimit.objects.update(limit=1_000_000)
+        assert _keys(bucket) == {TrashedObject.objects.get().trash_key}
+        TrashedObject.objects.update(next_try_at=timezone.now())
+        assert trash_sweep.end_interrupted() == 1
+        assert _restored(image) == "p.jpg"
+
+    @pytest.mark.parametrize("after", [False, True])
+    @pytest.mark.parametrize("by", ["repeat", "sweep"])
+    def test_s3_away_on_the_way_back(self, image, bucket, failing, after, by):
+        trash.move_image(image=image)
+        failing(s3_objects, "copy_object", AwsUnavailable("no answer"), after=after)
+        with pytest.raises(AwsUnavailable):
+            _restored(image)
+        assert not Image.objects.exists()
+
+        if by == "repeat":
+            assert _restored(image) == "p.jpg"
+        else:
+            TrashedObject.objects.update(next_try_at=timezone.now())
+            assert trash_sweep.end_interrupted() == 1
+        assert Image.objects.get().key == "p.jpg"
+        assert _keys(bucket) == {"p.jpg"}
+
+    def test_a_restore_that_is_refused_lies_in_the_trash_as_before(self, image, bucket, failing):
+        trash.move_image(image=image)
+        failing(s3_objects, "copy_object", AwsDenied("no"))
+        with pytest.raises(AwsDenied):
+            _restored(image)
+
+        trashed = TrashedObject.objects.get()
+        assert (trashed.state, trashed.restore_key) == ("trashed", "")
+        assert "denied" in trashed.problem
+        assert _restored(image) == "p.jpg"
+
+    def test_what_the_trash_has_lost_is_said(self, image, bucket):
+        trashed = trash.move_image(image=image)
+        s3.delete_object(bucket.name, trashed.trash_key)
+
+        with pytest.raises(ObjectRefused, match="not_in_trash"):
+            _restored(image)
+
+        trashed.refresh_from_db()
+        assert (trashed.state, bool(trashed.problem)) == ("trashed", True)
+        assert trash_purge.purge(TrashedObject.objects.all()) == (1, True)
+        assert not Image.everything.exists()
+
+    def test_a_sweep_stops_while_s3_is_away(self, bucket, monkeypatch):
+        for key in "abc":
+            TrashedObject.objects.create(
+                bucket=bucket, key=key, trash_key=key, etag="x", size=1, next_try_at=timezone.now()
+            )
+        calls = []
+
+        def away(*args, **kwargs):
+            calls.append(args)
+            raise AwsUnavailable("no answer")
+
+        monkeypatch.setattr(s3_objects, "copy_object", away)
+        assert trash_sweep.end_interrupted() == 0
+        assert len(calls) == 1
+        assert TrashedObject.objects.interrupted(timezone.now()).count() == 2
+
+    def test_a_purge_that_was_cut_off_is_ended(self, image, bucket, failing):
+        trash.move_image(image=image)
+        failing(s3, "delete_object", AwsUnavailable("no answer"), after=True)
+        with pytest.raises(AwsUnavailable):
+            trash_purge.purge(TrashedObject.objects.all())
+        with pytest.raises(ObjectRefused):
+            _restored(image)
+
+        TrashedObject.objects.update(next_try_at=timezone.now())
+        assert trash_sweep.end_interrupted() == 1
+        assert not Image.everything.exists()
+
+    def test_a_purge_that_is_refused_leaves_all_as_it_was(self, image, bucket, failing):
+        trash.move_image(image=image)
+        failing(s3, "delete_object", AwsDenied("no"))
+        with pytest.raises(AwsDenied):
+            trash_purge.purge(TrashedObject.objects.all())
+
+        assert TrashedObject.objects.get().state == "trashed"
+        assert _restored(image) == "p.jpg"
+
+
+class TestObjects:
+    @pytest.mark.parametrize("key", KEYS, ids=lambda key: ascii(key[:16]))
+    def test_any_key_goes_and_comes_back(self, bucket, key, server):
+        if server == "moto" and key in NOT_ON_MOTO:
+            pytest.skip(NOT_ON_MOTO[key])
+        put_by_hand(bucket, key, b"body")
+
+        with meter.tally() as spent:
+            trashed = trash.move_object(bucket=bucket, key=key)
+        assert spent == trash.cost_of_moving(1)
+        assert _keys(bucket) == {trashed.trash_key}
+        assert trash_restore.restore(pk=trashed.pk) == key
+        assert s3.get_object(bucket.name, key).body == b"body"
+
+        trashed = trash.move_object(bucket=bucket, key=key)
+        put_by_hand(bucket, key, b"another")
+        beside = trash_restore.restore(pk=trashed.pk)
+        assert beside != key
+        assert len(beside.encode()) <= 1024
+        assert {s3.get_object(bucket.name, each).body for each in (key, beside)} == {b"body", b"another"}
+
+    def test_of_0_bytes_too(self, bucket):
+        put_by_hand(bucket, "empty", b"")
+        assert trash_restore.restore(pk=trash.move_object(bucket=bucket, key="empty").pk) == "empty"
+
+    def test_what_must_not_be_moved_is_refused_before_any_request(self, image, bucket):
+        held = Bucket.objects.create(name="held", legal_hold=True)
+        with meter.tally() as spent:
+            for place, key, why in [
+                (bucket, image.key, "catalogued"),
+                (bucket, "trash/2026-01-01/x", "key_reserved"),
+                (bucket, "quarantine/x", "key_reserved"),
+                (bucket, "", "key_empty"),
+                (bucket, "a\x00", "key_characters"),
+                (held, "a", "held"),
+            ]:
+                with pytest.raises(ObjectRefused, match=why):
+                    trash.move_object(bucket=place, key=key)
+            Image.objects.update(size=trash.COPY_MAX_BYTES + 1)
+            with pytest.raises(ObjectRefused, match="too_large"):
+                trash.move_image(image=image)
+            Bucket.objects.update(legal_hold=True)
+            with pytest.raises(ImageHeld):
+                trash.move_image(image=image)
+        assert not spent
+        assert not TrashedObject.objects.exists()
+
+    def test_many_in_turns_go_on_where_they_stopped(self, bucket, monkeypatch):
+        for key in "abc":
+            put_by_hand(bucket, key, b"x")
+        monkeypatch.setattr(trash_objects, "TURN_SECONDS", 0)
+
+        turns = [trash_objects.move_objects(bucket=bucket, keys=["a", "b", "gone", "c"], run="r") for _turn in range(4)]
+
+        assert [turn.done for turn in turns[:2]] == [False, False]
+        assert turns[-1].count == 3
+        assert not any(turn.failed for turn in turns)
+        assert TrashedObject.objects.here().count() == 3
+
+    def test_one_that_is_refused_does_not_hold_up_the_others(self, bucket, image):
+        put_by_hand(bucket, "a", b"x")
+
+        moved = trash_objects.move_objects(bucket=bucket, keys=[image.key, "a"], run="r")
+
+        assert (moved.count, moved.done) == (1, True)
+        [(key, why)] = moved.failed
+        assert key == image.key
+        assert "image of the catalogue" in why
+
+    def test_a_conflict_of_two_who_restore_is_no_loss(self, bucket, monkeypatch):
+        put_by_hand(bucket, "a.txt", b"first")
+        trashed = trash.move_object(bucket=bucket, key="a.txt")
+        copy, todo = s3_objects.copy_object, [True]
+
+        def somebody_was_faster(*args, **kwargs):
+            if todo:
+                todo.clear()
+                raise AwsConflict("a.txt")
+            return copy(*args, **kwargs)
+
+        monkeypatch.setattr(s3_objects, "copy_object", somebody_was_faster)
+        assert trash_restore.restore(pk=trashed.pk) == "a-2.txt"
+
+
+class TestOthers:
+    def test_keys_on_their_way_are_given_to_nobody(self, bucket, image):
+        TrashedObject.objects.create(bucket=bucket, key="a.jpg", trash_key="trash/1", etag="", size=1)
+        TrashedObject.objects.create(
+            bucket=bucket, key="x", trash_key="trash/2", etag="", size=1, state="restoring", restore_key="b.jpg"
+        )
+        saved = free_keys.save([Upload(bucket=bucket, name=name) for name in "ab"], ["a.jpg", "b.jpg"])
+        assert [upload.key for upload in saved] == ["a-2.jpg", "b-2.jpg"]
+
+    def test_a_new_object_under_the_key_is_a_new_image(self, bucket, image):
+        trash.move_image(image=image)
+        found = probe(upload_file(jpeg(), "p"), limits=image_limits())
+        arrival = arrivals.record(bucket=bucket, key="p.jpg", etag="e", size=1, sha256="", probe=found)
+        assert arrival.new
+        assert arrival.image.pk != image.pk
+
+    def test_renditions_that_a_job_was_making_do_not_rise_again(self, bucket, image):
+        trash.move_image(image=image)
+        image.renditions.all().delete()
+
+        with pytest.raises(AwsNotFound):
+            renditions.make_one(image=image, preset=Preset.objects.get(slug="low"))
+
+        assert not Rendition.objects.exists()
+
+
+class TestPurging:
+    def test_a_thousand_with_one_request_and_rows_with_faces(self, server, bucket, image):
+        Face.objects.create(
+            analysis=Analysis.objects.create(image=image, state="faces", source_etag="x", detector="d"),
+            number=1, left=0, top=0, width=1, height=1, confidence=99,
+        )  # fmt: skip
+        trash.move_image(image=image)
+        rows = [
+            TrashedObject(bucket=bucket, key=f"{n}", trash_key=f"trash/{n}", etag="", size=1, state="trashed")
+            for n in range(1500)
+        ]
+        TrashedObject.objects.bulk_create(rows)
+        assert trash_purge.cost(TrashedObject.objects.all()) == {"s3_tier1": 2}
+
+        with meter.tally() as spent:
+            assert trash_purge.purge(TrashedObject.objects.all()) == (1501, True)
+
+        assert spent == {"s3_tier1": 2}
+        assert _keys(bucket) == set()
+        assert not any(model.objects.exists() for model in (TrashedObject, Analysis, Face))
+        assert not Image.everything.exists()
+
+    def test_legal_hold_holds_in_the_trash_too(self, bucket, image):
+        trash.move_image(image=image)
+        TrashedObject.objects.update(purge_at=timezone.now())
+        Bucket.objects.update(legal_hold=True)
+
+        assert schedules.purge_trash() == 0
+        assert trash_purge.purge(TrashedObject.objects.all()) == (0, True)
+        assert _restored(image) == "p.jpg"
+
+    def test_the_schedule_takes_what_is_over_its_date(self, bucket, image, settings):
+        settings.TRASH_DAYS = 0
+        put_by_hand(bucket, "for ever", b"x")
+        trash.move_object(bucket=bucket, key="for ever")
+        settings.TRASH_DAYS = 1
+        trash.move_image(image=image)
+        assert schedules.purge_trash() == 0
+
+        TrashedObject.objects.exclude(purge_at=None).update(purge_at=timezone.now())
+        assert schedules.purge_trash() == 1
+        assert TrashedObject.objects.get().key == "for ever"
+        assert not Image.everything.exists()
+
+    def test_a_fault_of_one_bucket_does_not_hold_up_the_others(self, bucket, image, monkeypatch):
+        other = Bucket.objects.create(name="first-by-id", pk=bucket.pk + 1000)
+        rows = [TrashedObject(bucket=other, key="x", trash_key="x", etag="", size=1, state="trashed")]
+        TrashedObject.objects.bulk_create(rows)
+        trash.move_image(image=image)
+        TrashedObject.objects.update(purge_at=timezone.now())
+        delete = s3.delete_object
+
+        def denied(name, key):
+            if name == bucket.name:
+                raise AwsDenied("no")
+            delete(name, key)
+
+        monkeypatch.setattr(s3, "delete_object", denied)
+        assert schedules.purge_trash() == 1
+        assert TrashedObject.objects.get().bucket == bucket
+
+
+def test_the_verdict_of_a_removal_for_good_takes_the_trashed_row_too(image, bucket):
+    trash.move_image(image=image)
+    removal.remove_row(image)
+    assert not Image.everything.exists()
+    assert not TrashedObject.objects.exists()
+
+
+def test_items_of_an_image_in_the_trash_are_gone_and_its_removal_goes_on(image, bucket, failing, work):
+    making = jobs.start(kind="make_renditions", user=None, images=[image.pk])
+    removing = jobs.start(kind="remove_images", user=None, images=[image.pk])
+    failing(s3_objects, "copy_object", AwsUnavailable("no answer"))
+    work()  # the later job first
+    assert removing.items.get().state == JobItem.State.QUEUED
+    assert making.items.get().code == "gone"
+
+    JobItem.objects.update(not_before=None)
+    work()
+    assert removing.items.get().message == "Moved to the trash."
+    assert TrashedObject.objects.get().job == removing
+    assert Job.objects.get(pk=removing.pk).estimate == {"s3_tier1": 1, "free": 3}
+
+
+def test_faces_of_a_restored_image_are_those_of_before(server, bucket):
+    if server == "moto":
+        pytest.skip("it has no DetectFaces")
+    stored = uploads.store(file=upload_file(one_face(), "f.jpg"), name="f.jpg", caption="", bucket=bucket, user=None)
+    detection.detect(image=stored)
+    trash.move_image(image=stored)
+    _restored(stored)
+
+    assert Face.objects.filter(analysis__image=stored).count() == 1
+    assert detection.is_current(_again(stored))
