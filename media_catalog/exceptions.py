@@ -191,6 +191,9 @@ class ObjectRefused(BackofficeError):
         "key_characters",
         "renditions_bucket",  # only renditions are written there
         "too_large",  # facts: size, limit (bytes)
+        "changed",  # it is not the object any more that was found
+        "not_for_finding",  # what was found does not allow this action (any more)
+        "unpaired",  # the bucket has no bucket for renditions
     )
 
     def __init__(self, reason: str, **facts: object) -> None:

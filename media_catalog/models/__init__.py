@@ -1,7 +1,9 @@
 from .audit import AuditEvent
 from .buckets import Bucket
 from .faces import Analysis, Face
+from .findings import Finding
 from .images import Image
+from .inventory import InventoryObject, Scan
 from .jobs import Job, JobItem
 from .leftovers import Leftover
 from .quota import (
@@ -15,6 +17,7 @@ from .quota import (
     UnitBlock,
 )
 from .renditions import Preset, Rendition
+from .stored import StoredObject
 from .tokens import ApiToken
 from .uploads import Upload
 from .usage import BlockedRequest, LimitAlert, RequestUsage, SavedRequests
@@ -27,7 +30,9 @@ __all__ = [
     "BlockedRequest",
     "Bucket",
     "Face",
+    "Finding",
     "Image",
+    "InventoryObject",
     "Job",
     "JobItem",
     "Leftover",
@@ -44,7 +49,9 @@ __all__ = [
     "Reservation",
     "ReservedUnits",
     "SavedRequests",
+    "Scan",
     "ScheduleRun",
+    "StoredObject",
     "UnitBlock",
     "Upload",
     "WorkQueue",

@@ -48,8 +48,8 @@ def record(
         replaced = image.etag != etag
         if replaced and upload:
             raise AwsConflict(key)
-        if replaced:
-            Image.objects.filter(pk=image.pk).update(**facts)
+        if replaced or image.missing_since:
+            Image.objects.filter(pk=image.pk).update(**facts, missing_since=None)
             image.refresh_from_db()
         if upload:
             Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.COMPLETED, sha256=sha256)

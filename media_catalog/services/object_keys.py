@@ -2,9 +2,14 @@
 
 import re
 
+from django.conf import settings
+
 from media_catalog.exceptions import ObjectRefused
 
 MAX_BYTES = 1024  # of UTF-8, by S3
+# Folders of our own in buckets of others' objects: what the API's clients are sending, deleted and doubtful objects.
+TEMP, TRASH, QUARANTINE = "temp/", "trash/", "quarantine/"
+RESERVED_PREFIXES = (TEMP, TRASH, QUARANTINE)
 # Clients and proxies drop or resolve these parts of a path, so a link to them leads elsewhere.
 _LOST_IN_URLS = re.compile(r"^/|//|(^|/)\.\.?(/|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -18,6 +23,11 @@ def check_new(key: str) -> None:
         raise ObjectRefused("key_characters")
     if len(key.encode()) > MAX_BYTES:
         raise ObjectRefused("key_too_long")
+
+
+def reserved_prefixes() -> tuple[str, ...]:
+    """With the one that the settings name for the API's uploads."""
+    return tuple({*RESERVED_PREFIXES, settings.ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH} - {""})
 
 
 def is_linkable(key: str) -> bool:

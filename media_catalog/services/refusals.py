@@ -33,6 +33,9 @@ _OBJECTS: dict[str, Callable[[], str]] = {
     "key_empty": lambda: _("Give a key."),
     "key_characters": lambda: _("The key has characters that S3 cannot store."),
     "renditions_bucket": lambda: _("Only renditions are written to this bucket."),
+    "changed": lambda: _("The object has changed since it was found. The next inventory looks at it anew."),
+    "not_for_finding": lambda: _("What was found does not allow this (any more)."),
+    "unpaired": lambda: _("The bucket is not paired with one for renditions, so there is no place for them."),
     "too_large": lambda: _("The file has %(size)s; at most %(limit)s are accepted."),
 }
 

@@ -9,7 +9,7 @@ from django.db.models import Exists, Subquery
 from django.utils import timezone
 
 from media_catalog.aws import s3
-from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused
+from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused, ObjectRefused
 from media_catalog.imaging.formats import content_type, extension, rendered_as
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
 from media_catalog.imaging.renditions import make as make_pixels
@@ -70,6 +70,8 @@ def _make(image: Image, presets: Sequence[Preset], *, source: Source | None = No
     refusals = {preset.slug: refusal for preset in presets if (refusal := _refusal(preset, image, limits))}
     wanted = {preset.slug: preset for preset in presets if preset.slug not in refusals}
     written: list[bool] = []
+    if wanted and image.bucket.renditions_bucket is None:
+        raise ObjectRefused("unpaired")
     if wanted:
         source = source or _original(image, limits)
         made = make_pixels(source.body, [spec_of(preset) for preset in wanted.values()], limits=limits)
@@ -216,7 +218,6 @@ def _save_locked(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[
         if before is None or (before.bucket_id, before.key) == (rendition.bucket_id, rendition.key):
             return rendition, None
         return rendition, Leftover.objects.create(bucket_id=before.bucket_id, key=before.key)
-        return rendition, Leftover.objects.create(bucket=before.bucket, key=before.key)
 
 
 def fits(preset: Preset, image: Image, *, width: int, height: int, media: str) -> bool:
