@@ -15,6 +15,7 @@ MODEL_ORDER = [
     "Face",
     "Job",
     "Bucket",
+    "Finding",
     "TrashedObject",
     "Preset",
     "ScheduleRun",

@@ -194,9 +194,11 @@ class ObjectRefused(BackofficeError):
         "renditions_bucket",  # only renditions are written there
         "too_large",  # facts: size, limit (bytes)
         "too_large_for_trash",  # facts: size, limit (bytes)
-        "changed",  # S3 holds another object under the key than the catalogue knows
+        "changed",  # S3 holds another object under the key than the catalogue knows, or than was found
         "held",  # its bucket is under legal hold
         "not_in_trash",  # it is being restored or purged, or S3 has it no more
+        "not_for_finding",  # what was found does not allow this action (any more)
+        "unpaired",  # the bucket has no bucket for renditions
     )
 
     def __init__(self, reason: str, **facts: object) -> None:

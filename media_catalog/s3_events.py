@@ -8,7 +8,8 @@ from urllib.parse import unquote_plus
 REMOVALS = ("ObjectRemoved:", "LifecycleExpiration:")
 KEY_BYTES = 1024  # of a key in UTF-8, at most, at S3
 # What the product itself moves aside within a bucket. S3 announces it like any other object, and it is nobody's.
-RESERVED_PREFIXES = ("trash/", "quarantine/")
+TRASH, QUARANTINE = "trash/", "quarantine/"
+RESERVED_PREFIXES = (TRASH, QUARANTINE)
 
 
 @dataclass(frozen=True, kw_only=True)

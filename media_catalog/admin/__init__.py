@@ -1,5 +1,17 @@
 """The pages that staff work with. One module for each."""
 
-from . import buckets, faces, images, jobs, limits, presets, quota, schedules, tokens, trash
+from . import buckets, faces, findings, images, jobs, limits, presets, quota, schedules, tokens, trash
 
-__all__ = ["buckets", "faces", "images", "jobs", "limits", "presets", "quota", "schedules", "tokens", "trash"]
+__all__ = [
+    "buckets",
+    "faces",
+    "findings",
+    "images",
+    "jobs",
+    "limits",
+    "presets",
+    "quota",
+    "schedules",
+    "tokens",
+    "trash",
+]

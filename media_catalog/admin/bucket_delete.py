@@ -1,11 +1,8 @@
-"""Counting and deleting a bucket. What is not empty goes by a job, behind its name typed out."""
-
-import secrets
-from typing import Any
+"""Deleting a bucket. What is not empty goes by a job, behind its name typed out."""
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.contrib.admin.models import CHANGE, DELETION
+from django.contrib.admin.models import DELETION
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -13,20 +10,15 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from media_catalog import jobs
-from media_catalog.exceptions import BackofficeError, QuotaShort
+from media_catalog.exceptions import BackofficeError
 from media_catalog.models import Bucket, Image, TrashedObject
 from media_catalog.services import bucket_removal
 from media_catalog.services.sentences import sentence
 
-from .bucket_pages import bucket_view, check_permissions, may, page_context, url
-from .costs import cost_context, in_words
-from .history import log, refused_by_quota, staff
-
-
-@bucket_view("sync_bucket", post_only=True)
-def count_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
-    return _start(request, bucket, "count_objects", _("Count of “%(bucket)s”") % {"bucket": bucket})
+from .bucket_jobs import inventory_context, start_job
+from .bucket_pages import bucket_view, check_permissions, may, page_context
+from .costs import cost_context
+from .history import log
 
 
 @bucket_view("view_bucket")
@@ -49,15 +41,10 @@ def delete_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpR
         trashed=TrashedObject.objects.filter(bucket=bucket).count(),
         may_delete=may(request, "delete_bucket"),
         may_empty=may(request, "empty_bucket"),
-        **count_context(request, bucket),
+        **inventory_context(request, bucket),
         **cost_context(bucket_removal.empty_cost(bucket), bulk=True),
     )
     return TemplateResponse(request, "admin/media_catalog/bucket_delete.html", context)
-
-
-def count_context(request: HttpRequest, bucket: Bucket) -> dict[str, Any]:
-    """For the button that starts a count."""
-    return {"may_count": may(request, "sync_bucket"), "count_cost": in_words(bucket_removal.count_cost(bucket))}
 
 
 def _delete(request: HttpRequest, bucket: Bucket) -> HttpResponse | None:
@@ -76,23 +63,10 @@ def _delete(request: HttpRequest, bucket: Bucket) -> HttpResponse | None:
 def _empty(request: HttpRequest, bucket: Bucket) -> HttpResponse | None:
     check_permissions(request, "empty_bucket")
     if bucket.counted_at is None:
-        messages.error(request, _("Count its objects first."))
+        messages.error(request, _("Take its inventory first."))
         return None
     if request.POST.get("name") != bucket.name:
         messages.error(request, _("Type the name of the bucket exactly to confirm."))
         return None
     scope = _("“%(bucket)s” with all its objects and versions") % {"bucket": bucket}
-    return _start(request, bucket, "empty_bucket", scope)
-
-
-def _start(request: HttpRequest, bucket: Bucket, kind: str, scope: str) -> HttpResponse:
-    """Go to the job, or back to the bucket when a limit does not allow it."""
-    options = {"bucket": bucket.pk, "run": secrets.token_hex(8)}
-    try:
-        job = jobs.start(kind=kind, user=staff(request), scope=scope, options=options)
-    except QuotaShort as short:
-        refused_by_quota(short, kind)
-        messages.error(request, sentence(short))
-        return redirect(url(bucket, "change"))
-    log(request, [bucket], CHANGE, _("%(scope)s requested (job %(job)s)") % {"scope": scope, "job": job})
-    return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
+    return start_job(request, bucket, "empty_bucket", scope)

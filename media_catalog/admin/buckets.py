@@ -21,7 +21,18 @@ from media_catalog.exceptions import QuotaShort
 from media_catalog.models import Bucket
 from media_catalog.services.sentences import sentence
 
-from . import bucket_create, bucket_delete, bucket_health, bucket_settings, object_changes, object_details, objects
+from . import (
+    adoption,
+    bucket_create,
+    bucket_delete,
+    bucket_health,
+    bucket_jobs,
+    bucket_settings,
+    inventory,
+    object_changes,
+    object_details,
+    objects,
+)
 from .base import BackofficeAdmin
 from .bucket_pages import bound, may, origin_of
 from .history import refused_by_quota, staff
@@ -30,7 +41,10 @@ VIEWS = {
     "settings": bucket_settings.settings_view,
     "check": bucket_health.check_view,
     "fix": bucket_health.fix_view,
-    "count": bucket_delete.count_view,
+    "inventory": inventory.inventory_view,
+    "take_inventory": bucket_jobs.take_view,
+    "reconcile": bucket_jobs.reconcile_view,
+    "adopt": adoption.adopt_view,
     "delete": bucket_delete.delete_view,
     "objects": objects.objects_view,
     "upload": objects.upload_view,
@@ -75,7 +89,13 @@ class BucketAdmin(BackofficeAdmin):
         "synced_at",
         "missing_since",
     ]
-    fields = [*readonly_fields, ("upload_rule", "rule_width", "rule_height"), "resize_engine", "legal_hold"]
+    fields = [
+        *readonly_fields,
+        ("upload_rule", "rule_width", "rule_height"),
+        "resize_engine",
+        "legal_hold",
+        "inventory_every",
+    ]
 
     def has_delete_permission(self, request: HttpRequest, obj: Bucket | None = None) -> bool:
         return False
@@ -166,5 +186,5 @@ class BucketAdmin(BackofficeAdmin):
             "may_browse": may(request, "browse_objects"),
             "may_see_images": may(request, "view_image"),
             "may_delete": may(request, "delete_bucket") or may(request, "empty_bucket"),
-            **bucket_delete.count_context(request, bucket),
+            **bucket_jobs.inventory_context(request, bucket),
         }

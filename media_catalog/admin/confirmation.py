@@ -93,15 +93,20 @@ def _objection(request: HttpRequest, selection: Selection) -> str:
     if request.POST.get("counted_options", "") != _ticked(selection.options):
         return _("The options change the numbers. Check them and confirm again.")
     count = len(selection.ids)
-    if _must_type(count) and SEPARATORS.sub("", request.POST.get("typed", "")) != str(count):
+    if must_type(count) and not typed_number(request, count):
         return _("Nothing was started. Type the number of images, %(count)s, to confirm.") % {
             "count": number_format(count, force_grouping=True)
         }
     return ""
 
 
-def _must_type(count: int) -> bool:
+def must_type(count: int) -> bool:
     return count > settings.JOB_CONFIRM_ABOVE
+
+
+def typed_number(request: HttpRequest, count: int) -> bool:
+    """Whether the number was typed, with or without separators."""
+    return SEPARATORS.sub("", request.POST.get("typed", "")) == str(count)
 
 
 def _ticked(options: Mapping[str, bool]) -> str:
@@ -110,7 +115,7 @@ def _ticked(options: Mapping[str, bool]) -> str:
 
 def _start(request: HttpRequest, selection: Selection, asked: Question) -> Job | None:
     """None when a limit does not allow it, which the page then shows."""
-    token = _token(request)
+    token = typed_token(request)
     try:
         job = selection.start(park="park" in request.POST, token=token)
     except QuotaShort as short:
@@ -128,7 +133,7 @@ def _start(request: HttpRequest, selection: Selection, asked: Question) -> Job |
     return job
 
 
-def _token(request: HttpRequest) -> UUID | None:
+def typed_token(request: HttpRequest) -> UUID | None:
     """Of the form that was sent; None for one that was made by hand."""
     try:
         return UUID(request.POST.get("token", ""))
@@ -149,7 +154,7 @@ def _context(page: ModelAdmin, request: HttpRequest, selection: Selection, asked
         "asked": asked,
         "fields": selection.fields,
         "count": len(ids),
-        "must_type": _must_type(len(ids)),
+        "must_type": must_type(len(ids)),
         "selection": digest(ids),
         "token": uuid4().hex,
         "notes": list(_notes(asked, cost)),

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -22,7 +22,7 @@ from media_catalog.services.sentences import accepted_formats, sentence
 
 from . import bulk, direct, layout, pictures, renditions, upload
 from .base import BackofficeAdmin, OfferedFilter
-from .states import StateFilter, describe
+from .states import PresenceFilter, StateFilter, describe
 
 
 class FormatFilter(OfferedFilter):
@@ -42,6 +42,7 @@ class ImageAdmin(BackofficeAdmin):
     list_display_links = None
     list_filter = [
         StateFilter,
+        PresenceFilter,
         ("bucket", admin.RelatedOnlyFieldListFilter),
         FormatFilter,
         renditions.RenditionsFilter,
@@ -113,7 +114,10 @@ class ImageAdmin(BackofficeAdmin):
     @admin.display(description=gettext_lazy("state"))
     def state(self, image: Image) -> str:
         state = describe(image)
-        return format_html('<span class="bo-tag bo-{}">{}</span>', state.css, state.short)
+        tags = [(state.css, state.short)]
+        if image.missing_since:
+            tags.insert(0, ("failed", _("Missing at S3")))
+        return format_html_join(" ", '<span class="bo-tag bo-{}">{}</span>', tags)
 
     @admin.display(description=gettext_lazy("faces"), ordering="analysis__face_count", empty_value="–")
     def face_count(self, image: Image) -> int | None:

@@ -78,7 +78,7 @@ def objects_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> Http
         crumbs=crumbs(bucket, prefix),
         error=error,
         spent=spent_in_words(spent),
-        inventory_url=inventory_url(bucket),
+        images_url=images_url(bucket),
         trash_url=trash_url(bucket),
         may_see_trash=may(request, "view_trashedobject"),
         upload_url=url(bucket, "upload", prefix=prefix),
@@ -114,7 +114,7 @@ def crumbs(bucket: Bucket, prefix: str) -> list[tuple[str, str]]:
     ]
 
 
-def inventory_url(bucket: Bucket) -> str:
+def images_url(bucket: Bucket) -> str:
     """The list of the images that the catalogue has in the bucket."""
     return f"{reverse('admin:media_catalog_image_changelist')}?{urlencode({'bucket__id__exact': bucket.pk})}"
 

@@ -60,3 +60,14 @@ class StateFilter(OfferedFilter):
         if value == "none":
             return queryset.filter(analysis=None, queued=False)  # type: ignore[misc]
         return queryset.filter(analysis__state=value, queued=False)  # type: ignore[misc]
+
+
+class PresenceFilter(OfferedFilter):
+    title = gettext_lazy("presence")
+    parameter_name = "presence"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("present", gettext_lazy("Present")), ("missing", gettext_lazy("Missing at S3"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        return queryset.filter(missing_since__isnull=self.value() == "present") if self.value() else queryset

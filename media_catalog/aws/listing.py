@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from media_catalog.exceptions import AwsUnavailable
+
 from .client import call, client
 
 MAX_KEYS = 1000  # of one page, by S3
@@ -31,7 +33,10 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """A version of an object, or a delete marker (`marker`, of 0 bytes). "null" is that of times without versioning."""
+    """A version of an object, or a delete marker (`marker`, of 0 bytes). "null" is that of times without versioning.
+
+    `etag` without quotes; markers have none, and no storage class.
+    """
 
     key: str
     version: str
@@ -39,6 +44,8 @@ class Version:
     modified: datetime
     size: int = 0
     marker: bool = False
+    etag: str = ""
+    storage_class: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,16 +82,31 @@ def list_page(bucket: str, *, prefix: str = "", token: str = "", delimiter: str 
 def list_versions(
     bucket: str, *, prefix: str = "", after: dict[str, str] | None = None, size: int = MAX_KEYS
 ) -> VersionPage:
-    """All versions and delete markers of keys that begin with the prefix; without versioning, the objects."""
+    """All versions and delete markers of keys that begin with the prefix; without versioning, the objects.
+
+    Raises AwsUnavailable for an answer that does not say whether it is the last: what is not listed is taken for gone.
+    """
     options: dict[str, Any] = dict(after or {})
     with call(bucket=bucket):
         answer = client("s3").list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=size, **options)
-    kept = [_version(entry, size=entry["Size"]) for entry in answer.get("Versions", [])]
+    kept = [_kept(entry) for entry in answer.get("Versions", [])]
     markers = [_version(entry, marker=True) for entry in answer.get("DeleteMarkers", [])]
     names = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
     following: Any = answer
     after = {name: following[theirs] for name, theirs in names.items() if following.get(theirs)}
-    return VersionPage(versions=kept + markers, after=after if answer["IsTruncated"] else {})
+    truncated = answer.get("IsTruncated")
+    if truncated is None or (truncated and not after):
+        raise AwsUnavailable(f"an incomplete list of {bucket}")
+    return VersionPage(versions=kept + markers, after=after if truncated else {})
+
+
+def _kept(entry: Any) -> Version:
+    return _version(
+        entry,
+        size=entry["Size"],
+        etag=entry.get("ETag", "").strip('"'),
+        storage_class=entry.get("StorageClass", "STANDARD"),
+    )
 
 
 def _version(entry: Any, **fields: Any) -> Version:

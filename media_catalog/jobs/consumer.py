@@ -6,6 +6,7 @@ so a process that dies has it delivered again, and a second delivery finds nothi
 the dead-letter queue.
 """
 
+import contextlib
 import json
 import logging
 import signal
@@ -15,15 +16,16 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from media_catalog import s3_events
 from media_catalog.aws import sqs
-from media_catalog.exceptions import BackofficeError
-from media_catalog.models import Image, RequestClass
-from media_catalog.quota import reservations
+from media_catalog.exceptions import BackofficeError, QuotaShort
+from media_catalog.models import Image, RequestClass, Reservation
+from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 from media_catalog.s3_events import Created, Removed
 from media_catalog.services import events, function_output
@@ -34,8 +36,12 @@ from .enqueue import start
 from .schedules import HOUSEKEEPING
 
 logger = logging.getLogger(__name__)
-# What a round may take. While the limits do not allow it, messages stay in the queue: each delivery is counted there.
+# What a round may take: a poll that brings messages, their objects, the deletion. It is reserved before the poll: while
+# the limits do not allow it, messages stay in the queue, where each delivery is counted.
 ROUND = {RequestClass.SQS_REQUEST.value: 2, RequestClass.S3_TIER2.value: 2 * sqs.AT_ONCE}
+# Polls that may bring nothing before. With them reserved too, where they fit, an idle consumer leaves the counters
+# alone for minutes; together they end within the lease of a block, QUOTA_BLOCK_SECONDS.
+IDLE_POLLS = 18
 PAUSE_SECONDS = 30.0
 
 
@@ -68,12 +74,22 @@ class Consumer:
                     self._stop.wait(self._pause_seconds)
 
     def _round(self) -> None:
-        if reservations.missing(ROUND, bulk=True):
+        """Polls until there are messages, and what they take, out of a reservation; its rest goes back at the end."""
+        held = _reserved()
+        if held is None:
             self._stop.wait(self._pause_seconds)
             return
-        done = take(self._receive())
-        if done:
-            sqs.delete(self._queue, done)
+        reservation, polls = held
+        try:
+            with meter.leasing(reservation):
+                messages = next(filter(None, (self._receive() for _poll in range(polls))), [])
+                if messages:
+                    reservations.renew(reservation, seconds=settings.QUOTA_BLOCK_SECONDS)
+                    done = take(messages)
+                    if done:
+                        sqs.delete(self._queue, done)
+        finally:
+            reservations.drop(reservation)
 
     def _receive(self) -> list[sqs.Message]:
         """A long poll, which a signal cuts off: what it would have brought comes again."""
@@ -88,6 +104,21 @@ class Consumer:
         if self._interruptible:
             self._interruptible = False
             raise _Told
+
+
+def _reserved() -> tuple[int, int] | None:
+    """A reservation (id) for a round, and how many polls it is for; None while the limits allow no round.
+
+    One whose process dies is given back when its lease is over.
+    """
+    for polls in (IDLE_POLLS, 1):
+        units = {**ROUND, RequestClass.SQS_REQUEST.value: ROUND[RequestClass.SQS_REQUEST.value] + polls - 1}
+        with contextlib.suppress(QuotaShort):
+            reservation = reservations.reserve(
+                kind=Reservation.Kind.IMPORT, units=units, seconds=settings.QUOTA_BLOCK_SECONDS, bulk=True
+            )
+            return reservation.pk, polls
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,6 +84,11 @@ def resume_queue(*, by: str) -> bool:
     return True
 
 
+def under_way(kind: str, bucket: int) -> Job | None:
+    """The job of this kind for the bucket (id) that is not over, if there is one."""
+    return Job.objects.exclude(state__in=Job.OVER).filter(kind=kind, options__bucket=bucket).order_by("pk").first()
+
+
 def queue_paused() -> WorkQueue | None:
     """Who has paused the queue, and when; None when it is not paused."""
     return WorkQueue.objects.exclude(paused_at=None).first()

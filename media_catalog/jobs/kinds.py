@@ -1,5 +1,6 @@
 """The kinds of job: what each does with one item."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -9,11 +10,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from media_catalog.models import Analysis, Bucket, Image, JobItem, RequestClass, TrashedObject
+from media_catalog.models import Analysis, Bucket, Finding, Image, JobItem, RequestClass, TrashedObject
 from media_catalog.services import (
+    adoption,
     bucket_removal,
     buckets,
     detection,
+    findings,
+    inventory,
+    reconcile,
     renditions,
     trash,
     trash_objects,
@@ -21,6 +26,9 @@ from media_catalog.services import (
     trash_restore,
 )
 from media_catalog.services.object_keys import visible
+from media_catalog.services.turns import TURN_SECONDS
+
+FINDINGS = 20  # acted on between two looks at the clock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,13 +152,66 @@ def _sync_buckets(image: Image | None, options: Mapping[str, Any]) -> Outcome:
     )
 
 
-def _count_objects(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+def _sync_inventory(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    """The scan in turns, then the look for discrepancies, which costs no request."""
     bucket = _bucket(options)
     if bucket is None:
-        return _skipped(_("The bucket is not in the catalogue any more."), "gone")
-    turn = bucket_removal.count(bucket, run=options["run"])
-    said = ngettext("%(count)d entry counted.", "%(count)d entries counted.", turn.count) % {"count": turn.count}
-    return _done(said) if turn.done else _goes_on(said)
+        return _bucket_gone()
+    try:
+        turn = inventory.sync(bucket, run=options["run"])
+    except inventory.Replaced:
+        return _skipped(_("Another inventory of this bucket has begun meanwhile."), "replaced")
+    said = ngettext("%(count)d entry listed.", "%(count)d entries listed.", turn.count) % {"count": turn.count}
+    found = reconcile.reconcile(bucket) if turn.done else None
+    if found is None or not found.done:
+        return _goes_on(said)
+    return _done(f"{said} {_discrepancies(found.count)}")
+
+
+def _reconcile(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    bucket = _bucket(options)
+    if bucket is None:
+        return _bucket_gone()
+    found = reconcile.reconcile(bucket)
+    if found is None:
+        return _skipped(_("There is no inventory of this bucket yet."), "no_inventory")
+    return _done(_discrepancies(found.count)) if found.done else _goes_on(_discrepancies(found.count))
+
+
+def _discrepancies(count: int) -> str:
+    return ngettext("%(count)d finding is open.", "%(count)d findings are open.", count) % {"count": count}
+
+
+def _adopt_objects(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    bucket = _bucket(options)
+    if bucket is None:
+        return _bucket_gone()
+    counts, done = adoption.adopt(bucket, run=options["run"], any_name=options["any_name"])
+    said = _("%(catalogued)d images catalogued, %(skipped)d objects skipped.") % counts
+    return _done(said) if done else _goes_on(said)
+
+
+def _act_on_findings(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    """Those that this run has not handled yet, for one turn."""
+    until = time.monotonic() + TURN_SECONDS
+    mine = Finding.objects.filter(pk__in=options["findings"])
+    waiting = mine.exclude(run=options["run"]).select_related("bucket").order_by("pk")
+    while time.monotonic() < until and (batch := waiting[:FINDINGS]):
+        for finding in batch:
+            findings.act(finding, options["action"], by=options["by"], run=options["run"])
+    handled = mine.filter(run=options["run"])
+    still_there = handled.filter(action=options["action"], state=Finding.State.RESOLVED).count()
+    counts = {"resolved": still_there, "others": handled.count() - still_there}
+    said = _("%(resolved)d findings resolved; %(others)d were gone or could not be, each says why.") % counts
+    return _goes_on(said) if waiting.exists() else _done(said)
+
+
+def _cost_of_findings(options: Mapping[str, Any]) -> Mapping[str, int]:
+    return findings.cost(Finding.objects.filter(pk__in=options["findings"]), options["action"])
+
+
+def _bucket_gone() -> Outcome:
+    return _skipped(_("The bucket is not in the catalogue any more."), "gone")
 
 
 def _empty_bucket(image: Image | None, options: Mapping[str, Any]) -> Outcome:
@@ -162,9 +223,14 @@ def _empty_bucket(image: Image | None, options: Mapping[str, Any]) -> Outcome:
     return _done(_("%(entries)s The bucket is deleted.") % {"entries": said}) if turn.done else _goes_on(said)
 
 
-def _cost_of_counting(options: Mapping[str, Any]) -> Mapping[str, int]:
+def _cost_of_inventory(options: Mapping[str, Any]) -> Mapping[str, int]:
     bucket = _bucket(options)
-    return bucket_removal.count_cost(bucket) if bucket else {}
+    return inventory.cost(bucket) if bucket else {}
+
+
+def _cost_of_adopting(options: Mapping[str, Any]) -> Mapping[str, int]:
+    bucket = _bucket(options)
+    return adoption.cost(bucket, any_name=options["any_name"]) if bucket else {}
 
 
 def _cost_of_emptying(options: Mapping[str, Any]) -> Mapping[str, int]:
@@ -245,12 +311,42 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 requests=lambda options: {RequestClass.S3_TIER1.value: 1},
             ),
             Kind(
-                slug="count_objects",
-                label=gettext_lazy("Count objects"),
-                run=_count_objects,
+                slug="sync_inventory",
+                label=gettext_lazy("Take inventory"),
+                run=_sync_inventory,
                 permissions=["media_catalog.sync_bucket"],
                 takes_images=False,
-                requests=_cost_of_counting,
+                requests=_cost_of_inventory,
+            ),
+            Kind(
+                slug="reconcile",
+                label=gettext_lazy("Look for discrepancies"),
+                run=_reconcile,
+                permissions=["media_catalog.sync_bucket"],
+                takes_images=False,
+            ),
+            Kind(
+                slug="adopt_objects",
+                label=gettext_lazy("Catalogue existing objects"),
+                run=_adopt_objects,
+                permissions=["media_catalog.adopt_objects"],
+                takes_images=False,
+                requests=_cost_of_adopting,
+            ),
+            *(
+                Kind(
+                    slug=slug,
+                    label=label,
+                    run=_act_on_findings,
+                    permissions=[permission],
+                    takes_images=False,
+                    requests=_cost_of_findings,
+                )
+                for slug, label, permission in (
+                    ("resolve_findings", gettext_lazy("Resolve findings"), "media_catalog.resolve_finding"),
+                    ("adopt_findings", gettext_lazy("Adopt what was found"), "media_catalog.adopt_objects"),
+                    ("delete_findings", gettext_lazy("Delete what was found"), "media_catalog.delete_found"),
+                )
             ),
             Kind(
                 slug="empty_bucket",

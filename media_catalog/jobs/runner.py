@@ -161,7 +161,7 @@ def _end(item: JobItem, outcome: Outcome | None) -> dict[str, Any]:
     if outcome.state == JobItem.State.QUEUED:
         not_before = now + timedelta(seconds=outcome.wait)
         waiting = {**said, "not_before": not_before, "dispatched_at": None, "worker": ""}
-        return {**waiting, "attempts": item.attempts - 1} if outcome.got_on else waiting
+        return {**waiting, "attempts": 0} if outcome.got_on else waiting  # the faults before are overcome
     if outcome.state == JobItem.State.PARKED:  # the limit was in the way, not a fault
         return {**said, "attempts": item.attempts - 1, "finished_at": None}
     return {**said, "not_before": None, "finished_at": now}

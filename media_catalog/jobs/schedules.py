@@ -1,6 +1,7 @@
 """What runs by the clock, as tasks of django-q2."""
 
 import logging
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,12 +18,14 @@ from django_q.models import Schedule
 from django_q.tasks import async_task
 
 from media_catalog.aws.deadline import deadline
-from media_catalog.models import Image, Job, JobItem, ScheduleRun
+from media_catalog.exceptions import QuotaShort
+from media_catalog.models import Bucket, Image, Job, JobItem, ScheduleRun
 from media_catalog.quota import reservations
 from media_catalog.quota.attribution import attribute
-from media_catalog.services import direct_uploads, removal, trash_purge, trash_sweep, uploads
+from media_catalog.services import direct_uploads, inventory, removal, trash_purge, trash_sweep, uploads
 
 from . import restored
+from .control import under_way
 from .enqueue import go_on, start
 
 logger = logging.getLogger(__name__)
@@ -56,6 +59,7 @@ PLANS: Mapping[str, Plan] = MappingProxyType(
             _plan("delete leftovers", gettext_lazy("Delete objects that nobody needs"), "delete_leftovers"),
             _plan("settle trash", gettext_lazy("End moves to and from the trash that were cut off"), "settle_trash"),
             _plan("purge trash", gettext_lazy("Purge what is over its date in the trash"), "purge_trash", minutes=10),
+            _plan("inventories", gettext_lazy("Take the inventories that are due"), "take_inventories", minutes=15),
             _plan("old items", gettext_lazy("Delete the items of old jobs"), "delete_old_items", minutes=60),
         )
     }
@@ -133,6 +137,10 @@ def _items_words(count: int) -> str:
     return ngettext("%(count)d item deleted.", "%(count)d items deleted.", count) % {"count": count}
 
 
+def _inventories_words(count: int) -> str:
+    return ngettext("%(count)d inventory started.", "%(count)d inventories started.", count) % {"count": count}
+
+
 def _quota_words(result: tuple[int, int]) -> str:
     return _("%(units)d units written off, %(closed)d reservations ended.") % {"units": result[0], "closed": result[1]}
 
@@ -205,6 +213,27 @@ def purge_trash() -> int:
     """Delete for good what is over its date in the trash; returns how many objects."""
     with attribute(action="purge trash", job_kind=HOUSEKEEPING), deadline(settings.JOB_CHUNK_SECONDS):
         return trash_purge.purge_overdue()
+
+
+@recorded("inventories", _inventories_words)
+def take_inventories() -> int:
+    """Start an inventory of each bucket that wants one by the clock and had none for so long; returns how many.
+
+    What does not fit into the limits is tried again next time: an inventory is always of now, so none is parked.
+    """
+    return sum(map(_take_inventory, inventory.due(timezone.now())))
+
+
+def _take_inventory(bucket: Bucket) -> bool:
+    if under_way("sync_inventory", bucket.pk):
+        return False
+    scope = _("Inventory of “%(bucket)s”, by the clock") % {"bucket": bucket}
+    try:
+        start(kind="sync_inventory", user=None, scope=scope, options={"bucket": bucket.pk, "run": secrets.token_hex(8)})
+    except QuotaShort as short:
+        logger.warning("no inventory of %s: %s", bucket, short)
+        return False
+    return True
 
 
 @recorded("old items", _items_words)

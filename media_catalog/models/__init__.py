@@ -1,7 +1,9 @@
 from .audit import AuditEvent
 from .buckets import Bucket
 from .faces import Analysis, Face
+from .findings import Finding
 from .images import Image
+from .inventory import InventoryObject, Scan
 from .jobs import Job, JobItem
 from .leftovers import Leftover
 from .quota import (
@@ -15,6 +17,7 @@ from .quota import (
     UnitBlock,
 )
 from .renditions import Preset, Rendition
+from .stored import StoredObject
 from .tokens import ApiToken
 from .trash import TrashedObject
 from .uploads import Upload
@@ -28,7 +31,9 @@ __all__ = [
     "BlockedRequest",
     "Bucket",
     "Face",
+    "Finding",
     "Image",
+    "InventoryObject",
     "Job",
     "JobItem",
     "Leftover",
@@ -45,7 +50,9 @@ __all__ = [
     "Reservation",
     "ReservedUnits",
     "SavedRequests",
+    "Scan",
     "ScheduleRun",
+    "StoredObject",
     "TrashedObject",
     "UnitBlock",
     "Upload",

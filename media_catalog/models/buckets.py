@@ -34,6 +34,13 @@ class Bucket(models.Model):
         IMAGES = "images", _("Images")
         ANY = "any", _("Files of any type")
 
+    class InventoryEvery(models.IntegerChoices):
+        """Hours from one inventory to the next."""
+
+        OFF = 0, _("Never")
+        DAY = 24, _("Each day")
+        WEEK = 168, _("Each week")
+
     name = models.CharField(_("name"), max_length=63, unique=True)
     region = models.CharField(_("region"), max_length=32, blank=True)
     role = models.CharField(_("role"), max_length=12, choices=Role.choices, default=Role.GENERAL)
@@ -76,6 +83,13 @@ class Bucket(models.Model):
     )
     byte_count = models.PositiveBigIntegerField(_("bytes"), null=True, blank=True, help_text=_("Of all versions."))
     counted_at = models.DateTimeField(_("last inventory"), null=True, blank=True)
+    inventory_every = models.PositiveSmallIntegerField(
+        _("inventory by the clock"),
+        choices=InventoryEvery.choices,
+        default=InventoryEvery.OFF,
+        db_default=InventoryEvery.OFF,
+        help_text=_("Each costs one LIST for each 1,000 objects and older versions."),
+    )
     progress = models.JSONField(
         default=dict, blank=True, editable=False, help_text=_("How far a job that goes through its objects has come.")
     )
@@ -95,8 +109,9 @@ class Bucket(models.Model):
         verbose_name_plural = _("buckets")
         ordering = ["name"]
         permissions = [
-            ("sync_bucket", _("Can synchronise, check and count buckets")),
+            ("sync_bucket", _("Can synchronise and check buckets, and take their inventory")),
             ("empty_bucket", _("Can empty and delete buckets")),
+            ("adopt_objects", _("Can catalogue objects that buckets hold already")),
             ("browse_objects", _("Can browse and download objects")),
             ("write_objects", _("Can upload, copy and rename objects")),
             ("delete_objects", _("Can delete objects")),

@@ -106,14 +106,12 @@ class RequestCounter(models.Model):
 
 
 class Reservation(models.Model):
-    """Units promised ahead to a job or to presigned uploads, until they end or its lease runs out.
-
-    An import of objects is a job.
-    """
+    """Units promised ahead to a job, presigned uploads or an import, until they end or its lease runs out."""
 
     class Kind(models.TextChoices):
         JOB = "job", _("Job")
         UPLOAD = "upload", _("Presigned upload")
+        IMPORT = "import", _("Import of announced objects")
 
     kind = models.CharField(max_length=10, choices=Kind.choices)
     username = models.CharField(max_length=150, blank=True)

@@ -1,4 +1,4 @@
-"""Units promised ahead: to a job, which an import is too, or to presigned uploads."""
+"""Units promised ahead: to a job, to presigned uploads, or to an import of announced objects."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -61,6 +61,12 @@ def close(reservation: int) -> bool:
     """Give back what was not handed out; False when it was closed before."""
     with opened(timezone.now()) as books:
         return ledger.close(books, reservation)
+
+
+def drop(reservation: int) -> None:
+    """Close it and forget it: for those that nobody asks about later."""
+    close(reservation)
+    Reservation.objects.filter(pk=reservation).delete()
 
 
 def sweep() -> tuple[int, int]:

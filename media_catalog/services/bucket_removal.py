@@ -1,32 +1,22 @@
-"""Counting, emptying and deleting a bucket. What can be long works in turns: each goes on where the last one ended."""
+"""Emptying and deleting a bucket. What can be long works in turns: each goes on where the last one ended."""
 
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from media_catalog.aws import listing, objects
 from media_catalog.exceptions import AwsNotFound, BucketRefused
 from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass, TrashedObject
 
 from . import previews, trash_purge
+from .turns import TURN_SECONDS, Turn, pages
 
-TURN_SECONDS = 20.0  # so that a cancelled job ends soon, and no turn reaches the end of its lease
 IMAGES = 100  # catalogued images that go at a time, with their renditions
-
-
-@dataclass(frozen=True, kw_only=True)
-class Turn:
-    """`count` entries so far, in all turns of the run; `done` when there is nothing left."""
-
-    count: int
-    done: bool
 
 
 def refusal(bucket: Bucket) -> BucketRefused | None:
@@ -53,40 +43,14 @@ def delete_empty(bucket: Bucket) -> None:
     _delete(bucket)
 
 
-def count_cost(bucket: Bucket) -> dict[str, int]:
-    """Requests of a count: as many LIST as its entries took the last time, at least one."""
-    return {RequestClass.S3_TIER1.value: _thousands(bucket.entry_count or 0)}
-
-
 def empty_cost(bucket: Bucket) -> dict[str, int]:
     """Requests to empty and delete it, by the last count and the catalogue."""
     images = Image.objects.filter(bucket=bucket).count()
     trashed = TrashedObject.objects.filter(bucket=bucket).count()
     # Each thousand is listed and deleted, and the last list finds nothing. Of images also the renditions go.
-    entries = _thousands((bucket.entry_count or 0) + images)
+    entries = pages((bucket.entry_count or 0) + images, listing.MAX_KEYS)
     batches = 2 * -(-images // IMAGES) + -(-trashed // objects.MAX_DELETE)
     return {RequestClass.S3_TIER1.value: 2 * entries + 1 + batches, RequestClass.FREE.value: 1}
-
-
-def count(bucket: Bucket, *, run: str) -> Turn:
-    """Count objects, entries and bytes for one turn; at the end they are the bucket's. One LIST for each 1,000.
-
-    `run` names the count that goes on; of another one, nothing is taken over.
-    """
-    so_far = _so_far(bucket, run)
-    until = time.monotonic() + TURN_SECONDS
-    while True:
-        page = listing.list_versions(bucket.name, after=so_far["after"])
-        so_far["after"] = page.after
-        so_far["entries"] += len(page.versions)
-        so_far["objects"] += sum(version.latest and not version.marker for version in page.versions)
-        so_far["bytes"] += sum(version.size for version in page.versions)
-        if not page.after:
-            _store_count(bucket, so_far)
-            return Turn(count=so_far["entries"], done=True)
-        if time.monotonic() > until:
-            _store_progress(bucket, so_far)
-            return Turn(count=so_far["entries"], done=False)
 
 
 def empty_and_delete(bucket: Bucket, *, run: str) -> Turn:
@@ -166,19 +130,9 @@ def _delete(bucket: Bucket) -> None:
 def _so_far(bucket: Bucket, run: str) -> dict[str, Any]:
     """Where the run has got to, or the start of a new one."""
     held: dict[str, Any] = bucket.progress
-    return held if held.get("run") == run else {"run": run, "after": {}, "entries": 0, "objects": 0, "bytes": 0}
+    return held if held.get("run") == run else {"run": run, "entries": 0}
 
 
 def _store_progress(bucket: Bucket, so_far: dict[str, Any]) -> None:
     bucket.progress = so_far
     bucket.save(update_fields=["progress"])
-
-
-def _store_count(bucket: Bucket, so_far: dict[str, Any]) -> None:
-    bucket.object_count, bucket.entry_count = so_far["objects"], so_far["entries"]
-    bucket.byte_count, bucket.counted_at, bucket.progress = so_far["bytes"], timezone.now(), {}
-    bucket.save(update_fields=["object_count", "entry_count", "byte_count", "counted_at", "progress"])
-
-
-def _thousands(entries: int) -> int:
-    return max(1, -(-entries // listing.MAX_KEYS))

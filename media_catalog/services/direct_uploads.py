@@ -157,11 +157,26 @@ def expire() -> list[int]:
                 break
             now = timezone.now()
             try:
-                if Upload.objects.overdue(now).put_off(upload, now) and (image := _expire(upload)):
+                if Upload.objects.overdue(now).put_off(upload, now) and (image := expire_one(upload=upload)):
                     new.append(image.pk)
             except Exception:  # whatever it is, the others have their turn
                 logger.exception("direct upload %s not settled yet", upload.uuid)
     return new
+
+
+def expire_one(*, upload: Upload) -> Image | None:
+    """Settle one whose form has run out; the image, when it is new to the catalogue. One GET, or a DELETE."""
+    if upload.error:
+        s3.delete_object(upload.bucket.name, upload.key)
+        _fail(upload, upload.error)
+        return None
+    try:
+        arrival = _settle(upload, leave_for_job)
+    except ImageRefused:  # settled: its row tells why
+        return None
+    if arrival is None:
+        _fail(upload, "never arrived")
+    return arrival.image if arrival and arrival.new else None
 
 
 def _accepted(file: Wanted) -> list[str]:
@@ -240,21 +255,6 @@ def _known(upload: Upload) -> arrivals.Arrival | None:
     completed = Upload.objects.filter(pk=upload.pk, status=Upload.Status.COMPLETED).exists()
     image = Image.objects.filter(bucket=upload.bucket_id, key=upload.key).first() if completed else None
     return arrivals.Arrival(image=image, new=False) if image else None
-
-
-def _expire(upload: Upload) -> Image | None:
-    """The image, when it is new to the catalogue."""
-    if upload.error:
-        s3.delete_object(upload.bucket.name, upload.key)
-        _fail(upload, upload.error)
-        return None
-    try:
-        arrival = _settle(upload, leave_for_job)
-    except ImageRefused:  # settled: its row tells why
-        return None
-    if arrival is None:
-        _fail(upload, "never arrived")
-    return arrival.image if arrival and arrival.new else None
 
 
 def _settle(upload: Upload, use: Use) -> arrivals.Arrival | None:

@@ -42,10 +42,36 @@ def look(created: Created) -> Found | None:
         logger.info("event of %s/%s: %s", created.bucket, created.key, reason)
         return None
     try:
-        return _fetched(bucket, created.key)
+        return fetch(bucket, created.key, leave=bucket.resize_engine == Bucket.ResizeEngine.WORKER)
     except ImageRefused as refused:
         logger.info("event of %s/%s: %s", created.bucket, created.key, refused)
         return None
+
+
+def fetch(bucket: Bucket, key: str, *, leave: bool = False) -> Found | None:
+    """What the object is, or None when there is none. One GET. Raises ImageRefused for what is no accepted image.
+
+    `leave` the bytes to the job that is about to make its renditions.
+    """
+    limits = image_limits()
+    try:
+        content = s3.get_object(bucket.name, key, max_bytes=limits.max_bytes)
+    except s3.ObjectTooLarge as error:
+        raise ImageRefused("too_many_bytes", size=error.size, limit=limits.max_bytes) from error
+    if content is None:
+        return None
+    file = io.BytesIO(content.body)
+    found = Found(
+        bucket=bucket,
+        key=key,
+        etag=content.etag,
+        size=content.size,
+        sha256=sha256(content.body).hexdigest(),
+        probe=probe(file, limits=limits),
+    )
+    if leave:
+        handover.offer(bucket=bucket.pk, key=key, etag=content.etag, file=file)
+    return found
 
 
 def record(found: Found) -> arrivals.Arrival:
@@ -89,25 +115,3 @@ def _nothing_to_do(bucket: Bucket, created: Created) -> str:
         return "on its way to or from the trash"
     open_upload = Upload.objects.filter(bucket=bucket, key=created.key, status=Upload.Status.CREATED)
     return "its upload records it" if open_upload.exists() else ""
-
-
-def _fetched(bucket: Bucket, key: str) -> Found | None:
-    limits = image_limits()
-    try:
-        content = s3.get_object(bucket.name, key, max_bytes=limits.max_bytes)
-    except s3.ObjectTooLarge as error:
-        raise ImageRefused("too_many_bytes", size=error.size, limit=limits.max_bytes) from error
-    if content is None:
-        return None
-    file = io.BytesIO(content.body)
-    found = Found(
-        bucket=bucket,
-        key=key,
-        etag=content.etag,
-        size=content.size,
-        sha256=sha256(content.body).hexdigest(),
-        probe=probe(file, limits=limits),
-    )
-    if bucket.resize_engine == Bucket.ResizeEngine.WORKER:  # so a job is about to make its renditions
-        handover.offer(bucket=bucket.pk, key=key, etag=content.etag, file=file)
-    return found

@@ -2,10 +2,13 @@
 
 import re
 
+from django.conf import settings
+
 from media_catalog.exceptions import ObjectRefused
 from media_catalog.s3_events import RESERVED_PREFIXES
 
 MAX_BYTES = 1024  # of UTF-8, by S3
+TEMP = "temp/"  # of what the API's clients are sending
 # Clients and proxies drop or resolve these parts of a path, so a link to them leads elsewhere.
 _LOST_IN_URLS = re.compile(r"^/|//|(^|/)\.\.?(/|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -13,10 +16,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 def check_new(key: str) -> None:
     """Raise ObjectRefused for a key under which nothing can, or may, be written. Odd but possible ones pass."""
-    if not key:
-        raise ObjectRefused("key_empty")
+    check_possible(key)
     if is_reserved(key):
         raise ObjectRefused("key_reserved")
+
+
+def check_possible(key: str) -> None:
+    """Raise ObjectRefused for what is no key at S3."""
+    if not key:
+        raise ObjectRefused("key_empty")
     if "\x00" in key or _has_surrogates(key):
         raise ObjectRefused("key_characters")
     if len(key.encode()) > MAX_BYTES:
@@ -26,6 +34,11 @@ def check_new(key: str) -> None:
 def is_reserved(key: str) -> bool:
     """Whether the product keeps the key for what it moves aside: staff reach that by pages of its own."""
     return key.startswith(RESERVED_PREFIXES)
+
+
+def passing_prefixes() -> tuple[str, ...]:
+    """Of objects that the catalogue need not know: those moved aside, and what the API's clients are sending."""
+    return tuple({*RESERVED_PREFIXES, TEMP, settings.ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH} - {""})
 
 
 def is_linkable(key: str) -> bool:

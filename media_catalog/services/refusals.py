@@ -36,12 +36,14 @@ _OBJECTS: dict[str, Callable[[], str]] = {
         "Keys that begin with “trash/” or “quarantine/” are kept for what this site moves aside."
     ),
     "renditions_bucket": lambda: _("Only renditions are written to this bucket."),
+    "not_for_finding": lambda: _("What was found does not allow this (any more)."),
+    "unpaired": lambda: _("The bucket is not paired with one for renditions, so there is no place for them."),
     "too_large": lambda: _("The file has %(size)s; at most %(limit)s are accepted."),
     "too_large_for_trash": lambda: _(
         "The object has %(size)s. S3 copies at most %(limit)s in one request, so it cannot be moved to the trash:"
         " delete it with AWS tools."
     ),
-    "changed": lambda: _("S3 holds another object under this key than the catalogue knows. Nothing was moved."),
+    "changed": lambda: _("S3 holds another object under this key by now. Nothing was done with it."),
     "held": lambda: _("The bucket is under legal hold: nothing is moved to its trash or purged."),
     "not_in_trash": lambda: _("The object is not in the trash any more."),
 }

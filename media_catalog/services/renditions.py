@@ -11,7 +11,7 @@ from django.db.models import Exists, Subquery
 from django.utils import timezone
 
 from media_catalog.aws import s3
-from media_catalog.exceptions import AwsConflict, AwsNotFound, BackofficeError, ImageRefused
+from media_catalog.exceptions import AwsConflict, AwsNotFound, BackofficeError, ImageRefused, ObjectRefused
 from media_catalog.imaging.formats import content_type, extension, rendered_as
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
 from media_catalog.imaging.renditions import make as make_pixels
@@ -91,6 +91,8 @@ def _make(image: Image, presets: Sequence[Preset], *, source: Source | None = No
     refusals = {preset.slug: refusal for preset in presets if (refusal := _refusal(preset, image, limits))}
     wanted = {preset.slug: preset for preset in presets if preset.slug not in refusals}
     written: list[bool] = []
+    if wanted and image.bucket.renditions_bucket is None:
+        raise ObjectRefused("unpaired")
     if wanted:
         source = source or _original(image, limits)
         made = make_pixels(source.body, [spec_of(preset) for preset in wanted.values()], limits=limits)

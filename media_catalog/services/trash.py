@@ -31,12 +31,12 @@ from media_catalog.exceptions import (
 from media_catalog.models import Bucket, Image, Job, Leftover, Rendition, RequestClass, TrashedObject
 from media_catalog.models.trash import first_try
 from media_catalog.quota import attribution
+from media_catalog.s3_events import TRASH
 
 from . import object_keys, removal, renditions
 from .sentences import sentence
 
 logger = logging.getLogger(__name__)
-PREFIX = "trash/"
 COPY_MAX_BYTES = 5 * 1024**3  # of one CopyObject, by S3
 # After these nobody knows whether S3 has done it: the row stays as it is, and a repeat finds out.
 PASSING = (AwsThrottled, AwsUnavailable, MeterUnavailable)
@@ -164,7 +164,7 @@ def _row(bucket: Bucket, key: str, run: str, **facts: Any) -> TrashedObject:
     return TrashedObject(
         bucket=bucket,
         key=key,
-        trash_key=f"{PREFIX}{now:%Y-%m-%d}/{secrets.token_hex(16)}",
+        trash_key=f"{TRASH}{now:%Y-%m-%d}/{secrets.token_hex(16)}",
         trashed_at=now,
         trashed_by=by.user,
         trashed_by_name=by.name,

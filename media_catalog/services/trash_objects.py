@@ -10,9 +10,9 @@ from media_catalog.models import Bucket, TrashedObject
 from . import trash
 from .object_keys import visible
 from .sentences import sentence
+from .turns import TURN_SECONDS
 
 AT_ONCE = 10  # in the page's own request; more are a job's
-TURN_SECONDS = 20.0  # so that a cancelled job ends soon, and no turn reaches the end of its lease
 OWN_FAULTS = (ObjectRefused, AwsConflict, AwsNotFound)  # of one object; the others of a run may do
 
 

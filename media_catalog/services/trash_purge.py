@@ -20,7 +20,7 @@ from media_catalog.models.trash import TrashedQuerySet, first_try
 
 from .sentences import sentence
 from .trash import PASSING
-from .trash_restore import TURN_SECONDS
+from .turns import TURN_SECONDS
 
 logger = logging.getLogger(__name__)
 _PURGEABLE = (TrashedObject.State.TRASHED, TrashedObject.State.PURGING)

@@ -16,8 +16,8 @@ from media_catalog.models.trash import first_try
 from . import keys, object_keys, removal
 from .sentences import sentence
 from .trash import PASSING, acting
+from .turns import TURN_SECONDS
 
-TURN_SECONDS = 20.0  # so that a cancelled job ends soon, and no turn reaches the end of its lease
 AT_ONCE = 1000  # looked up for a turn
 NAMED = 5  # keys told of those that came back under another one
 OWN_FAULTS = (ObjectRefused, AwsConflict, AwsNotFound)  # of one object; the others of a run may do

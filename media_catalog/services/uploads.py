@@ -61,11 +61,24 @@ def settle_stale() -> list[int]:
             break
         try:
             now = timezone.now()
-            if Upload.objects.due(now).put_off(upload, now) and (image := _settle(upload)):
+            if Upload.objects.due(now).put_off(upload, now) and (image := settle_one(upload=upload)):
                 new.append(image.pk)
         except Exception:  # whatever it is, the others have their turn
             logger.exception("upload %s not settled yet", upload.uuid)
     return new
+
+
+def settle_one(*, upload: Upload) -> Image | None:
+    """Settle an open upload that nobody is at work on; the image, when it is new to the catalogue. Costs as above."""
+    error = upload.error
+    if not error:
+        try:
+            return _finish(upload)
+        except (ImageRefused, AwsConflict) as refused:
+            error = repr(refused)
+    _remove_own(upload)
+    _close(upload, error)
+    return None
 
 
 def _take_key(draft: Upload, key: str) -> Upload | None:
@@ -137,19 +150,6 @@ def _undo(upload: Upload, error: Exception, *, sent: bool) -> None:
         _close(upload, repr(error))
     except Exception:  # the caller is about to raise the error that matters
         logger.exception("upload %s left for the sweep", upload.uuid)
-
-
-def _settle(upload: Upload) -> Image | None:
-    """The image, when it is new to the catalogue."""
-    error = upload.error
-    if not error:
-        try:
-            return _finish(upload)
-        except (ImageRefused, AwsConflict) as refused:
-            error = repr(refused)
-    _remove_own(upload)
-    _close(upload, error)
-    return None
 
 
 def _finish(upload: Upload) -> Image | None:

@@ -1,0 +1,66 @@
+"""Jobs about one bucket, as its pages start them."""
+
+import secrets
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.models import CHANGE
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from media_catalog import jobs
+from media_catalog.exceptions import QuotaShort
+from media_catalog.jobs.control import under_way
+from media_catalog.models import Bucket, Job
+from media_catalog.services import inventory
+from media_catalog.services.sentences import sentence
+
+from .bucket_pages import bucket_view, may, url
+from .costs import in_words
+from .history import log, refused_by_quota, staff
+
+
+@bucket_view("sync_bucket", post_only=True)
+def take_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
+    """Start an inventory, unless one is under way."""
+    scope = _("Inventory of “%(bucket)s”") % {"bucket": bucket}
+    return _one_at_a_time(request, bucket, "sync_inventory") or start_job(request, bucket, "sync_inventory", scope)
+
+
+@bucket_view("sync_bucket", post_only=True)
+def reconcile_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
+    scope = _("Discrepancies of “%(bucket)s”") % {"bucket": bucket}
+    return _one_at_a_time(request, bucket, "reconcile") or start_job(request, bucket, "reconcile", scope)
+
+
+def inventory_context(request: HttpRequest, bucket: Bucket) -> dict[str, Any]:
+    """For the button that starts an inventory."""
+    return {"may_take_inventory": may(request, "sync_bucket"), "inventory_cost": in_words(inventory.cost(bucket))}
+
+
+def start_job(request: HttpRequest, bucket: Bucket, kind: str, scope: str, **options: Any) -> HttpResponse:
+    """Go to the job, or back to the bucket when a limit does not allow it."""
+    options = {"bucket": bucket.pk, "run": secrets.token_hex(8), **options}
+    try:
+        job = jobs.start(kind=kind, user=staff(request), scope=scope, options=options)
+    except QuotaShort as short:
+        refused_by_quota(short, kind)
+        messages.error(request, sentence(short))
+        return redirect(url(bucket, "change"))
+    log(request, [bucket], CHANGE, _("%(scope)s requested (job %(job)s)") % {"scope": scope, "job": job})
+    return _to(job)
+
+
+def _one_at_a_time(request: HttpRequest, bucket: Bucket, kind: str) -> HttpResponse | None:
+    job = under_way(kind, bucket.pk)
+    if job is None:
+        return None
+    messages.info(request, _("This is under way already."))
+    return _to(job)
+
+
+def _to(job: Job) -> HttpResponse:
+    return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))

@@ -1,0 +1,123 @@
+"""Cataloguing what a bucket holds already: images are read, one GET each, and nothing is written to the bucket.
+
+What is no image, or cannot be read, keeps the reason in its row of the inventory, so it is looked at once only.
+"""
+
+import time
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from media_catalog.aws import s3
+from media_catalog.exceptions import (
+    AwsDenied,
+    AwsError,
+    AwsNotFound,
+    AwsThrottled,
+    AwsUnavailable,
+    BackofficeError,
+    ImageRefused,
+)
+from media_catalog.models import Bucket, InventoryObject, RequestClass
+
+from . import buckets, events, inventory
+from .catalogued import has_row, is_on_its_way, is_rendition, is_reserved
+from .sentences import sentence
+from .turns import TURN_SECONDS
+
+ENDINGS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".avif", ".tif", ".tiff")
+ASLEEP = ("GLACIER", "DEEP_ARCHIVE")  # cannot be read before they are restored
+BATCH = 50
+
+
+def candidates(bucket: Bucket, *, any_name: bool = False) -> QuerySet[InventoryObject]:
+    """Objects of the inventory that may be images and that the catalogue does not know; with `any_name`, whatever
+    their names end with.
+    """
+    known = has_row() | is_rendition() | is_on_its_way() | is_reserved()
+    looked_at = Q(noted_etag=F("etag")) & ~Q(note="")
+    rows = InventoryObject.objects.filter(
+        ~known, ~looked_at, bucket=bucket, missing_since=None, size__gt=0, size__lte=settings.IMAGE_MAX_BYTES
+    ).exclude(storage_class__in=ASLEEP)
+    return rows if any_name else rows.filter(_endings())
+
+
+def cost(bucket: Bucket, *, any_name: bool = False) -> dict[str, int]:
+    """One GET for each, and one HEAD of the bucket should an object be gone."""
+    count = candidates(bucket, any_name=any_name).count()
+    return {RequestClass.S3_TIER2.value: count + 1} if count else {}
+
+
+def prepare(bucket: Bucket) -> None:
+    """Make a bucket of no special use one for originals, without a pair: nobody can upload to it, nothing is made of
+    its images. Raises BucketRefused.
+    """
+    if bucket.role == Bucket.Role.GENERAL:
+        buckets.assign(bucket, role=Bucket.Role.ORIGINALS, accepts=Bucket.Accepts.IMAGES, partner=None)
+
+
+def adopt(bucket: Bucket, *, run: str, any_name: bool = False) -> tuple[dict[str, int], bool]:
+    """Catalogue candidates for one turn. Returns how many were `catalogued` and `skipped` in all turns of the run, and
+    whether it is done.
+
+    What is done is no candidate any more, so a run that was cut off goes on where it stopped. Faults of S3 are raised.
+    """
+    so_far = _so_far(bucket, run)
+    until = time.monotonic() + TURN_SECONDS
+    while rows := list(candidates(bucket, any_name=any_name).order_by("pk")[:BATCH]):
+        _take(bucket, rows, so_far, until)
+        if time.monotonic() > until:
+            Bucket.objects.filter(pk=bucket.pk).update(progress=so_far)
+            return so_far["counts"], False
+    Bucket.objects.filter(pk=bucket.pk).update(progress={})
+    return so_far["counts"], True
+
+
+def _take(bucket: Bucket, rows: Iterable[InventoryObject], so_far: dict[str, Any], until: float) -> None:
+    counts = so_far["counts"]
+    try:
+        for row in rows:
+            counts["catalogued" if _adopt_one(bucket, row) else "skipped"] += 1
+            if time.monotonic() > until:
+                return
+    except BackofficeError:
+        Bucket.objects.filter(pk=bucket.pk).update(progress=so_far)
+        raise
+
+
+def _adopt_one(bucket: Bucket, row: InventoryObject) -> bool:
+    """Whether it is an image. Faults that are those of all objects, or may pass, are raised."""
+    try:
+        found = events.fetch(bucket, row.key)
+    except ImageRefused as refused:
+        return _note(row, sentence(refused))
+    except (AwsDenied, AwsNotFound, AwsThrottled, AwsUnavailable):
+        raise
+    except AwsError as error:
+        return _note(row, sentence(error))
+    if found is None:
+        if not s3.bucket_exists(bucket.name):
+            raise AwsNotFound(bucket.name)
+        inventory.forget(bucket, row.key)
+        return _note(row, _("It was gone when it was to be catalogued."))
+    events.record(found)
+    return True
+
+
+def _note(row: InventoryObject, reason: str) -> bool:
+    InventoryObject.objects.filter(pk=row.pk).update(note=reason, noted_etag=row.etag)
+    return False
+
+
+def _endings() -> Q:
+    return reduce(or_, (Q(key__iendswith=ending) for ending in ENDINGS))
+
+
+def _so_far(bucket: Bucket, run: str) -> dict[str, Any]:
+    held: dict[str, Any] = bucket.progress
+    return held if held.get("run") == run else {"run": run, "counts": {"catalogued": 0, "skipped": 0}}

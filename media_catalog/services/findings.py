@@ -1,0 +1,236 @@
+"""Acting on findings. Each looks at S3 again first: what was true at the last inventory may not be any more.
+
+A fault on the way is never taken for absence: it is raised where another try may help, else it stays with the finding.
+That an object is missing is believed only while its bucket answers.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from media_catalog.aws import s3
+from media_catalog.exceptions import (
+    AwsNotFound,
+    AwsThrottled,
+    AwsUnavailable,
+    BackofficeError,
+    MeterUnavailable,
+    ObjectRefused,
+    QuotaRefused,
+)
+from media_catalog.models import Bucket, Finding, Image, InventoryObject, Rendition, RequestClass, Upload
+
+from . import arrivals, direct_uploads, events, inventory, previews, quarantine, renditions, trash, uploads
+from .catalogued import has_row, is_on_its_way, is_rendition
+from .sentences import sentence
+
+_RAISED = (AwsThrottled, AwsUnavailable, MeterUnavailable, QuotaRefused)
+_Kind, _Action = Finding.Kind, Finding.Action
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """`gone`: there was nothing to act on any more. `fields` are further columns of the finding."""
+
+    said: str
+    gone: bool = False
+    fields: Mapping[str, str] | None = None
+
+
+def actions_for(finding: Finding) -> set[str]:
+    """What can be done about it now."""
+    if finding.state == Finding.State.RESOLVED and finding.action == _Action.QUARANTINE:
+        return {_Action.RESTORE}
+    if finding.state not in Finding.LIVE:
+        return set()
+    settled: set[str] = {_Action.REOPEN} if finding.state == Finding.State.DISMISSED else {_Action.DISMISS}
+    if finding.kind == _Kind.ROW_WITHOUT_OBJECT and finding.state == Finding.State.ONCE:
+        return settled
+    return settled | {action for kind, action in _ACTS if kind == finding.kind and _fits(finding, action)}
+
+
+def cost(findings: Iterable[Finding], action: str) -> dict[str, int]:
+    """Requests of an action, at most: each looks at its object first, and once at the bucket for one that is gone."""
+    findings = list(findings)
+    total = Counter({cls: each * len(findings) for cls, each in _COSTS[action].items()})
+    total[RequestClass.S3_TIER2.value] += len({finding.bucket_id for finding in findings})
+    if action == _Action.DELETE:  # of images also the renditions go
+        images = [finding.image_id for finding in findings if finding.image_id and not finding.rendition_id]
+        total[RequestClass.FREE.value] += Rendition.objects.filter(image__in=images).count()
+    return {cls: count for cls, count in total.items() if count}
+
+
+def mark(findings: Sequence[Finding], action: str, *, by: str) -> None:
+    """Dismiss findings, or open them again. One query."""
+    state = Finding.State.DISMISSED if action == _Action.DISMISS else Finding.State.OPEN
+    Finding.objects.filter(pk__in=[finding.pk for finding in findings]).update(
+        state=state, action=action, acted_by=by, acted_at=timezone.now()
+    )
+
+
+def act(finding: Finding, action: str, *, by: str, run: str) -> None:
+    """Do what was asked for and write down what came of it.
+
+    Raises faults that may pass, and QuotaRefused; with others the finding stays as it was, with the reason.
+    """
+    fields: dict[str, object] = {"run": run}
+    try:
+        done = _act(finding, action)
+    except _RAISED:
+        raise
+    except BackofficeError as error:
+        fields["result"] = sentence(error)
+    else:
+        now = timezone.now()
+        state = Finding.State.GONE if done.gone else Finding.State.RESOLVED
+        fields |= {"state": state, "result": done.said, **(done.fields or {})}
+        fields |= {} if done.gone else {"action": action, "acted_by": by, "acted_at": now}
+    Finding.objects.filter(pk=finding.pk).update(**fields)
+
+
+def _act(finding: Finding, action: str) -> Done:
+    if action not in actions_for(finding):
+        raise ObjectRefused("not_for_finding")
+    if action == _Action.RESTORE:
+        quarantine.put_back(finding)
+        return Done(said=_("Put back. The next inventories will find it again, if it has no row."))
+    gone = _CHECKS[finding.kind](finding)
+    if gone:
+        return Done(said=gone, gone=True)
+    return _ACTS[finding.kind, action](finding)
+
+
+def _fits(finding: Finding, action: str) -> bool:
+    """Only renditions can be made again."""
+    return action != _Action.RECREATE or finding.rendition_id is not None
+
+
+def _still_missing(finding: Finding) -> str:
+    held = s3.head_object(finding.bucket.name, finding.key)
+    if held is None:
+        _check_bucket(finding)
+        return ""
+    Image.everything.filter(bucket=finding.bucket_id, key=finding.key).update(missing_since=None)
+    return _("S3 has the object.")
+
+
+def _still_unknown(finding: Finding) -> str:
+    """Why there is nothing to do; raises ObjectRefused when another object is there by now."""
+    place = InventoryObject.objects.filter(bucket=finding.bucket_id, key=finding.key)
+    if place.filter(has_row() | is_rendition() | is_on_its_way()).exists():
+        return _("The catalogue knows it by now.")
+    held = s3.head_object(finding.bucket.name, finding.key)
+    if held is None:
+        _check_bucket(finding)
+        inventory.forget(finding.bucket, finding.key)
+        return _("S3 has no such object any more.")
+    if held.etag != finding.evidence.get("etag"):
+        raise ObjectRefused("changed")
+    return ""
+
+
+def _still_open(finding: Finding) -> str:
+    return "" if _upload(finding).status == Upload.Status.CREATED else _("The upload has been settled.")
+
+
+def _check_bucket(finding: Finding) -> None:
+    """An object of a bucket that is gone, too, is answered as missing."""
+    if not s3.bucket_exists(finding.bucket.name):
+        raise AwsNotFound(finding.bucket.name)
+
+
+def _adopt(finding: Finding) -> Done:
+    if finding.bucket.role != Bucket.Role.ORIGINALS:
+        raise ObjectRefused("not_for_images")
+    found = events.fetch(finding.bucket, finding.key)
+    if found is None:
+        raise ObjectRefused("changed")
+    image = arrivals.record(
+        bucket=found.bucket, key=found.key, etag=found.etag, size=found.size, sha256=found.sha256, probe=found.probe
+    ).image
+    return Done(said=_("Catalogued as image %(id)s.") % {"id": image.pk})
+
+
+def _recreate(finding: Finding) -> Done:
+    rendition = Rendition.objects.select_related("image__bucket__renditions_bucket", "preset", "bucket")
+    row = rendition.filter(pk=finding.rendition_id or 0).first()
+    if row is None:
+        return Done(said=_("The rendition is not in the catalogue any more."), gone=True)
+    renditions.make_one(image=row.image, preset=row.preset)
+    return Done(said=_("Made again."))
+
+
+def _quarantine(finding: Finding) -> Done:
+    place = quarantine.put_away(finding)
+    inventory.forget(finding.bucket, finding.key)
+    return Done(said=_("Moved to quarantine."), fields={"quarantine_key": place})
+
+
+def _delete_object(finding: Finding) -> Done:
+    moved = trash.move_object(bucket=finding.bucket, key=finding.key)
+    inventory.forget(finding.bucket, finding.key)
+    return Done(said=_("Moved to the trash.") if moved else _("Gone already."))
+
+
+def _delete_row(finding: Finding) -> Done:
+    if finding.rendition_id:
+        for rendition in Rendition.objects.filter(pk=finding.rendition_id, key=finding.key):
+            previews.forget(rendition)
+            rendition.delete()
+        return Done(said=_("The row is deleted: the rendition counts as not made."))
+    image = Image.objects.select_related("bucket").filter(pk=finding.image_id or 0, key=finding.key).first()
+    if image is None:
+        return Done(said=_("The image is not in the catalogue any more."), gone=True)
+    if trash.move_image(image=image):  # its object is back by now
+        return Done(said=_("Moved to the trash."))
+    return Done(said=_("The image is removed, with its renditions."))
+
+
+def _settle(finding: Finding) -> Done:
+    """As the sweep would."""
+    upload = _upload(finding)
+    settle = uploads.settle_one if upload.expires_at is None else direct_uploads.expire_one
+    image = settle(upload=upload)
+    return Done(said=_("Catalogued as image %(id)s.") % {"id": image.pk} if image else _("Closed: nothing had come."))
+
+
+def _give_up(finding: Finding) -> Done:
+    """An upload with an error is undone: what came of it is deleted."""
+    Upload.objects.filter(pk=_upload(finding).pk, error="").update(error="given up by staff")
+    _settle(finding)
+    return Done(said=_("Closed, and what had come of it deleted."))
+
+
+def _upload(finding: Finding) -> Upload:
+    """Rows of uploads are not deleted."""
+    return Upload.objects.select_related("bucket", "user").get(pk=finding.upload_id or 0)
+
+
+_CHECKS: Mapping[str, Callable[[Finding], str]] = {
+    _Kind.ROW_WITHOUT_OBJECT: _still_missing,
+    _Kind.OBJECT_WITHOUT_ROW: _still_unknown,
+    _Kind.RENDITION_WITHOUT_ORIGINAL: _still_unknown,
+    _Kind.STALE_UPLOAD: _still_open,
+}
+_ACTS: Mapping[tuple[str, str], Callable[[Finding], Done]] = {
+    (_Kind.ROW_WITHOUT_OBJECT, _Action.RECREATE): _recreate,
+    (_Kind.ROW_WITHOUT_OBJECT, _Action.DELETE): _delete_row,
+    (_Kind.OBJECT_WITHOUT_ROW, _Action.ADOPT): _adopt,
+    (_Kind.OBJECT_WITHOUT_ROW, _Action.QUARANTINE): _quarantine,
+    (_Kind.OBJECT_WITHOUT_ROW, _Action.DELETE): _delete_object,
+    (_Kind.RENDITION_WITHOUT_ORIGINAL, _Action.QUARANTINE): _quarantine,
+    (_Kind.RENDITION_WITHOUT_ORIGINAL, _Action.DELETE): _delete_object,
+    (_Kind.STALE_UPLOAD, _Action.ADOPT): _settle,
+    (_Kind.STALE_UPLOAD, _Action.DELETE): _give_up,
+}
+_T1, _T2, _FREE = RequestClass.S3_TIER1.value, RequestClass.S3_TIER2.value, RequestClass.FREE.value
+_COSTS: Mapping[str, Mapping[str, int]] = {
+    _Action.ADOPT: {_T2: 2, _FREE: 1},
+    _Action.RECREATE: {_T2: 2, _T1: 1},
+    _Action.QUARANTINE: {_T2: 2, _T1: 1, _FREE: 1},
+    _Action.RESTORE: {_T2: 2, _T1: 1, _FREE: 1},
+    _Action.DELETE: {_T2: 3, _T1: 1, _FREE: 1},
+}

@@ -1,0 +1,152 @@
+"""The inventory of a bucket: what it holds, kept in the database by a job that lists it.
+
+Only a scan that has come to its end says what is missing. One that failed, was cancelled or killed says nothing.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from urllib.parse import quote, unquote
+
+from django.db import transaction
+from django.db.models import F, Max, Q
+from django.utils import timezone
+
+from media_catalog.aws import listing
+from media_catalog.aws.listing import Version, VersionPage
+from media_catalog.exceptions import AwsNotFound
+from media_catalog.models import Bucket, InventoryObject, RequestClass, Scan
+
+from .bucket_health import mark_missing
+from .turns import TURN_SECONDS, Turn, pages
+
+KEEP_MISSING = timedelta(days=90)  # rows of objects that are gone
+_SEEN = ("etag", "size", "modified", "storage_class", "scan", "missing_since")
+
+
+class Replaced(Exception):
+    """Another scan of the bucket has begun meanwhile: this one writes nothing any more."""
+
+
+def cost(bucket: Bucket) -> dict[str, int]:
+    """Requests of an inventory: as many LIST as its entries took the last time, at least one."""
+    return {RequestClass.S3_TIER1.value: pages(bucket.entry_count or 0, listing.MAX_KEYS)}
+
+
+def due(now: datetime) -> list[Bucket]:
+    """Buckets that want an inventory by the clock and had none for so long. One that failed is tried again after a
+    quarter of that time.
+    """
+    wanted = Bucket.objects.filter(missing_since=None).exclude(inventory_every=Bucket.InventoryEvery.OFF)
+    begun = dict(Scan.objects.order_by().values_list("bucket").annotate(Max("started_at")))
+    return [bucket for bucket in wanted if _is_due(bucket, begun.get(bucket.pk), now)]
+
+
+def _is_due(bucket: Bucket, begun: datetime | None, now: datetime) -> bool:
+    every = timedelta(hours=bucket.inventory_every)
+    had = bucket.counted_at is not None and bucket.counted_at > now - every
+    return not had and (begun is None or begun <= now - every / 4)
+
+
+def latest(bucket: Bucket) -> Scan | None:
+    """The last scan that came to its end."""
+    return Scan.objects.filter(bucket=bucket, state=Scan.State.COMPLETE).order_by("-pk").first()
+
+
+def sync(bucket: Bucket, *, run: str) -> Turn:
+    """Bring the inventory and the totals of the bucket in line with S3, for one turn. One LIST for each 1,000 entries.
+
+    Entries are objects, their older versions and delete markers. `run` names the scan that goes on; of another one,
+    nothing is taken over, and that one raises Replaced from then on. A fault of S3 leaves all as it is.
+    """
+    scan = _scan(bucket, run)
+    until = time.monotonic() + TURN_SECONDS
+    while scan.state == Scan.State.RUNNING:
+        _store(scan, _listed(scan))
+        if time.monotonic() > until:
+            break
+    if scan.state == Scan.State.REPLACED:
+        raise Replaced
+    return Turn(count=scan.entries, done=scan.state == Scan.State.COMPLETE)
+
+
+def forget(bucket: Bucket, key: str) -> None:
+    """Write down that an object is gone, before the next scan sees it."""
+    InventoryObject.objects.filter(bucket=bucket, key=key, missing_since=None).update(missing_since=timezone.now())
+
+
+def _scan(bucket: Bucket, run: str) -> Scan:
+    with transaction.atomic():
+        Bucket.objects.select_for_update().get(pk=bucket.pk)  # of two that begin, the later wins
+        scan = Scan.objects.filter(run=run).first()
+        if scan is None:
+            Scan.objects.filter(bucket=bucket, state=Scan.State.RUNNING).update(state=Scan.State.REPLACED)
+            scan = Scan.objects.create(bucket=bucket, run=run)
+    return scan
+
+
+def _listed(scan: Scan) -> VersionPage:
+    # Percent-encoded in the row: a key may hold NUL, which PostgreSQL takes in no text.
+    after = {name: unquote(value) for name, value in scan.after.items()}
+    try:
+        return listing.list_versions(scan.bucket.name, after=after)
+    except AwsNotFound:
+        mark_missing(scan.bucket)
+        raise
+
+
+def _store(scan: Scan, page: VersionPage) -> None:
+    """The objects of a page and the place after it in one transaction; with the last page, the end of the scan."""
+    held = {version.key: version for version in page.versions if version.latest and not version.marker}
+    storable = [version for version in held.values() if "\x00" not in version.key]
+    with transaction.atomic():
+        mine = Scan.objects.filter(pk=scan.pk, state=Scan.State.RUNNING, pages=scan.pages)
+        went_on = mine.update(
+            pages=F("pages") + 1,
+            after={name: quote(value, safe="") for name, value in page.after.items()},
+            entries=F("entries") + len(page.versions),
+            objects_seen=F("objects_seen") + len(held),
+            bytes=F("bytes") + sum(version.size for version in page.versions),
+            unstorable=F("unstorable") + len(held) - len(storable),
+        )
+        if not went_on:
+            raise Replaced
+        _upsert(scan, storable)
+        if not page.after:
+            _complete(scan)
+    scan.refresh_from_db(fields=["state", "pages", "after", "entries"])
+
+
+def _upsert(scan: Scan, versions: Sequence[Version]) -> None:
+    rows = [
+        InventoryObject(
+            bucket_id=scan.bucket_id,
+            key=version.key,
+            etag=version.etag,
+            size=version.size,
+            modified=version.modified,
+            storage_class=version.storage_class,
+            scan=scan,
+        )
+        for version in versions
+    ]
+    InventoryObject.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["bucket", "key"], update_fields=_SEEN
+    )
+
+
+def _complete(scan: Scan) -> None:
+    """What this scan has not seen is missing. The totals become the bucket's."""
+    now = timezone.now()
+    rows = InventoryObject.objects.filter(bucket=scan.bucket_id)
+    lost = rows.filter(~Q(scan=scan.pk), missing_since=None).update(missing_since=now)
+    rows.filter(missing_since__lt=now - KEEP_MISSING).delete()
+    added = rows.filter(first_seen_at__gte=scan.started_at).count()
+    Scan.objects.filter(pk=scan.pk).update(state=Scan.State.COMPLETE, finished_at=now, added=added, lost=lost)
+    done = Scan.objects.get(pk=scan.pk)
+    Bucket.objects.filter(pk=scan.bucket_id).update(
+        object_count=done.objects_seen,
+        entry_count=done.entries,
+        byte_count=done.bytes,
+        counted_at=now,
+    )
