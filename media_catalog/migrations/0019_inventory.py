@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('media_catalog', '0017_stored_objects'),
+        ('media_catalog', "0018_trash"),
     ]
 
     operations = [
