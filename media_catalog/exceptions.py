@@ -166,6 +166,7 @@ class BucketRefused(BackofficeError):
         "of_the_site",  # the settings of the site name it
         "has_renditions_of",  # facts: originals (name of the bucket paired with it)
         "has_images",  # facts: count (rows of the catalogue)
+        "has_files",  # facts: count (rows of the catalogue)
         "has_renditions",  # facts: count (rows of the catalogue)
         "pair_taken",  # facts: originals (name of the bucket that has the renditions bucket)
     )
@@ -182,6 +183,7 @@ class ObjectRefused(BackofficeError):
     code = "object_refused"
     REASONS = (
         "catalogued",  # an image of the catalogue is removed by its own job
+        "catalogued_file",  # a file of the catalogue is deleted on its own page
         "rendition",  # it belongs to an image, with which it goes
         "busy",  # a job is working at the image
         "not_for_images",  # the bucket takes no catalogued images
@@ -191,6 +193,13 @@ class ObjectRefused(BackofficeError):
         "key_characters",
         "renditions_bucket",  # only renditions are written there
         "too_large",  # facts: size, limit (bytes)
+        "held",  # its bucket is under legal hold
+        "not_for_files",  # the bucket takes no catalogued files
+        "description_length",  # of a file
+        "name_empty",  # the bucket has unique names: this and the following
+        "name_too_long",
+        "name_taken",
+        "names_not_unique",  # so the bucket cannot ask for it
     )
 
     def __init__(self, reason: str, **facts: object) -> None:

@@ -22,6 +22,7 @@ from media_catalog.quota import reservations
 from media_catalog.quota.attribution import attribute
 from media_catalog.services import direct_uploads, removal, uploads
 
+from . import sweeps
 from .enqueue import go_on, start
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ PLANS: Mapping[str, Plan] = MappingProxyType(
             _plan("parked", gettext_lazy("Start parked items that fit now"), "start_parked"),
             _plan("settle uploads", gettext_lazy("Finish or undo interrupted uploads"), "settle_uploads"),
             _plan("delete leftovers", gettext_lazy("Delete objects that nobody needs"), "delete_leftovers"),
+            _plan("retention", gettext_lazy("Remove what retention rules let go"), "sweep_retention"),
             _plan("old items", gettext_lazy("Delete the items of old jobs"), "delete_old_items", minutes=60),
         )
     }
@@ -183,6 +185,16 @@ def delete_leftovers() -> int:
     """Delete objects that nobody needs and that could not be deleted at once; returns how many are settled."""
     with attribute(action="delete leftovers", job_kind=HOUSEKEEPING), deadline(settings.JOB_CHUNK_SECONDS):
         return removal.sweep()
+
+
+def _sweeps_words(count: int) -> str:
+    return ngettext("%(count)d sweep started.", "%(count)d sweeps started.", count) % {"count": count}
+
+
+@recorded("retention", _sweeps_words)
+def sweep_retention() -> int:
+    """Start a job for each bucket whose retention rule has something to remove; returns how many."""
+    return sweeps.start_sweeps()
 
 
 @recorded("old items", _items_words)

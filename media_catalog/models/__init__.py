@@ -1,6 +1,7 @@
 from .audit import AuditEvent
 from .buckets import Bucket
 from .faces import Analysis, Face
+from .files import StoredFile
 from .images import Image
 from .jobs import Job, JobItem
 from .leftovers import Leftover
@@ -45,6 +46,7 @@ __all__ = [
     "ReservedUnits",
     "SavedRequests",
     "ScheduleRun",
+    "StoredFile",
     "UnitBlock",
     "Upload",
     "WorkQueue",

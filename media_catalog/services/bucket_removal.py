@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from media_catalog.aws import listing, objects
 from media_catalog.exceptions import AwsNotFound, BucketRefused
-from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass
+from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass, StoredFile
 
 from . import previews
 
@@ -45,8 +45,9 @@ def delete_empty(bucket: Bucket) -> None:
     Raises BucketRefused, before any request, for one that the catalogue has objects in. A bucket that is gone already
     only loses its row.
     """
-    images = Image.objects.filter(bucket=bucket).count()
+    images, files = (kind.objects.filter(bucket=bucket).count() for kind in (Image, StoredFile))
     refused = refusal(bucket) or (BucketRefused("has_images", count=images) if images else None)
+    refused = refused or (BucketRefused("has_files", count=files) if files else None)
     renditions = Rendition.objects.filter(bucket=bucket).count()
     if refused or renditions:
         raise refused or BucketRefused("has_renditions", count=renditions)
@@ -89,7 +90,7 @@ def count(bucket: Bucket, *, run: str) -> Turn:
 
 
 def empty_and_delete(bucket: Bucket, *, run: str) -> Turn:
-    """Delete the catalogued images with their renditions, then every version, then the bucket, for one turn.
+    """Delete the catalogued images with their renditions, every version, then files' rows and the bucket, for one turn.
 
     Objects go before their rows, so a run that is cut off leaves no object without a row of ours. Raises
     BucketRefused as `refusal` says, and BucketNotEmpty when somebody writes to the bucket meanwhile.
@@ -146,6 +147,7 @@ def _delete(bucket: Bucket) -> None:
     with suppress(AwsNotFound):  # somebody else was faster
         objects.delete_bucket(bucket.name)
     with transaction.atomic():
+        StoredFile.everything.filter(bucket=bucket).delete()
         Rendition.objects.filter(bucket=bucket).delete()
         Leftover.objects.filter(bucket=bucket).delete()
         bucket.delete()

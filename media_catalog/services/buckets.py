@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from media_catalog.aws import bucket_settings, client, s3
 from media_catalog.exceptions import AwsConflict, AwsDenied, BucketRefused
-from media_catalog.models import Bucket, Image, Rendition
+from media_catalog.models import Bucket, Image, Rendition, StoredFile
 
 from .bucket_settings import site_rule
 
@@ -148,6 +148,9 @@ def _check_contents(bucket: Bucket, role: str) -> None:
     images = Image.objects.filter(bucket=bucket).count()
     if images and role != Bucket.Role.ORIGINALS:
         raise BucketRefused("has_images", count=images)
+    files = StoredFile.everything.filter(bucket=bucket).count()
+    if files and role != Bucket.Role.GENERAL:
+        raise BucketRefused("has_files", count=files)
     renditions = Rendition.objects.filter(bucket=bucket).count()
     if renditions and role != Bucket.Role.RENDITIONS:
         raise BucketRefused("has_renditions", count=renditions)

@@ -14,7 +14,7 @@ from media_catalog.aws import listing, presign, s3
 from media_catalog.aws import objects as s3_objects
 from media_catalog.exceptions import AwsConflict, ObjectRefused
 from media_catalog.imaging.probe import extension, probe
-from media_catalog.models import Bucket, Image, Rendition
+from media_catalog.models import Bucket, Image, Rendition, StoredFile
 
 from . import keys, object_keys, previews, uploads
 from .limits import image_limits
@@ -26,10 +26,11 @@ DELIMITER = "/"
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What the catalogue has under a key: an image, or the rendition of one, or nothing."""
+    """What the catalogue has under a key: an image, or the rendition of one, or a file, or nothing."""
 
     image: Image | None = None
     rendition: Rendition | None = None
+    file: StoredFile | None = None
 
 
 def browse(bucket: Bucket, *, prefix: str, token: str) -> listing.Page:
@@ -38,12 +39,13 @@ def browse(bucket: Bucket, *, prefix: str, token: str) -> listing.Page:
 
 
 def known(bucket: Bucket, names: Sequence[str]) -> dict[str, Known]:
-    """What the catalogue has under these keys. Two queries."""
+    """What the catalogue has under these keys. Three queries."""
     names = [name for name in names if "\x00" not in name]  # PostgreSQL refuses NUL
     images = {image.key: image for image in Image.objects.filter(bucket=bucket, key__in=names)}
     held = Rendition.objects.filter(bucket=bucket, key__in=names).select_related("image")
     renditions = {rendition.key: rendition for rendition in held}
-    return {name: Known(image=images.get(name), rendition=renditions.get(name)) for name in names}
+    files = {file.key: file for file in StoredFile.objects.filter(bucket=bucket, key__in=names)}
+    return {name: Known(image=images.get(name), rendition=renditions.get(name), file=files.get(name)) for name in names}
 
 
 def details(bucket: Bucket, key: str) -> s3_objects.Details | None:
@@ -136,10 +138,12 @@ def _kind(bucket: Bucket, file: BinaryIO, name: str) -> tuple[str, str]:
 def delete(bucket: Bucket, names: Sequence[str]) -> None:
     """Delete objects that are not of the catalogue. One DELETE for one, one request for up to 1,000.
 
-    Raises ObjectRefused, before any request, when the catalogue has an image among them. A rendition loses its row and
-    counts as not made.
+    Raises ObjectRefused, before any request, when the catalogue has an image or a file among them. A rendition loses
+    its row and counts as not made.
     """
     catalogued = known(bucket, names)
+    if any(held.file for held in catalogued.values()):
+        raise ObjectRefused("catalogued_file")
     if any(held.image for held in catalogued.values()):
         raise ObjectRefused("catalogued")
     if len(names) == 1:
@@ -168,6 +172,8 @@ def copy(bucket: Bucket, key: str, *, to_bucket: Bucket, to_key: str) -> None:
 def move(bucket: Bucket, key: str, *, to_bucket: Bucket, to_key: str) -> None:
     """`copy`, then delete the source: one HEAD, one COPY, one DELETE. For objects that the catalogue does not know."""
     held = known(bucket, [key]).get(key, Known())
+    if held.file:
+        raise ObjectRefused("catalogued_file")
     if held.rendition or held.image:
         raise ObjectRefused("rendition" if held.rendition else "catalogued")
     copy(bucket, key, to_bucket=to_bucket, to_key=to_key)
