@@ -1,5 +1,5 @@
 """The pages that staff work with. One module for each."""
 
-from . import buckets, faces, images, jobs, limits, presets, quota, schedules, tokens
+from . import buckets, faces, files, images, jobs, limits, presets, quota, schedules, tokens
 
-__all__ = ["buckets", "faces", "images", "jobs", "limits", "presets", "quota", "schedules", "tokens"]
+__all__ = ["buckets", "faces", "files", "images", "jobs", "limits", "presets", "quota", "schedules", "tokens"]

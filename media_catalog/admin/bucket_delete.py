@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from media_catalog import jobs
 from media_catalog.exceptions import BackofficeError, QuotaShort
-from media_catalog.models import Bucket, Image
+from media_catalog.models import Bucket, Image, StoredFile
 from media_catalog.services import bucket_removal
 from media_catalog.services.sentences import sentence
 
@@ -46,6 +46,7 @@ def delete_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpR
         _("Delete bucket"),
         refused=sentence(refused) if refused else "",
         images=Image.objects.filter(bucket=bucket).count(),
+        files=StoredFile.objects.filter(bucket=bucket).count(),
         may_delete=may(request, "delete_bucket"),
         may_empty=may(request, "empty_bucket"),
         **count_context(request, bucket),

@@ -17,11 +17,21 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from media_catalog import jobs
-from media_catalog.exceptions import QuotaShort
+from media_catalog.exceptions import ObjectRefused, QuotaShort
 from media_catalog.models import Bucket
+from media_catalog.services import names, retention_words
 from media_catalog.services.sentences import sentence
 
-from . import bucket_create, bucket_delete, bucket_health, bucket_settings, object_changes, object_details, objects
+from . import (
+    bucket_create,
+    bucket_delete,
+    bucket_health,
+    bucket_retention,
+    bucket_settings,
+    object_changes,
+    object_details,
+    objects,
+)
 from .base import BackofficeAdmin
 from .bucket_pages import bound, may, origin_of
 from .history import refused_by_quota, staff
@@ -32,6 +42,8 @@ VIEWS = {
     "fix": bucket_health.fix_view,
     "count": bucket_delete.count_view,
     "delete": bucket_delete.delete_view,
+    "retention": bucket_retention.retention_view,
+    "retention_preview": bucket_retention.preview_view,
     "objects": objects.objects_view,
     "upload": objects.upload_view,
     "object": object_details.details_view,
@@ -40,6 +52,14 @@ VIEWS = {
     "copy": object_changes.copy_view,
     "remove": object_changes.remove_view,
 }
+
+
+class BucketForm(forms.ModelForm):
+    def clean_unique_names(self) -> bool:
+        unique: bool = self.cleaned_data["unique_names"]
+        if unique and not self.instance.unique_names and not names.are_unique(self.instance):
+            raise forms.ValidationError(sentence(ObjectRefused("names_not_unique")))
+        return unique
 
 
 @admin.register(Bucket)
@@ -60,7 +80,8 @@ class BucketAdmin(BackofficeAdmin):
         "health_level",
         "state",
     ]
-    list_filter = ["role", "resize_engine", "legal_hold"]
+    form = BucketForm
+    list_filter = ["role", "resize_engine", "legal_hold", "retention_on"]
     search_fields = ["name"]
     change_list_template = "admin/media_catalog/buckets.html"
     change_form_template = "admin/media_catalog/bucket.html"
@@ -75,13 +96,22 @@ class BucketAdmin(BackofficeAdmin):
         "synced_at",
         "missing_since",
     ]
-    fields = [*readonly_fields, ("upload_rule", "rule_width", "rule_height"), "resize_engine", "legal_hold"]
+    fields = [
+        *readonly_fields,
+        ("upload_rule", "rule_width", "rule_height"),
+        "resize_engine",
+        "unique_names",
+        "page_title",
+        "legal_hold",
+    ]
 
     def has_delete_permission(self, request: HttpRequest, obj: Bucket | None = None) -> bool:
         return False
 
     def save_model(self, request: HttpRequest, obj: Bucket, form: forms.ModelForm, change: bool) -> None:
         """What the form changes and no more: a synchronisation may write the rest meanwhile."""
+        if "unique_names" in form.changed_data:
+            names.set_unique(obj, unique=obj.unique_names)
         obj.save(update_fields=form.changed_data)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Bucket]:
@@ -121,6 +151,8 @@ class BucketAdmin(BackofficeAdmin):
         tags = [("failed", _("Missing at S3")) if bucket.missing_since else ("done", _("Present"))]
         if bucket.legal_hold:
             tags.append(("skipped", _("Legal hold")))
+        if bucket.retention_on:
+            tags.append(("queued", _("Retention on")))
         return format_html_join(" ", '<span class="bo-tag bo-{}">{}</span>', tags)
 
     def sync(self, request: HttpRequest) -> HttpResponse:
@@ -165,6 +197,8 @@ class BucketAdmin(BackofficeAdmin):
             "may_change": may_change,
             "may_browse": may(request, "browse_objects"),
             "may_see_images": may(request, "view_image"),
+            "may_see_files": may(request, "view_storedfile") and bucket.accepts == Bucket.Accepts.ANY,
+            "rule": retention_words.rule(bucket),
             "may_delete": may(request, "delete_bucket") or may(request, "empty_bucket"),
             **bucket_delete.count_context(request, bucket),
         }

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import count
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Count, Q
+from django.db.models.functions import Length
 
 from media_catalog.exceptions import ObjectRefused
 from media_catalog.models import Bucket, Image, StoredFile
@@ -31,6 +32,16 @@ def free(bucket: Bucket, wanted: str, kind: type[Image] | type[StoredFile]) -> s
         return wanted
     taken = kind.objects.filter(bucket=bucket)
     return next(name for name in _numbered(wanted) if not taken.filter(name=name).exists())
+
+
+def are_unique(bucket: Bucket) -> bool:
+    """Whether the names in the bucket are such that it could ask for it."""
+    for kind in KINDS:
+        rows = kind.objects.filter(bucket=bucket).order_by()
+        long = rows.annotate(length=Length("name")).filter(length__gt=LONGEST_UNIQUE_NAME)
+        if long.exists() or rows.values("name").annotate(count=Count("pk")).filter(count__gt=1).exists():
+            return False
+    return True
 
 
 def set_unique(bucket: Bucket, *, unique: bool) -> None:
