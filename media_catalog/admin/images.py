@@ -1,6 +1,5 @@
 """Images: the list, the change page with its annotated preview, and the ways to their bytes."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -80,7 +79,7 @@ class ImageAdmin(BackofficeAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Image | None = None) -> list[str]:
         return [] if request.user.has_perm("media_catalog.exempt_image") else ["exempt"]
 
-    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
         """When they go, where the list shows a bucket whose rule is in force."""
         bucket = shelves.bucket_of(request)
         return [*self.list_display, "expires"] if bucket and bucket.retains else self.list_display

@@ -39,13 +39,15 @@ def browse(bucket: Bucket, *, prefix: str, token: str) -> listing.Page:
 
 
 def known(bucket: Bucket, names: Sequence[str]) -> dict[str, Known]:
-    """What the catalogue has under these keys. Three queries."""
+    """What the catalogue has under these keys. Two queries: files are in general buckets, renditions in others."""
     names = [name for name in names if "\x00" not in name]  # PostgreSQL refuses NUL
     images = {image.key: image for image in Image.objects.filter(bucket=bucket, key__in=names)}
+    if bucket.role == Bucket.Role.GENERAL:
+        files = {file.key: file for file in StoredFile.objects.filter(bucket=bucket, key__in=names)}
+        return {name: Known(image=images.get(name), file=files.get(name)) for name in names}
     held = Rendition.objects.filter(bucket=bucket, key__in=names).select_related("image")
     renditions = {rendition.key: rendition for rendition in held}
-    files = {file.key: file for file in StoredFile.objects.filter(bucket=bucket, key__in=names)}
-    return {name: Known(image=images.get(name), rendition=renditions.get(name), file=files.get(name)) for name in names}
+    return {name: Known(image=images.get(name), rendition=renditions.get(name)) for name in names}
 
 
 def details(bucket: Bucket, key: str) -> s3_objects.Details | None:
