@@ -78,6 +78,12 @@ def ensure_three(*, origins: list[str]) -> list[Bucket]:
     return [originals, renditions, static]
 
 
+def ensure(name: str, role: Bucket.Role) -> Bucket:
+    """The bucket of this name, created at S3 and here where it is missing. No request for one that the rows have."""
+    held = Bucket.objects.filter(name=name, missing_since=None).first()
+    return held or _ensure(name, role)
+
+
 def _check_renditions_are_free() -> None:
     served = Bucket.objects.filter(renditions_bucket__name=settings.BUCKET_RENDITIONS)
     other = served.exclude(name=settings.BUCKET_ORIGINALS).first()
