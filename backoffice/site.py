@@ -12,6 +12,7 @@ HIDDEN_APPS = frozenset({"django_q"})
 APP_ORDER = ["media_catalog", "auth"]
 MODEL_ORDER = [
     "Image",
+    "StoredFile",
     "Face",
     "Job",
     "Bucket",

@@ -167,6 +167,7 @@ class BucketRefused(BackofficeError):
         "of_the_site",  # the settings of the site name it
         "has_renditions_of",  # facts: originals (name of the bucket paired with it)
         "has_images",  # facts: count (rows of the catalogue)
+        "has_files",  # facts: count (rows of the catalogue)
         "has_renditions",  # facts: count (rows of the catalogue)
         "pair_taken",  # facts: originals (name of the bucket that has the renditions bucket)
     )
@@ -183,6 +184,7 @@ class ObjectRefused(BackofficeError):
     code = "object_refused"
     REASONS = (
         "catalogued",  # an image of the catalogue is removed by its own job
+        "catalogued_file",  # a file of the catalogue is deleted on its own page
         "rendition",  # it belongs to an image, with which it goes
         "busy",  # a job is working at the image
         "not_for_images",  # the bucket takes no catalogued images
@@ -199,6 +201,12 @@ class ObjectRefused(BackofficeError):
         "not_in_trash",  # it is being restored or purged, or S3 has it no more
         "not_for_finding",  # what was found does not allow this action (any more)
         "unpaired",  # the bucket has no bucket for renditions
+        "not_for_files",  # the bucket takes no catalogued files
+        "description_length",  # of a file
+        "name_empty",  # the bucket has unique names: this and the following
+        "name_too_long",
+        "name_taken",
+        "names_not_unique",  # so the bucket cannot ask for it
     )
 
     def __init__(self, reason: str, **facts: object) -> None:

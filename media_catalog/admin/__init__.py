@@ -1,10 +1,11 @@
 """The pages that staff work with. One module for each."""
 
-from . import buckets, faces, findings, images, jobs, limits, presets, quota, schedules, tokens, trash
+from . import buckets, faces, files, findings, images, jobs, limits, presets, quota, schedules, tokens, trash
 
 __all__ = [
     "buckets",
     "faces",
+    "files",
     "findings",
     "images",
     "jobs",

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from media_catalog.exceptions import BackofficeError
-from media_catalog.models import Bucket, Image, TrashedObject
+from media_catalog.models import Bucket, Image, StoredFile, TrashedObject
 from media_catalog.services import bucket_removal
 from media_catalog.services.sentences import sentence
 
@@ -39,6 +39,7 @@ def delete_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpR
         refused=sentence(refused) if refused else "",
         images=Image.objects.filter(bucket=bucket).count(),
         trashed=TrashedObject.objects.filter(bucket=bucket).count(),
+        files=StoredFile.objects.filter(bucket=bucket).count(),
         may_delete=may(request, "delete_bucket"),
         may_empty=may(request, "empty_bucket"),
         **inventory_context(request, bucket),

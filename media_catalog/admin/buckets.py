@@ -17,8 +17,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from media_catalog import jobs
-from media_catalog.exceptions import QuotaShort
+from media_catalog.exceptions import ObjectRefused, QuotaShort
 from media_catalog.models import Bucket
+from media_catalog.services import names, retention_words
 from media_catalog.services.sentences import sentence
 
 from . import (
@@ -27,6 +28,7 @@ from . import (
     bucket_delete,
     bucket_health,
     bucket_jobs,
+    bucket_retention,
     bucket_settings,
     inventory,
     object_changes,
@@ -46,6 +48,8 @@ VIEWS = {
     "reconcile": bucket_jobs.reconcile_view,
     "adopt": adoption.adopt_view,
     "delete": bucket_delete.delete_view,
+    "retention": bucket_retention.retention_view,
+    "retention_preview": bucket_retention.preview_view,
     "objects": objects.objects_view,
     "upload": objects.upload_view,
     "object": object_details.details_view,
@@ -54,6 +58,14 @@ VIEWS = {
     "copy": object_changes.copy_view,
     "remove": object_changes.remove_view,
 }
+
+
+class BucketForm(forms.ModelForm):
+    def clean_unique_names(self) -> bool:
+        unique: bool = self.cleaned_data["unique_names"]
+        if unique and not self.instance.unique_names and not names.are_unique(self.instance):
+            raise forms.ValidationError(sentence(ObjectRefused("names_not_unique")))
+        return unique
 
 
 @admin.register(Bucket)
@@ -74,7 +86,8 @@ class BucketAdmin(BackofficeAdmin):
         "health_level",
         "state",
     ]
-    list_filter = ["role", "resize_engine", "legal_hold"]
+    form = BucketForm
+    list_filter = ["role", "resize_engine", "legal_hold", "retention_on"]
     search_fields = ["name"]
     change_list_template = "admin/media_catalog/buckets.html"
     change_form_template = "admin/media_catalog/bucket.html"
@@ -93,6 +106,8 @@ class BucketAdmin(BackofficeAdmin):
         *readonly_fields,
         ("upload_rule", "rule_width", "rule_height"),
         "resize_engine",
+        "unique_names",
+        "page_title",
         "legal_hold",
         "inventory_every",
     ]
@@ -102,6 +117,8 @@ class BucketAdmin(BackofficeAdmin):
 
     def save_model(self, request: HttpRequest, obj: Bucket, form: forms.ModelForm, change: bool) -> None:
         """What the form changes and no more: a synchronisation may write the rest meanwhile."""
+        if "unique_names" in form.changed_data:
+            names.set_unique(obj, unique=obj.unique_names)
         obj.save(update_fields=form.changed_data)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Bucket]:
@@ -141,6 +158,8 @@ class BucketAdmin(BackofficeAdmin):
         tags = [("failed", _("Missing at S3")) if bucket.missing_since else ("done", _("Present"))]
         if bucket.legal_hold:
             tags.append(("skipped", _("Legal hold")))
+        if bucket.retention_on:
+            tags.append(("queued", _("Retention on")))
         return format_html_join(" ", '<span class="bo-tag bo-{}">{}</span>', tags)
 
     def sync(self, request: HttpRequest) -> HttpResponse:
@@ -185,6 +204,8 @@ class BucketAdmin(BackofficeAdmin):
             "may_change": may_change,
             "may_browse": may(request, "browse_objects"),
             "may_see_images": may(request, "view_image"),
+            "may_see_files": may(request, "view_storedfile") and bucket.accepts == Bucket.Accepts.ANY,
+            "rule": retention_words.rule(bucket),
             "may_delete": may(request, "delete_bucket") or may(request, "empty_bucket"),
             **bucket_jobs.inventory_context(request, bucket),
         }

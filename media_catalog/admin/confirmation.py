@@ -115,7 +115,7 @@ def _ticked(options: Mapping[str, bool]) -> str:
 
 def _start(request: HttpRequest, selection: Selection, asked: Question) -> Job | None:
     """None when a limit does not allow it, which the page then shows."""
-    token = typed_token(request)
+    token = token_of(request)
     try:
         job = selection.start(park="park" in request.POST, token=token)
     except QuotaShort as short:
@@ -133,7 +133,7 @@ def _start(request: HttpRequest, selection: Selection, asked: Question) -> Job |
     return job
 
 
-def typed_token(request: HttpRequest) -> UUID | None:
+def token_of(request: HttpRequest) -> UUID | None:
     """Of the form that was sent; None for one that was made by hand."""
     try:
         return UUID(request.POST.get("token", ""))

@@ -28,6 +28,7 @@ from media_catalog.services.sentences import sentence
 
 from .history import log, refused_by_quota, staff
 from .renditions import main_links
+from .upload import offered
 
 logger = logging.getLogger(__name__)
 MAX_CAPTION = 500
@@ -194,7 +195,7 @@ def _chosen(entry: Any) -> Chosen:
 
 def _bucket(body: Body) -> Bucket:
     number = str(body.get("bucket"))
-    bucket = Bucket.objects.for_uploads().filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
+    bucket = offered().filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
     if bucket is None:
         raise BadRequest
     return bucket

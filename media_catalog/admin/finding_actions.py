@@ -28,7 +28,7 @@ from media_catalog.services.object_keys import visible
 from media_catalog.services.sentences import sentence
 
 from .bucket_pages import may
-from .confirmation import digest, must_type, typed_number, typed_token
+from .confirmation import digest, must_type, token_of, typed_number
 from .costs import cost_context
 from .history import log, refused_by_quota, staff
 
@@ -176,7 +176,7 @@ def _objection(request: HttpRequest, ids: list[int], act: Act) -> str:
 
 def _start(request: HttpRequest, chosen: list[Finding], act: Act) -> Job | None:
     """None when a limit does not allow it, which the page then shows."""
-    token = typed_token(request)
+    token = token_of(request)
     options = {
         "findings": [finding.pk for finding in chosen],
         "action": act.action.value,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -15,12 +16,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from media_catalog.exceptions import BackofficeError
+from media_catalog.exceptions import BackofficeError, ObjectRefused
 from media_catalog.models import Analysis, Image, JobItem, Preset, Rendition
-from media_catalog.services import annotation, downloads
+from media_catalog.services import annotation, downloads, names
 from media_catalog.services.sentences import accepted_formats, sentence
 
-from . import bulk, direct, layout, pictures, renditions, upload
+from . import bulk, direct, layout, named_upload, pictures, renditions, shelves, upload
 from .base import BackofficeAdmin, OfferedFilter
 from .states import PresenceFilter, StateFilter, describe
 
@@ -34,6 +35,16 @@ class FormatFilter(OfferedFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
         return queryset.filter(format=self.value()) if self.value() else queryset
+
+
+class ImageForm(forms.ModelForm):
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        try:
+            names.check(self.instance.bucket, name, Image, but=self.instance.pk)
+        except ObjectRefused as refused:
+            raise forms.ValidationError(sentence(refused)) from refused
+        return name
 
 
 @admin.register(Image)
@@ -55,7 +66,8 @@ class ImageAdmin(BackofficeAdmin):
     search_fields = ["key", "name", "caption"]
     search_help_text = gettext_lazy("Key, name or caption")
     actions = ["make_renditions", "detect_faces", "remove"]
-    fields = ["name", "caption"]
+    form = ImageForm
+    fields = ["name", "caption", "exempt"]
     change_list_template = "admin/media_catalog/images.html"
     change_form_template = "admin/media_catalog/image.html"
 
@@ -65,6 +77,14 @@ class ImageAdmin(BackofficeAdmin):
 
     def has_detect_faces_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("media_catalog.detect_faces_image")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Image | None = None) -> list[str]:
+        return [] if request.user.has_perm("media_catalog.exempt_image") else ["exempt"]
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """When they go, where the list shows a bucket whose rule is in force."""
+        bucket = shelves.bucket_of(request)
+        return [*self.list_display, "expires"] if bucket and bucket.retains else self.list_display
 
     def has_delete_permission(self, request: HttpRequest, obj: Image | None = None) -> bool:
         """Not of an image under legal hold."""
@@ -97,6 +117,7 @@ class ImageAdmin(BackofficeAdmin):
         changelist = super().get_changelist_instance(request)
         if isinstance(changelist.result_list, QuerySet):
             changelist.result_list = changelist.result_list.with_thumbnails()  # type: ignore[attr-defined]
+            shelves.mark_going(request, changelist.result_list)
         return changelist
 
     @admin.display(description=gettext_lazy("preview"))
@@ -132,6 +153,10 @@ class ImageAdmin(BackofficeAdmin):
     def bytes(self, image: Image) -> str:
         return filesizeformat(image.size)
 
+    @admin.display(description=gettext_lazy("expires"))
+    def expires(self, image: Image) -> str:
+        return shelves.expires(image)
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         preview = view(self.preview, cacheable=True)  # else all of the admin is no-store
@@ -146,12 +171,15 @@ class ImageAdmin(BackofficeAdmin):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {"gallery": layout.is_gallery(request), **(extra_context or {})})
+        context = {"gallery": layout.is_gallery(request), **shelves.context(self, request)}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Not Django's: that one runs in a transaction, where no AWS request may be made."""
+        if bucket := named_upload.bucket_of(request):
+            return named_upload.upload_view(self, request, bucket)
         return upload.upload_view(self, request)
 
     def delete_view(

@@ -20,16 +20,19 @@ from media_catalog.quota.summary import summaries
 from .base import BackofficeAdmin, ReadOnlyAdmin
 from .history import staff
 
-REASON = forms.CharField(
-    label=gettext_lazy("Reason"),
-    max_length=300,
-    help_text=gettext_lazy("Why it is changed; kept with the change."),
-    widget=forms.TextInput(attrs={"class": "vTextField"}),
-)
+
+def reason_field() -> forms.CharField:
+    """For a change that leaves an audit event."""
+    return forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=300,
+        help_text=gettext_lazy("Why it is changed; kept with the change."),
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+    )
 
 
 class LimitForm(forms.ModelForm):
-    reason = REASON
+    reason = reason_field()
 
     def clean_request_class(self) -> str:
         """A limit on what is free would only stand in the way of removals."""

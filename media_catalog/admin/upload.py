@@ -11,6 +11,7 @@ from django.contrib.admin.models import ADDITION
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.db import Error
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
@@ -31,6 +32,7 @@ from media_catalog.services.keys import MAX_FOLDER
 from media_catalog.services.sentences import accepted_formats, sentence
 
 from . import upload_script
+from .base import number
 from .history import log, staff
 from .renditions import main_links
 
@@ -91,14 +93,24 @@ class UploadForm(forms.Form):
         self.fields["images"].help_text = limits_in_words()
         buckets = self.fields["bucket"]
         assert isinstance(buckets, forms.ModelChoiceField)  # noqa: S101  (declared above)
-        buckets.queryset = Bucket.objects.for_uploads()
+        buckets.queryset = offered()
         self.fields["folder"].initial = timezone.localdate().strftime("%Y/%m")
         for name in ("folder", "caption"):
             self.fields[name].widget.attrs["class"] = "vTextField"
 
 
-def limits_in_words() -> str:
-    return _("%(formats)s, up to %(size)s and %(pixels)s pixels each, at most %(files)d files at once.") % {
+def offered() -> QuerySet[Bucket]:
+    """Buckets for several images at once. Those with unique names take one at a time: see named_upload.py."""
+    return Bucket.objects.for_uploads().filter(unique_names=False)
+
+
+def limits_in_words(*, files: bool = True) -> str:
+    said = (
+        _("%(formats)s, up to %(size)s and %(pixels)s pixels each, at most %(files)d files at once.")
+        if files
+        else _("%(formats)s, up to %(size)s and %(pixels)s pixels.")
+    )
+    return said % {
         "formats": accepted_formats(settings.IMAGE_FORMATS),
         "size": filesizeformat(settings.IMAGE_MAX_BYTES),
         "pixels": number_format(settings.IMAGE_MAX_PIXELS, force_grouping=True),
@@ -114,11 +126,12 @@ def upload_view(page: ModelAdmin, request: HttpRequest) -> HttpResponse:
         request.POST or None,
         request.FILES or None,
         may_make_renditions=request.user.has_perm("media_catalog.make_renditions_image"),
+        initial={"bucket": number(request.GET.get("bucket", ""))},
     )
     may_view = page.has_view_permission(request)
     if request.method == "POST" and form.is_valid():
         stored, refused = _store_all(request, form)
-        _report(request, stored, refused, make_renditions=form.cleaned_data.get("make_renditions", False))
+        report(request, stored, refused, make_renditions=form.cleaned_data.get("make_renditions", False))
         page_name = "changelist" if may_view and not refused else "add"
         return redirect(reverse(f"admin:media_catalog_image_{page_name}"))
     context = {
@@ -127,7 +140,8 @@ def upload_view(page: ModelAdmin, request: HttpRequest) -> HttpResponse:
         "media": page.media,
         "title": _("Upload images"),
         "form": form,
-        "has_buckets": Bucket.objects.for_uploads().exists(),
+        "has_buckets": offered().exists(),
+        "named_buckets": Bucket.objects.for_uploads().filter(unique_names=True),
         "may_view": may_view,
         "unfinished": page_uploads.unfinished(staff(request)),
         "upload_config": upload_script.config(request),
@@ -173,9 +187,7 @@ def _store(request: HttpRequest, form: UploadForm, file: Any) -> Image:
     return image
 
 
-def _report(
-    request: HttpRequest, stored: list[Image], refused: list[tuple[str, str]], *, make_renditions: bool
-) -> None:
+def report(request: HttpRequest, stored: list[Image], refused: list[tuple[str, str]], *, make_renditions: bool) -> None:
     for name, reason in refused:
         messages.error(request, format_html("<strong>{}</strong>: {}", name, reason))
     if not stored:

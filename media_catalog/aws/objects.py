@@ -98,25 +98,32 @@ def copy_object(bucket: str, key: str, *, to_bucket: str, to_key: str, only: str
 
 
 def delete_objects(bucket: str, keys: Sequence[tuple[str, str]]) -> None:
+    """`try_to_delete`, but raises AwsDenied or AwsError naming the first key that S3 did not delete."""
+    if failed := try_to_delete(bucket, keys):
+        key, code = next(iter(failed.items()))
+        ours = AwsDenied if code == DENIED else AwsError
+        raise ours(f"{len(failed)} not deleted, the first: {key} ({code})")
+
+
+def try_to_delete(bucket: str, keys: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Delete up to 1,000 (key, version); an empty version is the object itself. What is not there is fine.
 
-    One request, and one DELETE for each key that XML cannot carry. Raises AwsDenied or AwsError naming the first key
-    that S3 did not delete; the others are deleted all the same.
+    One request, and one DELETE for each key that XML cannot carry. Returns S3's error code for each key that it did not
+    delete.
     """
     plain = [_identifier(key, version) for key, version in keys if not _NOT_IN_XML.search(key)]
     with call(bucket=bucket):
         for key, version in keys:
             if _NOT_IN_XML.search(key):
                 client("s3").delete_object(Bucket=bucket, **_identifier(key, version))
-        failed: Sequence[Any] = []
-        if plain:
-            answer = client("s3").delete_objects(Bucket=bucket, Delete={"Objects": plain, "Quiet": True})
-            failed = [error for error in answer.get("Errors", []) if error.get("Code") not in _GONE]
-    if failed:
-        ours = AwsDenied if failed[0].get("Code") == "AccessDenied" else AwsError
-        raise ours(f"{len(failed)} not deleted, the first: {failed[0]}")
+        if not plain:
+            return {}
+        answer = client("s3").delete_objects(Bucket=bucket, Delete={"Objects": plain, "Quiet": True})
+    errors = {error.get("Key", ""): error.get("Code", "") for error in answer.get("Errors", [])}
+    return {key: code for key, code in errors.items() if code not in _GONE}
 
 
+DENIED = "AccessDenied"
 _GONE = {"NoSuchKey", "NoSuchVersion"}
 
 

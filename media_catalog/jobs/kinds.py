@@ -10,16 +10,19 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from media_catalog.models import Analysis, Bucket, Finding, Image, JobItem, RequestClass, TrashedObject
+from media_catalog.models import Analysis, Bucket, Finding, Image, JobItem, RequestClass, StoredFile, TrashedObject
 from media_catalog.services import (
     adoption,
     bucket_removal,
     buckets,
     detection,
+    file_removal,
     findings,
     inventory,
     reconcile,
     renditions,
+    retention,
+    sweeping,
     trash,
     trash_objects,
     trash_purge,
@@ -69,6 +72,10 @@ def _done(message: str) -> Outcome:
 
 def _skipped(message: str, code: str) -> Outcome:
     return Outcome(state=JobItem.State.SKIPPED, message=message, code=code)
+
+
+def _failed(message: str, code: str) -> Outcome:
+    return Outcome(state=JobItem.State.FAILED, message=message, code=code)
 
 
 def _goes_on(message: str) -> Outcome:
@@ -223,6 +230,44 @@ def _empty_bucket(image: Image | None, options: Mapping[str, Any]) -> Outcome:
     return _done(_("%(entries)s The bucket is deleted.") % {"entries": said}) if turn.done else _goes_on(said)
 
 
+def _remove_files(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    turn = file_removal.turn(options["files"])
+    said = ngettext("%(count)d file deleted.", "%(count)d files deleted.", turn.removed) % {"count": turn.removed}
+    if not turn.done:
+        return _goes_on(said)
+    return _failed(f"{said} {_kept(turn.failed, turn.reasons)}", "not_deleted") if turn.failed else _done(said)
+
+
+def _sweep_retention(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+    bucket = _bucket(options)
+    if bucket is None:
+        return _skipped(_("The bucket is not in the catalogue any more."), "gone")
+    swept = sweeping.sweep(bucket, run=options["run"])
+    said = ngettext("%(count)d removed.", "%(count)d removed.", swept.removed) % {"count": swept.removed}
+    if not swept.done:
+        return _goes_on(said)
+    if swept.stopped:
+        return _skipped(_("%(said)s Then the rule was off, or the bucket under legal hold.") % {"said": said}, "held")
+    return _failed(f"{said} {_kept(swept.failed, swept.reasons)}", "not_deleted") if swept.failed else _done(said)
+
+
+def _kept(count: int, reasons: str) -> str:
+    return ngettext(
+        "S3 did not delete %(count)d, which stays: %(reasons)s.",
+        "S3 did not delete %(count)d, which stay: %(reasons)s.",
+        count,
+    ) % {"count": count, "reasons": reasons}
+
+
+def _cost_of_removing_files(options: Mapping[str, Any]) -> Mapping[str, int]:
+    return file_removal.cost(StoredFile.objects.filter(pk__in=options["files"]))
+
+
+def _cost_of_sweeping(options: Mapping[str, Any]) -> Mapping[str, int]:
+    bucket = _bucket(options)
+    return retention.cost(bucket) if bucket else {}
+
+
 def _cost_of_inventory(options: Mapping[str, Any]) -> Mapping[str, int]:
     bucket = _bucket(options)
     return inventory.cost(bucket) if bucket else {}
@@ -355,6 +400,22 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 permissions=["media_catalog.empty_bucket"],
                 takes_images=False,
                 requests=_cost_of_emptying,
+            ),
+            Kind(
+                slug="remove_files",
+                label=gettext_lazy("Delete files"),
+                run=_remove_files,
+                permissions=["media_catalog.delete_storedfile"],
+                takes_images=False,
+                requests=_cost_of_removing_files,
+            ),
+            Kind(
+                slug="sweep_retention",
+                label=gettext_lazy("Sweep by the retention rule"),
+                run=_sweep_retention,
+                permissions=["media_catalog.set_retention"],
+                takes_images=False,
+                requests=_cost_of_sweeping,
             ),
         )
     }

@@ -24,7 +24,7 @@ from media_catalog.quota import reservations
 from media_catalog.quota.attribution import attribute
 from media_catalog.services import direct_uploads, inventory, removal, trash_purge, trash_sweep, uploads
 
-from . import restored
+from . import restored, sweeps
 from .control import under_way
 from .enqueue import go_on, start
 
@@ -60,6 +60,7 @@ PLANS: Mapping[str, Plan] = MappingProxyType(
             _plan("settle trash", gettext_lazy("End moves to and from the trash that were cut off"), "settle_trash"),
             _plan("purge trash", gettext_lazy("Purge what is over its date in the trash"), "purge_trash", minutes=10),
             _plan("inventories", gettext_lazy("Take the inventories that are due"), "take_inventories", minutes=15),
+            _plan("retention", gettext_lazy("Remove what retention rules let go"), "sweep_retention"),
             _plan("old items", gettext_lazy("Delete the items of old jobs"), "delete_old_items", minutes=60),
         )
     }
@@ -234,6 +235,16 @@ def _take_inventory(bucket: Bucket) -> bool:
         logger.warning("no inventory of %s: %s", bucket, short)
         return False
     return True
+
+
+def _sweeps_words(count: int) -> str:
+    return ngettext("%(count)d sweep started.", "%(count)d sweeps started.", count) % {"count": count}
+
+
+@recorded("retention", _sweeps_words)
+def sweep_retention() -> int:
+    """Start a job for each bucket whose retention rule has something to remove; returns how many."""
+    return sweeps.start_sweeps()
 
 
 @recorded("old items", _items_words)

@@ -1,6 +1,7 @@
 from .audit import AuditEvent
 from .buckets import Bucket
 from .faces import Analysis, Face
+from .files import StoredFile
 from .findings import Finding
 from .images import Image
 from .inventory import InventoryObject, Scan
@@ -52,6 +53,7 @@ __all__ = [
     "SavedRequests",
     "Scan",
     "ScheduleRun",
+    "StoredFile",
     "StoredObject",
     "TrashedObject",
     "UnitBlock",

@@ -39,6 +39,9 @@ class AuditEvent(models.Model):
         JOB_DELETED = "job_deleted", _("Job deleted")
         QUEUE_PAUSED = "queue_paused", _("Queue paused")
         QUEUE_RESUMED = "queue_resumed", _("Queue resumed")
+        RETENTION_CHANGED = "retention_changed", _("Retention rule changed")
+        RETENTION_ON = "retention_on", _("Retention switched on")
+        RETENTION_OFF = "retention_off", _("Retention switched off")
 
     at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
     username = models.CharField(_("user"), max_length=150, blank=True)

@@ -2,11 +2,22 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+LONGEST_UNIQUE_NAME = 80  # characters
+SHORTEST_LIFE = 60  # seconds: the sweep looks each minute
+
 
 class BucketQuerySet(models.QuerySet["Bucket"]):
     def for_uploads(self) -> "BucketQuerySet":
         """Buckets that staff may upload images to: originals whose renditions have a place, seen at S3."""
         return self.filter(role=Bucket.Role.ORIGINALS, renditions_bucket__isnull=False, missing_since=None)
+
+    def for_files(self) -> "BucketQuerySet":
+        """Buckets that staff may upload files of any type to, as rows of the catalogue."""
+        return self.filter(role=Bucket.Role.GENERAL, accepts=Bucket.Accepts.ANY, missing_since=None)
+
+    def swept(self) -> "BucketQuerySet":
+        """Those whose retention rule is in force."""
+        return self.filter(retention_on=True, legal_hold=False, missing_since=None)
 
 
 class Bucket(models.Model):
@@ -59,7 +70,10 @@ class Bucket(models.Model):
     legal_hold = models.BooleanField(
         _("legal hold"),
         default=False,
-        help_text=_("Images of this bucket cannot be removed here. S3 itself is not told: other tools still can."),
+        help_text=_(
+            "Nothing that the catalogue has in it can be removed here, nor by its retention rule. S3 itself is not"
+            " told: other tools still can."
+        ),
     )
     resize_engine = models.CharField(
         _("resize engine"),
@@ -76,6 +90,41 @@ class Bucket(models.Model):
         choices=Accepts.choices,
         default=Accepts.IMAGES,
         help_text=_("What staff may upload to it here. A bucket for originals takes images only."),
+    )
+    page_title = models.CharField(
+        _("page of its own"),
+        max_length=80,
+        blank=True,
+        db_default="",
+        help_text=_("A title, such as “My Images”, under which the overview links to its images or files."),
+    )
+    unique_names = models.BooleanField(
+        _("unique names"),
+        default=False,
+        db_default=False,
+        help_text=_("Each image or file has a name of its own, of at most 80 characters, that the upload asks for."),
+    )
+    keep_newest = models.PositiveIntegerField(
+        _("keep newest"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Of more images or files than this, the oldest go. Empty: however many there are."),
+    )
+    expire_after = models.PositiveIntegerField(
+        _("expire after"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(SHORTEST_LIFE)],
+        help_text=_("Seconds after its upload. Empty: never."),
+    )
+    retention_on = models.BooleanField(_("retention on"), default=False, db_default=False)
+    sweep = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        editable=False,
+        help_text=_("The last sweep, or how far this one has come."),
     )
     object_count = models.PositiveBigIntegerField(_("objects"), null=True, blank=True)
     entry_count = models.PositiveBigIntegerField(
@@ -115,6 +164,7 @@ class Bucket(models.Model):
             ("browse_objects", _("Can browse and download objects")),
             ("write_objects", _("Can upload, copy and rename objects")),
             ("delete_objects", _("Can delete objects")),
+            ("set_retention", _("Can set retention rules of buckets")),
         ]
         constraints = [
             models.CheckConstraint(
@@ -125,6 +175,11 @@ class Bucket(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def retains(self) -> bool:
+        """Whether its retention rule is in force."""
+        return self.retention_on and not self.legal_hold
 
     def allows(self, width: int, height: int) -> bool:
         """Whether the upload rule takes an image of this size."""

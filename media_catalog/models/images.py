@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .buckets import Bucket
 from .jobs import JobItem
-from .stored import StoredObject
+from .stored import StoredObject, stored_constraints
 
 
 class ImageQuerySet(models.QuerySet["Image"]):
@@ -64,15 +64,15 @@ class Image(StoredObject):
         verbose_name = _("image")
         verbose_name_plural = _("images")
         ordering = ["-created_at", "-pk"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["bucket", "key"], condition=models.Q(trashed_at=None), name="image_bucket_key"
-            ),
+        constraints = stored_constraints("image")
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="image_newest"),
+            models.Index(fields=["bucket", "-created_at", "-id"], name="image_bucket_newest"),
         ]
-        indexes = [models.Index(fields=["-created_at", "-id"], name="image_newest")]
         permissions = [
             ("make_renditions_image", _("Can make renditions")),
             ("detect_faces_image", _("Can detect faces")),
+            ("exempt_image", _("Can exempt images from retention")),
         ]
 
     @property

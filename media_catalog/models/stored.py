@@ -1,9 +1,13 @@
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Length
+from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .buckets import Bucket
+from .buckets import LONGEST_UNIQUE_NAME, Bucket
 
 
 class StoredObject(models.Model):
@@ -27,6 +31,8 @@ class StoredObject(models.Model):
         blank=True,
         related_name="+",
     )
+    # Set while the bucket has unique names: the database compares names within one table only.
+    unique_name = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(_("uploaded"), default=timezone.now)
     exempt = models.BooleanField(
         _("exempt from retention"),
@@ -44,3 +50,26 @@ class StoredObject(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the rule of its bucket that is in force lets it expire; None when none does."""
+        seconds = self.bucket.expire_after
+        if seconds is None or self.exempt or not self.bucket.retains:
+            return None
+        return self.created_at + timedelta(seconds=seconds)
+
+
+def stored_constraints(prefix: str) -> list[models.BaseConstraint]:
+    """What holds for every kind of stored object, under names of its own."""
+    in_use = models.Q(trashed_at=None)
+    return [
+        models.UniqueConstraint(fields=["bucket", "key"], condition=in_use, name=f"{prefix}_bucket_key"),
+        models.UniqueConstraint(
+            fields=["bucket", "name"], condition=in_use & models.Q(unique_name=True), name=f"{prefix}_unique_name"
+        ),
+        models.CheckConstraint(
+            condition=models.Q(unique_name=False) | models.Q(LessThanOrEqual(Length("name"), LONGEST_UNIQUE_NAME)),
+            name=f"{prefix}_unique_name_length",
+        ),
+    ]

@@ -63,7 +63,8 @@ class Upload(models.Model):
     bucket = models.ForeignKey(Bucket, models.CASCADE, related_name="uploads")
     key = models.CharField(max_length=1024)
     name = models.CharField(max_length=255)
-    caption = models.CharField(max_length=500, blank=True)
+    caption = models.CharField(max_length=500, blank=True)  # of a file: its description
+    is_file = models.BooleanField(default=False, db_default=False)  # to the files of the catalogue, not its images
     sha256 = models.CharField(max_length=64, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.CREATED)

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from media_catalog.exceptions import AwsConflict
+from media_catalog.exceptions import AwsConflict, ObjectRefused
 from media_catalog.imaging.probe import Probe
-from media_catalog.models import Bucket, Image, Upload
+from media_catalog.models import Bucket, Image, StoredFile, Upload
+
+from . import names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,8 @@ def record(
 
     When the catalogue knows another object (another ETag) under the key: one that was put there by others takes its
     place, as it did at S3; for an upload AwsConflict is raised, and nothing is changed. What was missing is so no more.
+    A name that is taken, where names are unique, gets a number; for an upload whose name somebody chose ObjectRefused
+    is raised.
     """
     facts = {
         "etag": etag,
@@ -42,9 +46,7 @@ def record(
         "frames": probe.frames,
     }
     with transaction.atomic():
-        image, created = Image.objects.select_for_update().get_or_create(
-            bucket=bucket, key=key, defaults={**facts, **_origin(key, upload)}
-        )
+        image, created = _get_or_create(bucket, key, {**facts, **_origin(bucket, key, upload)})
         replaced = image.etag != etag
         if replaced and upload:
             raise AwsConflict(key)
@@ -56,8 +58,41 @@ def record(
     return Arrival(image=image, new=created or replaced, replaced=replaced)
 
 
-def _origin(key: str, upload: Upload | None) -> dict[str, Any]:
+def record_file(*, upload: Upload, etag: str, size: int, content_type: str) -> StoredFile:
+    """Catalogue a file that an upload of ours has written, and complete that, in one transaction.
+
+    Raises ObjectRefused when its name is taken and names are unique.
+    """
+    try:
+        with transaction.atomic():
+            file = StoredFile.objects.create(
+                bucket=upload.bucket,
+                key=upload.key,
+                etag=etag,
+                sha256=upload.sha256,
+                size=size,
+                content_type=content_type[:100],
+                name=upload.name,
+                unique_name=upload.bucket.unique_names,
+                description=upload.caption,
+                uploaded_by=upload.user,
+            )
+            Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.COMPLETED)
+    except IntegrityError as error:
+        raise ObjectRefused("name_taken") from error
+    return file
+
+
+def _get_or_create(bucket: Bucket, key: str, values: dict[str, Any]) -> tuple[Image, bool]:
+    try:
+        return Image.objects.select_for_update().get_or_create(bucket=bucket, key=key, defaults=values)
+    except IntegrityError as error:  # the key is not in the way, so the name is
+        raise ObjectRefused("name_taken") from error
+
+
+def _origin(bucket: Bucket, key: str, upload: Upload | None) -> dict[str, Any]:
     """Who brought it, and under which name."""
-    if upload is None:
-        return {"name": key.rstrip("/").rpartition("/")[2][-255:] or key[-255:]}
-    return {"name": upload.name, "caption": upload.caption, "uploaded_by": upload.user}
+    wanted = upload.name if upload else key.rstrip("/").rpartition("/")[2][-255:] or key[-255:]
+    chosen = upload is not None and upload.channel == Upload.Channel.SERVER
+    named = {"name": wanted if chosen else names.free(bucket, wanted, Image), "unique_name": bucket.unique_names}
+    return {**named, "caption": upload.caption, "uploaded_by": upload.user} if upload else named

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from media_catalog.aws import listing, objects
 from media_catalog.exceptions import AwsNotFound, BucketRefused
-from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass, TrashedObject
+from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass, StoredFile, TrashedObject
 
 from . import previews, trash_purge
 from .turns import TURN_SECONDS, Turn, pages
@@ -35,8 +35,9 @@ def delete_empty(bucket: Bucket) -> None:
     Raises BucketRefused, before any request, for one that the catalogue has objects in. A bucket that is gone already
     only loses its row. What lies in its trash keeps it from being empty at S3; rows that it does not go along.
     """
-    images = Image.objects.filter(bucket=bucket).count()
+    images, files = (kind.objects.filter(bucket=bucket).count() for kind in (Image, StoredFile))
     refused = refusal(bucket) or (BucketRefused("has_images", count=images) if images else None)
+    refused = refused or (BucketRefused("has_files", count=files) if files else None)
     renditions = Rendition.objects.filter(bucket=bucket).count()
     if refused or renditions:
         raise refused or BucketRefused("has_renditions", count=renditions)
@@ -54,7 +55,7 @@ def empty_cost(bucket: Bucket) -> dict[str, int]:
 
 
 def empty_and_delete(bucket: Bucket, *, run: str) -> Turn:
-    """Delete catalogued images with their renditions, the trash, then every version, then the bucket, for one turn.
+    """Delete images with their renditions, the trash, every version, then files' rows and the bucket, for one turn.
 
     Objects go before their rows, so a run that is cut off leaves no object without a row of ours. Raises
     BucketRefused as `refusal` says, and BucketNotEmpty when somebody writes to the bucket meanwhile.
@@ -122,6 +123,7 @@ def _delete(bucket: Bucket) -> None:
     with transaction.atomic():
         Image.everything.filter(bucket=bucket).exclude(trashed_at=None).delete()
         TrashedObject.objects.filter(bucket=bucket).delete()
+        StoredFile.everything.filter(bucket=bucket).delete()
         Rendition.objects.filter(bucket=bucket).delete()
         Leftover.objects.filter(bucket=bucket).delete()
         bucket.delete()

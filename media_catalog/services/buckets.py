@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from media_catalog.aws import bucket_settings, client, s3
 from media_catalog.exceptions import AwsConflict, AwsDenied, BucketRefused
-from media_catalog.models import Bucket, Image, Rendition
+from media_catalog.models import Bucket, Image, Rendition, StoredFile
 
 from .bucket_settings import site_rule
 
@@ -76,6 +76,12 @@ def ensure_three(*, origins: list[str]) -> list[Bucket]:
     originals.renditions_bucket = renditions
     originals.save(update_fields=["renditions_bucket"])
     return [originals, renditions, static]
+
+
+def ensure(name: str, role: Bucket.Role) -> Bucket:
+    """The bucket of this name, created at S3 and here where it is missing. No request for one that the rows have."""
+    held = Bucket.objects.filter(name=name, missing_since=None).first()
+    return held or _ensure(name, role)
 
 
 def _check_renditions_are_free() -> None:
@@ -148,6 +154,9 @@ def _check_contents(bucket: Bucket, role: str) -> None:
     images = Image.everything.filter(bucket=bucket).count()  # those in the trash may come back
     if images and role != Bucket.Role.ORIGINALS:
         raise BucketRefused("has_images", count=images)
+    files = StoredFile.everything.filter(bucket=bucket).count()
+    if files and role != Bucket.Role.GENERAL:
+        raise BucketRefused("has_files", count=files)
     renditions = Rendition.objects.filter(bucket=bucket).count()
     if renditions and role != Bucket.Role.RENDITIONS:
         raise BucketRefused("has_renditions", count=renditions)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from django.db import IntegrityError, transaction
 
 from media_catalog.exceptions import AwsConflict
-from media_catalog.models import Bucket, Image, Leftover, TrashedObject, Upload
+from media_catalog.models import Bucket, Image, Leftover, StoredFile, TrashedObject, Upload
 
 from . import keys
 
@@ -56,4 +56,9 @@ def _taken(bucket: Bucket, candidates: Iterable[str]) -> set[str]:
 
 
 def _catalogued(bucket: Bucket, candidates: Iterable[str]) -> set[str]:
-    return set(Image.objects.filter(bucket=bucket, key__in=candidates).values_list("key", flat=True))
+    candidates = list(candidates)
+    return {
+        key
+        for kind in (Image, StoredFile)
+        for key in kind.objects.filter(bucket=bucket, key__in=candidates).values_list("key", flat=True)
+    }

@@ -14,7 +14,7 @@ from media_catalog.aws import listing, presign, s3
 from media_catalog.aws import objects as s3_objects
 from media_catalog.exceptions import AwsConflict, ObjectRefused
 from media_catalog.imaging.probe import extension, probe
-from media_catalog.models import Bucket, Image, Rendition, TrashedObject
+from media_catalog.models import Bucket, Image, Rendition, StoredFile, TrashedObject
 
 from . import keys, object_keys, uploads
 from .limits import image_limits
@@ -26,10 +26,11 @@ DELIMITER = "/"
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What the catalogue has under a key: an image, the rendition of one, or what lies there as trash; or nothing."""
+    """What the catalogue has under a key: an image, a rendition, a file, what lies there as trash; or nothing."""
 
     image: Image | None = None
     rendition: Rendition | None = None
+    file: StoredFile | None = None
     trashed: TrashedObject | None = None
 
 
@@ -39,16 +40,25 @@ def browse(bucket: Bucket, *, prefix: str, token: str) -> listing.Page:
 
 
 def known(bucket: Bucket, names: Sequence[str]) -> dict[str, Known]:
-    """What the catalogue has under these keys. Two queries; a third for keys in the trash."""
+    """What the catalogue has under these keys. Two queries, as files are in general buckets and renditions in others; a
+    third for keys in the trash.
+    """
     names = [name for name in names if "\x00" not in name]  # PostgreSQL refuses NUL
     images = {image.key: image for image in Image.objects.filter(bucket=bucket, key__in=names)}
-    held = Rendition.objects.filter(bucket=bucket, key__in=names).select_related("image")
-    renditions = {rendition.key: rendition for rendition in held}
+    files, renditions = {}, {}
+    if bucket.role == Bucket.Role.GENERAL:
+        files = {file.key: file for file in StoredFile.objects.filter(bucket=bucket, key__in=names)}
+    else:
+        held = Rendition.objects.filter(bucket=bucket, key__in=names).select_related("image")
+        renditions = {rendition.key: rendition for rendition in held}
     aside = [name for name in names if object_keys.is_reserved(name)]
     lying = TrashedObject.objects.listed().filter(bucket=bucket, trash_key__in=aside) if aside else []
     trashed = {row.trash_key: row for row in lying}
     return {
-        name: Known(image=images.get(name), rendition=renditions.get(name), trashed=trashed.get(name)) for name in names
+        name: Known(
+            image=images.get(name), rendition=renditions.get(name), file=files.get(name), trashed=trashed.get(name)
+        )
+        for name in names
     }
 
 
@@ -157,6 +167,8 @@ def move(bucket: Bucket, key: str, *, to_bucket: Bucket, to_key: str) -> None:
     if object_keys.is_reserved(key):
         raise ObjectRefused("key_reserved")
     held = known(bucket, [key]).get(key, Known())
+    if held.file:
+        raise ObjectRefused("catalogued_file")
     if held.rendition or held.image:
         raise ObjectRefused("rendition" if held.rendition else "catalogued")
     copy(bucket, key, to_bucket=to_bucket, to_key=to_key)

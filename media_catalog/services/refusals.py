@@ -20,12 +20,16 @@ _BUCKETS: dict[str, Callable[[], str]] = {
         "It is paired with “%(originals)s”. End the pairing in the settings of that bucket, or delete that one first."
     ),
     "has_images": lambda: _("The catalogue has images in it (%(count)s)."),
+    "has_files": lambda: _("The catalogue has files in it (%(count)s)."),
     "has_renditions": lambda: _("The catalogue has renditions in it (%(count)s)."),
     "pair_taken": lambda: _("“%(originals)s” is paired already: a renditions bucket serves one bucket for originals."),
 }
 _OBJECTS: dict[str, Callable[[], str]] = {
     "rendition": lambda: _("This is a rendition: it goes with its image."),
     "catalogued": lambda: _("This is an image of the catalogue: it is removed with its renditions, by a job."),
+    "catalogued_file": lambda: _(
+        "This is a file of the catalogue: it is deleted, or left as it is, on the page of files."
+    ),
     "busy": lambda: _("A job is working at this image, or it has just changed. Try again when the job is over."),
     "not_for_images": lambda: _("Catalogued images can only be in a bucket for originals that is paired."),
     "being_uploaded": lambda: _("An upload is under way under this key."),
@@ -44,8 +48,16 @@ _OBJECTS: dict[str, Callable[[], str]] = {
         " delete it with AWS tools."
     ),
     "changed": lambda: _("S3 holds another object under this key by now. Nothing was done with it."),
-    "held": lambda: _("The bucket is under legal hold: nothing is moved to its trash or purged."),
+    "held": lambda: _("The bucket is under legal hold: what it holds must not be removed."),
     "not_in_trash": lambda: _("The object is not in the trash any more."),
+    "not_for_files": lambda: _("Catalogued files can only be in a general bucket that accepts files of any type."),
+    "description_length": lambda: _("A description has 4 to 80 characters."),
+    "name_empty": lambda: _("Give a name: each one in this bucket has its own."),
+    "name_too_long": lambda: _("Names in this bucket have at most 80 characters."),
+    "name_taken": lambda: _("This name is taken: each one in this bucket has its own."),
+    "names_not_unique": lambda: _(
+        "Some names in it are the same, or have more than 80 characters. Change these first."
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, BackofficeError, ImageHeld, ObjectRefused
 from media_catalog.models import Analysis, Bucket, Image, JobItem, Leftover, Rendition, RequestClass, Upload
 
-from . import keys, object_keys, removal
+from . import keys, names, object_keys, removal
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +83,10 @@ def _move_row(image: Image, to_bucket: Bucket, to_key: str, etag: str) -> Leftov
             leftover = Leftover.objects.create(bucket=locked.bucket, key=locked.key)
             for derived in (Rendition, Analysis):  # made of the same bytes, whatever S3 calls them now
                 derived.objects.filter(image=image, source_etag=locked.etag).update(source_etag=etag)
+            if to_bucket != locked.bucket:
+                locked.name, locked.unique_name = names.free(to_bucket, locked.name, Image), to_bucket.unique_names
             locked.bucket, locked.key, locked.etag = to_bucket, to_key, etag
-            locked.save(update_fields=["bucket", "key", "etag"])
+            locked.save(update_fields=["bucket", "key", "etag", "name", "unique_name"])
     except IntegrityError as error:
         raise AwsConflict(to_key) from error
     image.refresh_from_db()

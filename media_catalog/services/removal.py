@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from media_catalog.aws import s3
 from media_catalog.exceptions import BackofficeError, ImageHeld
-from media_catalog.models import Bucket, Image, Leftover, Rendition, Upload
+from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile, Upload
 
 from . import previews
 
@@ -60,7 +60,8 @@ def discard(*, leftover: Leftover) -> bool:
 
 
 def _in_use(leftover: Leftover) -> bool:
-    return any(model.objects.filter(bucket=leftover.bucket, key=leftover.key).exists() for model in (Rendition, Image))
+    kinds = (Rendition, Image, StoredFile)
+    return any(kind.objects.filter(bucket=leftover.bucket, key=leftover.key).exists() for kind in kinds)
 
 
 def sweep() -> int:

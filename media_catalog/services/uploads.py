@@ -3,8 +3,10 @@
 import hashlib
 import io
 import logging
+import re
 import time
-from typing import BinaryIO
+from collections.abc import Callable, Iterable
+from typing import BinaryIO, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -14,37 +16,70 @@ from django.utils import timezone
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, AwsUnavailable, ImageRefused, ObjectRefused
 from media_catalog.imaging.probe import Probe, extension, probe
-from media_catalog.models import Bucket, Image, Upload
+from media_catalog.models import Bucket, Image, StoredFile, Upload
 from media_catalog.quota import meter
 
-from . import arrivals, keys, object_keys
+from . import arrivals, keys, names, object_keys
 from .limits import check_rule, image_limits
 
 logger = logging.getLogger(__name__)
 CHUNK_BYTES = 1024 * 1024
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
+T = TypeVar("T")
+Record = Callable[[Upload, s3.ObjectInfo], T]
 
 
-def store(*, file: BinaryIO, name: str, caption: str, bucket: Bucket, user: User | None, folder: str = "") -> Image:
+def store(
+    *,
+    file: BinaryIO,
+    name: str,
+    caption: str,
+    bucket: Bucket,
+    user: User | None,
+    folder: str = "",
+    title: str = "",
+) -> Image:
     """Check a file, write it to the bucket under a key of its own and catalogue it. One PUT unless the name is taken.
 
-    The key is `<folder>/<cleaned name>`, or the cleaned name alone.
+    The key is `<folder>/<cleaned name>`, or the cleaned name alone. The image has the `title`, or the file's name.
 
-    Raises ImageRefused, or ObjectRefused for a folder of our own, before anything is stored. When AWS or the database
-    fails nothing stays half-stored: what cannot be undone at once is settled by `settle_stale`, which finds the key in
-    the upload's row.
+    Raises ImageRefused, and ObjectRefused for a folder of our own or a name that the bucket does not take, before
+    anything is stored. When AWS or the database fails nothing stays half-stored: what cannot be undone at once is
+    settled by `settle_stale`, which finds the key in the upload's row.
     """
     prefix = keys.clean_folder(folder)
     if object_keys.is_reserved(f"{prefix}/"):
         raise ObjectRefused("key_reserved")
     found = probe(file, limits=image_limits())
     check_rule(bucket, found)
-    draft = Upload(bucket=bucket, name=name.replace("\x00", "")[-255:], caption=caption, sha256=sha256(file), user=user)
+    called = clean_title(title) or name.replace("\x00", "")[-255:]
+    names.check(bucket, called, Image)
+    draft = Upload(bucket=bucket, name=called, caption=caption, sha256=sha256(file), user=user)
     key_name = keys.clean_name(name, extension=extension(found.format))
-    for key in keys.candidates(f"{prefix}/{key_name}" if prefix else key_name):
+    return write(
+        draft,
+        file,
+        candidates=keys.candidates(f"{prefix}/{key_name}" if prefix else key_name),
+        content_type=found.content_type,
+        record=lambda upload, held: _catalogue(upload, held, found).image,
+    )
+
+
+def write(draft: Upload, file: BinaryIO, *, candidates: Iterable[str], content_type: str, record: Record[T]) -> T:
+    """Write a file under the first of the keys that is free, by an upload like the draft, and catalogue it by `record`.
+
+    One PUT for each key that S3 knows and the catalogue does not. Raises AwsConflict when none is free.
+    """
+    for key in candidates:
         upload = _take_key(draft, key)
-        if upload and (image := _write(upload, file, found)):
-            return image
-    raise AwsConflict(name)
+        if upload and (stored := _write(upload, file, content_type, record)):
+            return stored
+    raise AwsConflict(draft.name)
+
+
+def clean_title(text: str) -> str:
+    """A name as it is shown and kept: without characters that end lines or that databases refuse."""
+    return " ".join(_CONTROL.sub(" ", text).split())[-255:]
 
 
 def settle_stale() -> list[int]:
@@ -69,12 +104,15 @@ def settle_stale() -> list[int]:
 
 
 def settle_one(*, upload: Upload) -> Image | None:
-    """Settle an open upload that nobody is at work on; the image, when it is new to the catalogue. Costs as above."""
+    """Settle an open upload that nobody is at work on; the image, when it is one and new. Costs as above."""
     error = upload.error
     if not error:
         try:
-            return _finish(upload)
-        except (ImageRefused, AwsConflict) as refused:
+            if not upload.is_file:
+                return _finish(upload)
+            _finish_file(upload)
+            return None
+        except (ImageRefused, AwsConflict, ObjectRefused) as refused:
             error = repr(refused)
     _remove_own(upload)
     _close(upload, error)
@@ -87,7 +125,13 @@ def _take_key(draft: Upload, key: str) -> Upload | None:
     The catalogue is asked after the save: from then on nobody else can complete an upload under the key.
     """
     upload = Upload(
-        bucket=draft.bucket, key=key, name=draft.name, caption=draft.caption, sha256=draft.sha256, user=draft.user
+        bucket=draft.bucket,
+        key=key,
+        name=draft.name,
+        caption=draft.caption,
+        sha256=draft.sha256,
+        user=draft.user,
+        is_file=draft.is_file,
     )
     try:
         with transaction.atomic():
@@ -100,13 +144,13 @@ def _take_key(draft: Upload, key: str) -> Upload | None:
     return upload
 
 
-def _write(upload: Upload, file: BinaryIO, found: Probe) -> Image | None:
-    """The catalogued image, or None when S3 holds another object under the key."""
+def _write(upload: Upload, file: BinaryIO, content_type: str, record: Record[T]) -> T | None:
+    """What was catalogued, or None when S3 holds another object under the key."""
     with meter.tally() as counted:
         try:
-            held = _put(upload, file, found)
+            held = _put(upload, file, content_type)
             if held:
-                return _catalogue(upload, held, found).image
+                return record(upload, held)
         except Exception as error:
             _undo(upload, error, sent=bool(counted))
             raise
@@ -114,17 +158,17 @@ def _write(upload: Upload, file: BinaryIO, found: Probe) -> Image | None:
     return None
 
 
-def _put(upload: Upload, file: BinaryIO, found: Probe) -> s3.ObjectInfo | None:
+def _put(upload: Upload, file: BinaryIO, content_type: str) -> s3.ObjectInfo | None:
     """The object as S3 holds it, or None when the key is another's there.
 
     After a lost answer the retry of our own PUT meets the object of the first: the same bytes are ours.
     """
     sha256 = bytes.fromhex(upload.sha256)
     try:
-        etag = s3.put_object(upload.bucket.name, upload.key, file, content_type=found.content_type, sha256=sha256)
+        etag = s3.put_object(upload.bucket.name, upload.key, file, content_type=content_type, sha256=sha256)
     except AwsConflict:
         return _own_object(upload)
-    return s3.ObjectInfo(etag=etag, size=file.seek(0, io.SEEK_END), content_type=found.content_type, sha256=sha256)
+    return s3.ObjectInfo(etag=etag, size=file.seek(0, io.SEEK_END), content_type=content_type, sha256=sha256)
 
 
 def _catalogue(upload: Upload, held: s3.ObjectInfo, found: Probe) -> arrivals.Arrival:
@@ -162,6 +206,14 @@ def _finish(upload: Upload) -> Image | None:
     return arrival.image if arrival.new else None
 
 
+def _finish_file(upload: Upload) -> None:
+    """S3 has checked its bytes against the SHA-256 when it took them: they are not read again."""
+    if held := _own_object(upload):
+        arrivals.record_file(upload=upload, etag=held.etag, size=held.size, content_type=held.content_type)
+    else:
+        _close(upload, "never arrived")
+
+
 def _remove_own(upload: Upload) -> None:
     if _own_object(upload) and not _is_catalogued(upload):
         s3.delete_object(upload.bucket.name, upload.key)
@@ -174,7 +226,7 @@ def _own_object(upload: Upload) -> s3.ObjectInfo | None:
 
 
 def _is_catalogued(upload: Upload) -> bool:
-    return Image.objects.filter(bucket=upload.bucket, key=upload.key).exists()
+    return any(kind.objects.filter(bucket=upload.bucket, key=upload.key).exists() for kind in (Image, StoredFile))
 
 
 def _close(upload: Upload, error: str) -> None:

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 from media_catalog.jobs import progress, words
 from media_catalog.jobs.progress import Progress
-from media_catalog.models import Image, Job, RequestClass
+from media_catalog.models import Bucket, Image, Job, RequestClass
 from media_catalog.quota import limits, summary
 from media_catalog.quota.periods import day_of, next_start
+from media_catalog.services import retention_words
 from media_catalog.services.annotation import Box, colour
 from media_catalog.services.object_keys import visible
 
@@ -60,6 +62,21 @@ def recent_jobs(context: template.RequestContext) -> dict[str, Any]:
     }
 
 
+@register.inclusion_tag("admin/media_catalog/own_pages.html", takes_context=True)
+def own_pages(context: template.RequestContext) -> dict[str, Any]:
+    """Links to the images or files of buckets that have a page of their own. One query."""
+    user = context["request"].user
+    titled = Bucket.objects.exclude(page_title="").order_by("page_title", "pk")
+    places = {Bucket.Role.ORIGINALS.value: "image", Bucket.Role.GENERAL.value: "storedfile"}
+    return {
+        "pages": [
+            (bucket.page_title, f"{reverse(f'admin:media_catalog_{kind}_changelist')}?bucket__id__exact={bucket.pk}")
+            for bucket in titled
+            if (kind := places.get(bucket.role)) and user.has_perm(f"media_catalog.view_{kind}")
+        ]
+    }
+
+
 @register.inclusion_tag("admin/media_catalog/quota_banner.html")
 def quota_banner() -> dict[str, Any]:
     """The limits that are reached or close, as they are now. One query, on every page."""
@@ -100,6 +117,7 @@ def grouped(value: int) -> str:
 
 
 register.filter("kind_label", words.kind)
+register.filter("until", retention_words.until)
 
 
 @register.filter

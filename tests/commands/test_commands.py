@@ -13,7 +13,7 @@ from django_q.models import Schedule
 from localcloud.samples import sample_pictures
 from media_catalog.aws import s3
 from media_catalog.aws.client import forget_clients
-from media_catalog.models import Bucket, Image, Job, RequestUsage
+from media_catalog.models import AuditEvent, Bucket, Image, Job, RequestUsage
 from media_catalog.services import removal
 from tests.quota.ledger import set_limit
 
@@ -114,6 +114,22 @@ class TestDemo:
         assert "password" not in capsys.readouterr().out
         assert User.objects.count() == 1
         assert Image.objects.count() == len(sample_pictures())
+
+    def test_my_images_and_my_files_are_there_with_their_rules(self, named, admin_client):
+        call_command("demo")
+
+        rules = Bucket.objects.filter(retention_on=True).values_list(
+            "page_title", "unique_names", "keep_newest", "expire_after"
+        )
+        assert sorted(rules) == [("My Files", False, 3, 900), ("My Images", True, 3, 900)]
+        index = admin_client.get("/admin/").content.decode()
+        for title in ("My Images", "My Files"):
+            assert title in index
+        assert set(AuditEvent.objects.values_list("action", flat=True)) == {"retention_changed", "retention_on"}
+
+        Bucket.objects.filter(page_title="My Files").update(retention_on=False)
+        call_command("demo")
+        assert Bucket.objects.filter(retention_on=True).count() == 1  # what staff have switched off stays off
 
     def test_a_second_start_makes_no_request(self, named, cloud):
         call_command("demo")

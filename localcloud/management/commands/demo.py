@@ -1,4 +1,4 @@
-"""Make a first start usable: a superuser, and on the local cloud buckets and sample pictures."""
+"""Make a first start usable: a superuser, and on the local cloud buckets, sample pictures and pages of one's own."""
 
 import io
 import secrets
@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from localcloud import own_pages
 from localcloud.samples import sample_pictures
 from media_catalog import jobs
 from media_catalog.exceptions import BackofficeError
@@ -66,6 +67,8 @@ class Command(BaseCommand):
             samples = dict(sample_pictures())
             self._upload(samples, user)
             self._make_previews(samples, user)
+            with attribute(username=user.get_username(), action="demo"):
+                own_pages.ensure(user)
         except CommandError as error:
             self.stderr.write(str(error))
         except BackofficeError as error:

@@ -1,0 +1,138 @@
+"""Deleting files: what will go, then a few of them at once and more by a job."""
+
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, DELETION
+from django.db import IntegrityError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from media_catalog import jobs
+from media_catalog.exceptions import BackofficeError, QuotaShort, TooManyItems
+from media_catalog.models import Job, StoredFile
+from media_catalog.services import batches, file_removal
+from media_catalog.services.object_keys import visible
+from media_catalog.services.sentences import sentence
+
+from .confirmation import SEPARATORS, digest, token_of
+from .costs import cost_context
+from .history import log, refused_by_quota, staff
+
+SHOWN = 10  # names
+
+
+def confirm_or_remove(page: ModelAdmin, request: HttpRequest, chosen: QuerySet[StoredFile]) -> HttpResponse:
+    """The confirmation of a deletion; on its button, exactly the files that the page counted go."""
+    files = StoredFile.objects.filter(pk__in=chosen.values("pk")).select_related("bucket").order_by("pk")
+    held = files.filter(bucket__legal_hold=True).count()
+    files = files.filter(bucket__legal_hold=False)
+    ids = list(files.values_list("pk", flat=True))
+    if len(ids) > settings.JOB_MAX_ITEMS:
+        messages.error(request, sentence(TooManyItems(count=len(ids), limit=settings.JOB_MAX_ITEMS)))
+        return redirect(_back(request))
+    if "confirm" in request.POST:
+        if objection := _objection(request, ids):
+            messages.warning(request, objection)
+        elif response := _remove(request, ids):
+            return response
+    context = _context(page, request, files, ids, held)
+    return TemplateResponse(request, "admin/media_catalog/file_removal.html", context)
+
+
+def _objection(request: HttpRequest, ids: list[int]) -> str:
+    """Why the page must be shown once more."""
+    if request.POST.get("selection") != digest(ids):
+        return _("The selection has changed meanwhile. Check the numbers and confirm again.")
+    if _must_type(ids) and SEPARATORS.sub("", request.POST.get("typed", "")) != str(len(ids)):
+        return _("Nothing was deleted. Type the number of files, %(count)s, to confirm.") % {
+            "count": number_format(len(ids), force_grouping=True)
+        }
+    return ""
+
+
+def _must_type(ids: list[int]) -> bool:
+    return len(ids) > settings.JOB_CONFIRM_ABOVE
+
+
+def _remove(request: HttpRequest, ids: list[int]) -> HttpResponse | None:
+    """Where to go then; None when nothing was deleted and the page says why."""
+    return _remove_now(request, ids) if len(ids) <= file_removal.FEW else _start(request, ids)
+
+
+def _remove_now(request: HttpRequest, ids: list[int]) -> HttpResponse | None:
+    files = list(StoredFile.objects.filter(pk__in=ids).select_related("bucket"))
+    try:
+        deleted = file_removal.remove(files)
+    except BackofficeError as error:
+        messages.error(request, sentence(error))
+        return None
+    left = set(StoredFile.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    log(request, [file for file in files if file.pk not in left], DELETION, _("Deleted with its object."))
+    said = ngettext("%(count)d file deleted.", "%(count)d files deleted.", deleted.rows) % {"count": deleted.rows}
+    messages.success(request, said)
+    if deleted.failed:
+        facts = {"count": len(deleted.failed), "reasons": batches.reasons(deleted.failed)}
+        messages.error(request, _("S3 did not delete %(count)d: %(reasons)s. They stay.") % facts)
+    return redirect(_back(request))
+
+
+def _start(request: HttpRequest, ids: list[int]) -> HttpResponse | None:
+    token = token_of(request)
+    scope = ngettext("%(count)d file", "%(count)d files", len(ids)) % {"count": len(ids)}
+    try:
+        job = jobs.start(kind="remove_files", user=staff(request), scope=scope, options={"files": ids}, token=token)
+    except QuotaShort as short:
+        refused_by_quota(short, "remove_files")
+        messages.error(request, sentence(short))
+        return None
+    except IntegrityError:  # the same form, sent twice
+        job = Job.objects.get(token=token)
+        return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
+    log(request, StoredFile.objects.filter(pk__in=ids), CHANGE, _("Deletion requested (job %(job)s)") % {"job": job})
+    return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
+
+
+def _context(
+    page: ModelAdmin, request: HttpRequest, files: QuerySet[StoredFile], ids: list[int], held: int
+) -> dict[str, Any]:
+    sizes = files.order_by().values_list("size", flat=True)
+    return {
+        **page.admin_site.each_context(request),
+        "opts": page.opts,
+        "media": page.media,
+        "title": _("Delete files"),
+        "count": len(ids),
+        "bytes": sum(sizes),
+        "held": held,
+        "names": [visible(file.name) for file in files[:SHOWN]],
+        "more": max(0, len(ids) - SHOWN),
+        "selection": digest(ids),
+        "token": uuid4().hex,
+        "must_type": _must_type(ids),
+        "by_job": len(ids) > file_removal.FEW,
+        "fields": _fields(request),
+        "back": _back(request),
+        **cost_context(file_removal.cost(files), bulk=len(ids) > file_removal.FEW),
+    }
+
+
+def _fields(request: HttpRequest) -> list[tuple[str, str]]:
+    """What the list has sent: with it the form asks for the same files again."""
+    given = [(name, request.POST[name]) for name in ("action", "select_across", "index") if name in request.POST]
+    return given + [(ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]
+
+
+def _back(request: HttpRequest) -> str:
+    """The list as it was filtered."""
+    return f"{reverse('admin:media_catalog_storedfile_changelist')}?{request.GET.urlencode()}"

@@ -1,0 +1,114 @@
+"""Many objects of a bucket deleted together: by the thousand at S3, with their renditions, objects before rows."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from django.db import transaction
+
+from media_catalog.aws import objects, s3
+from media_catalog.exceptions import AwsDenied
+from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile, Upload
+
+from . import previews
+
+Row = Image | StoredFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deleted:
+    """`rows` that are gone, with their `objects` (renditions too) and `bytes` of originals.
+
+    `failed`: S3's error code for each row (id) that stays because S3 did not delete one of its objects.
+    """
+
+    rows: int = 0
+    objects: int = 0
+    bytes: int = 0
+    failed: dict[int, str] = field(default_factory=dict)
+
+
+def delete(bucket: Bucket, rows: Sequence[Row]) -> Deleted:
+    """Delete rows of one kind in this bucket, up to 1,000, and all their objects. 1 request for each 1,000 keys.
+
+    A run that is cut off leaves no object without a row: the next one goes on. Renditions that a job saves meanwhile
+    become leftovers. Raises AwsNotFound when a bucket is gone; then the rows stay.
+    """
+    failed, renditions = _delete_renditions([row for row in rows if isinstance(row, Image)])
+    whole = [row for row in rows if row.pk not in failed]
+    kept = _delete_keys(bucket.name, [row.key for row in whole])
+    failed |= {row.pk: kept[row.key] for row in whole if row.key in kept}
+    gone = [row for row in whole if row.pk not in failed]
+    delete_rows(gone)
+    return Deleted(rows=len(gone), objects=len(gone) + renditions, bytes=sum(row.size for row in gone), failed=failed)
+
+
+def delete_rows(rows: Sequence[Row]) -> None:
+    """The rows of objects that are gone. What may still come of renditions is left to the sweep of leftovers."""
+    images = [row.pk for row in rows if isinstance(row, Image)]
+    files = [row.pk for row in rows if isinstance(row, StoredFile)]
+    if files:
+        StoredFile.everything.filter(pk__in=files).delete()
+    if not images:
+        return
+    with transaction.atomic():
+        # Saving a rendition locks the row too.
+        locked = list(Image.everything.select_for_update().filter(pk__in=images).select_related("bucket"))
+        late = Rendition.objects.filter(image__in=images).values_list("bucket", "key")
+        leftovers = [*late, *_of_the_function(locked)]
+        Leftover.objects.bulk_create(Leftover(bucket_id=bucket, key=key) for bucket, key in leftovers)
+        Image.everything.filter(pk__in=images).delete()
+
+
+def reasons(failed: dict[int, str]) -> str:
+    """“AccessDenied (3), InternalError (1)”."""
+    counts = Counter(failed.values()).most_common()
+    return ", ".join(f"{code} ({count})" for code, count in counts)
+
+
+def _delete_renditions(images: Sequence[Image]) -> tuple[dict[int, str], int]:
+    """Objects and rows of the images' renditions: what failed, by image, and how many objects went."""
+    renditions = list(Rendition.objects.filter(image__in=images).select_related("bucket").order_by("bucket"))
+    failed: dict[int, str] = {}
+    gone: list[Rendition] = []
+    for place, group in groupby(renditions, key=lambda rendition: rendition.bucket.name):
+        held = list(group)
+        kept = _delete_keys(place, [rendition.key for rendition in held])
+        failed |= {rendition.image_id: kept[rendition.key] for rendition in held if rendition.key in kept}
+        gone += [rendition for rendition in held if rendition.key not in kept]
+    previews.forget_all(gone)
+    now = dict(Rendition.objects.filter(image__in=images).values_list("pk", "created_at"))
+    # Made anew meanwhile, one has an object again, which goes with the row of its image.
+    unchanged = [rendition.pk for rendition in gone if now.get(rendition.pk) == rendition.created_at]
+    Rendition.objects.filter(pk__in=unchanged).delete()
+    return failed, len(gone)
+
+
+def _delete_keys(bucket: str, keys: Sequence[str]) -> dict[str, str]:
+    """S3's error code for each key that it did not delete. A single key is a DELETE, free of charge."""
+    if len(keys) == 1:
+        try:
+            s3.delete_object(bucket, keys[0])
+        except AwsDenied:
+            return {keys[0]: objects.DENIED}
+        return {}
+    failed: dict[str, str] = {}
+    for start in range(0, len(keys), objects.MAX_DELETE):
+        chunk = keys[start : start + objects.MAX_DELETE]
+        failed |= objects.try_to_delete(bucket, [(key, "") for key in chunk])
+    return failed
+
+
+def _of_the_function(images: Sequence[Image]) -> list[tuple[int, str]]:
+    """What the Lambda made of uploads by the API beside the renditions of our presets, as (bucket id, key)."""
+    places = {(image.bucket_id, image.key): image.bucket.renditions_bucket_id for image in images}
+    uploads = Upload.objects.filter(
+        bucket__in={image.bucket_id for image in images}, key__in=[image.key for image in images]
+    ).exclude(processed_key="")
+    return [
+        (place, made["key"])
+        for upload in uploads
+        if (place := places.get((upload.bucket_id, upload.key)))
+        for made in (upload.outcome or {}).get("renditions", [])
+    ]

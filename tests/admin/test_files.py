@@ -1,0 +1,489 @@
+"""The pages of files: upload, list, download as an attachment, description, deletion."""
+
+import re
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import urllib3
+from django.contrib.admin.models import ADDITION, DELETION, LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from media_catalog.aws import listing, s3
+from media_catalog.aws.client import forget_clients
+from media_catalog.models import Bucket, Job, RequestLimit, StoredFile, Upload
+from media_catalog.services import batches, file_removal, files, uploads
+from tests.aws.faults import RESET, Answer, s3_error, serving
+from tests.pictures import upload_file
+
+from .buckets import messages_of, new_bucket
+
+LIST = "/admin/media_catalog/storedfile/"
+ADD = f"{LIST}add/"
+DESCRIPTION = "The yearly report"
+
+
+@pytest.fixture
+def folder(originals) -> Bucket:
+    return new_bucket()
+
+
+def _upload(client, bucket, body=b"content", name="report.pdf", **fields):
+    data = {"file": upload_file(body, name), "bucket": bucket.pk, "description": DESCRIPTION, **fields}
+    return client.post(ADD, data, follow=True)
+
+
+def _row(bucket, name="report.txt", **fields) -> StoredFile:
+    stored = files.store(
+        file=upload_file(b"content", name), name=name, description=DESCRIPTION, bucket=bucket, user=None
+    )
+    StoredFile.objects.filter(pk=stored.pk).update(**fields)
+    stored.refresh_from_db()
+    return stored
+
+
+def _keys(bucket) -> list[str]:
+    return [entry.key for entry in listing.list_page(bucket.name).objects]
+
+
+def _choose(client, chosen, **fields):
+    data = {"action": "remove", "_selected_action": [file.pk for file in chosen], **fields}
+    return client.post(LIST, data, follow=True)
+
+
+def _delete(client, chosen, **fields):
+    page = _choose(client, chosen)
+    shown = {name: page.context[name] for name in ("selection", "token")}
+    return _choose(client, chosen, **{**shown, "confirm": "1", **fields})
+
+
+def _errors(response) -> dict[str, list[str]]:
+    return {name: list(errors) for name, errors in response.context["form"].errors.items()}
+
+
+class TestUpload:
+    def test_any_file_is_stored_and_catalogued_with_one_put(self, admin_client, folder, cloud):
+        mark = cloud.access_log.mark()
+
+        response = _upload(admin_client, folder)
+
+        file = StoredFile.objects.get()
+        assert response.redirect_chain == [(LIST, 302)]
+        assert "report.pdf" in messages_of(response)[0]
+        assert cloud.access_log.operations(mark) == {"PutObject": 1}
+        assert (file.name, file.key, file.size, file.content_type) == ("report.pdf", "report.pdf", 7, "application/pdf")
+        assert (file.description, file.uploaded_by.username) == (DESCRIPTION, "admin")
+        held = s3.get_object(folder.name, file.key)
+        assert (held.body, held.etag, held.content_type) == (b"content", file.etag, "application/pdf")
+        assert LogEntry.objects.get(action_flag=ADDITION).object_id == str(file.pk)
+
+    def test_an_empty_file_and_a_large_one_are_fine(self, admin_client, folder):
+        _upload(admin_client, folder, b"", "empty.bin")
+        large = b"0" * 3 * 1024**2  # to a temporary file, by Django
+        _upload(admin_client, folder, large, "large.bin")
+
+        assert list(StoredFile.objects.order_by("size").values_list("size", flat=True)) == [0, len(large)]
+        assert s3.get_object(folder.name, "large.bin").body == large
+
+    def test_a_taken_name_gets_a_suffix_whoever_has_it(self, admin_client, folder):
+        s3.put_object(folder.name, "report-2.pdf", b"of others", content_type="text/plain")
+        for _file in range(3):
+            _upload(admin_client, folder)
+
+        assert set(_keys(folder)) == {"report.pdf", "report-2.pdf", "report-3.pdf", "report-4.pdf"}
+        assert s3.get_object(folder.name, "report-2.pdf").body == b"of others"
+
+    @pytest.mark.parametrize(
+        ("description", "said"),
+        [("abc", "at least 4"), ("a" * 81, "at most 80"), ("", "required"), ("   a   ", "at least 4")],
+    )
+    def test_a_description_has_4_to_80_characters(self, admin_client, folder, cloud, description, said):
+        mark = cloud.access_log.mark()
+
+        response = _upload(admin_client, folder, description=description)
+
+        assert said in _errors(response)["description"][0]
+        assert not cloud.access_log.since(mark)
+        assert not StoredFile.objects.exists()
+
+    @pytest.mark.parametrize("description", ["abcd", "ä" * 80])
+    def test_those_at_the_edges_are_taken(self, admin_client, folder, description):
+        _upload(admin_client, folder, description=description)
+        assert StoredFile.objects.get().description == description
+
+    def test_one_above_the_limit_is_refused_with_both_figures(self, admin_client, folder, cloud, settings):
+        settings.FILE_MAX_BYTES = 6
+        mark = cloud.access_log.mark()
+
+        response = _upload(admin_client, folder)
+
+        assert _errors(response)["file"] == ["The file has 7\xa0bytes; at most 6\xa0bytes are accepted."]
+        assert not cloud.access_log.since(mark)
+        assert not Upload.objects.exists()
+
+    def test_only_buckets_that_take_any_file_are_offered(self, admin_client, folder, originals):
+        images_only = new_bucket(accepts="images")
+        offered = admin_client.get(ADD).context["form"].fields["bucket"].queryset
+        assert list(offered) == [folder]
+
+        for bucket in (originals, images_only, originals.renditions_bucket):
+            assert "bucket" in _errors(_upload(admin_client, bucket))
+        assert not StoredFile.objects.exists()
+
+    def test_without_a_bucket_the_page_says_what_to_do(self, admin_client, originals):
+        assert "No bucket for files yet." in admin_client.get(ADD).content.decode()
+
+    def test_odd_names_end_no_header_and_no_line(self, admin_client, folder):
+        name = 'a"b\r\nSet-Cookie: x=1\r\n..\\..\\ü😀.html'
+        stored = files.store(
+            file=upload_file(b"<script>", "x"), name=name, description=DESCRIPTION, bucket=folder, user=None
+        )
+        assert "\n" not in stored.name
+        assert "\r" not in files.disposition(stored)
+        assert "\n" not in files.disposition(stored)
+        assert ".." not in stored.key
+        assert admin_client.get(LIST).status_code == 200
+
+    def test_a_name_that_the_bucket_takes_once(self, admin_client, folder):
+        Bucket.objects.filter(pk=folder.pk).update(unique_names=True)
+        _upload(admin_client, folder, name="a.txt")
+        _upload(admin_client, folder, name="b.txt")
+        assert sorted(StoredFile.objects.values_list("name", flat=True)) == ["a.txt", "b.txt"]
+
+        data = {"file": upload_file(b"x", "c.txt"), "bucket": folder.pk, "description": DESCRIPTION}
+        response = admin_client.post(ADD, {**data, "name": "a.txt"})
+        assert "This name is taken" in _errors(response)["name"][0]
+        long = {**data, "file": upload_file(b"x", "c.txt"), "name": "a" * 81}
+        assert "at most 80" in _errors(admin_client.post(ADD, long))["name"][0]
+        assert StoredFile.objects.count() == len(_keys(folder)) == 2
+
+    def test_s3_away_is_a_sentence_and_leaves_nothing(self, admin_client, folder, settings):
+        with serving() as server:
+            server.script.extend([s3_error(403, "AccessDenied")] * 5)
+            settings.AWS_ENDPOINT_URL = server.url
+            forget_clients()
+            response = _upload(admin_client, folder)
+
+        assert "AWS denied access" in _errors(response)["__all__"][0]
+        assert not StoredFile.objects.exists()
+
+    def test_a_quota_that_is_used_up_refuses(self, admin_client, folder):
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
+        assert "Refused by quota" in _errors(_upload(admin_client, folder))["__all__"][0]
+        assert not Upload.objects.filter(status="created").exists()
+
+    def test_a_process_that_dies_after_the_put_is_completed_by_the_sweep(self, folder, cloud, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr(uploads.arrivals, "record_file", _die)
+            with pytest.raises(SystemExit):
+                _row(folder)
+        assert not StoredFile.objects.exists()
+        Upload.objects.update(created_at=timezone.now() - timedelta(hours=1))
+        mark = cloud.access_log.mark()
+
+        assert uploads.settle_stale() == []
+
+        assert cloud.access_log.operations(mark) == {"HeadObject": 1}
+        file = StoredFile.objects.get()
+        assert (file.name, file.description, file.size, file.content_type) == (
+            "report.txt",
+            DESCRIPTION,
+            7,
+            "text/plain",
+        )
+        assert Upload.objects.get().status == "completed"
+
+    def test_one_that_died_before_the_put_is_closed(self, folder):
+        facts = {"name": "a.txt", "caption": DESCRIPTION, "sha256": "00" * 32, "is_file": True}
+        Upload.objects.create(bucket=folder, key="a.txt", created_at=timezone.now() - timedelta(hours=1), **facts)
+        uploads.settle_stale()
+        assert Upload.objects.get().error == "never arrived"
+
+
+class TestList:
+    def test_it_is_empty_at_first(self, admin_client, folder):
+        page = admin_client.get(LIST).content.decode()
+        assert "No files yet." in page
+        assert "Download the last one" not in page
+        assert admin_client.get(f"{LIST}last/").status_code == 404
+
+    def test_search_and_filters(self, admin_client, folder, originals):
+        other = new_bucket()
+        _row(folder, "alpha.txt")
+        _row(other, "beta.txt", description="A plan for spring", exempt=True)
+        for query, names in [
+            ("q=alpha", ["alpha.txt"]),
+            ("q=spring", ["beta.txt"]),
+            ("q=%00", ["beta.txt", "alpha.txt"]),
+            (f"bucket__id__exact={folder.pk}", ["alpha.txt"]),
+            ("exempt__exact=1", ["beta.txt"]),
+            ("q=nothing-like-it", []),
+        ]:
+            shown = admin_client.get(f"{LIST}?{query}").context["cl"].result_list
+            assert [file.name for file in shown] == names, query
+
+    def test_queries_do_not_grow_with_the_rows_and_nothing_is_sent(self, admin_client, folder, cloud):
+        counts = []
+        mark = cloud.access_log.mark()
+        for count in (1, 30):
+            StoredFile.objects.all().delete()
+            _rows(folder, count)
+            with CaptureQueriesContext(
+                connection,
+            ) as queries:
+                assert len(admin_client.get(f"{LIST}?bucket__id__exact={folder.pk}").context["cl"].result_list) == count
+            counts.append(len(queries))
+        assert counts[0] == counts[1] <= 20
+        assert not cloud.access_log.since(mark)
+
+    def test_pages_keep_the_filter(self, admin_client, folder):
+        _rows(folder, 51)
+        page = admin_client.get(f"{LIST}?bucket__id__exact={folder.pk}").content.decode()
+        assert f"?bucket__id__exact={folder.pk}&amp;p=2" in page
+
+    def test_when_a_file_expires_is_shown(self, admin_client, folder):
+        Bucket.objects.filter(pk=folder.pk).update(expire_after=900, keep_newest=2, retention_on=True)
+        now = timezone.now()
+        for name, age in [("new.txt", 1), ("mid.txt", 165), ("third.txt", 200), ("over.txt", 901)]:
+            _row(folder, name, created_at=now - timedelta(seconds=age))
+
+        for address in (LIST, f"{LIST}?bucket__id__exact={folder.pk}"):
+            page = admin_client.get(address).content.decode()
+            assert "in 14 minutes" in page
+            assert "in 12 minutes" in page
+            assert page.count("with the next sweep") == (1 if address == LIST else 2)
+        assert "The newest 2 are kept. Each is removed 15 minutes after its upload." in page
+        change = admin_client.get(f"{LIST}{StoredFile.objects.get(name='mid.txt').pk}/change/").content.decode()
+        assert "Expires in 12 minutes" in change
+
+
+class TestDownload:
+    @pytest.mark.parametrize("name", ["page.html", "picture.svg", "report.pdf"])
+    def test_it_is_an_attachment_whatever_it_is(self, client, folder, staff_with, name):
+        client.force_login(staff_with("view_storedfile"))
+        file = _row(folder, name)
+
+        response = client.get(f"{LIST}{file.pk}/download/")
+
+        assert response.status_code == 302
+        query = parse_qs(urlsplit(response["Location"]).query)
+        assert query["response-content-type"] == ["application/octet-stream"]
+        assert query["response-content-disposition"] == [f'attachment; filename="{name}"']
+        got = urllib3.request("GET", response["Location"])
+        assert got.data == b"content"
+        assert got.headers["Content-Disposition"].startswith("attachment")
+        assert got.headers["Content-Type"] == "application/octet-stream"
+
+    def test_a_key_that_no_link_carries_is_streamed(self, client, folder, staff_with):
+        client.force_login(staff_with("view_storedfile"))
+        key = "a//../b"
+        s3.put_object(folder.name, key, b"<script>", content_type="text/html")
+        file = _row(folder, "x.html", key=key)
+
+        response = client.get(f"{LIST}{file.pk}/download/")
+
+        assert b"".join(response.streaming_content) == b"<script>"
+        assert response["Content-Type"] == "application/octet-stream"
+        assert response["Content-Disposition"] == 'attachment; filename="x.html"'
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["Cache-Control"].startswith("private, no-store")
+
+    def test_one_that_is_gone_or_out_of_reach_is_said(self, admin_client, folder, settings):
+        file = _row(folder, "x.html", key="a//b")
+        gone = admin_client.get(f"{LIST}{file.pk}/download/", follow=True)
+        assert messages_of(gone) == ["The object no longer exists at S3."]
+        with serving() as server:
+            server.script.extend([RESET] * 10)
+            settings.AWS_ENDPOINT_URL = server.url
+            forget_clients()
+            away = admin_client.get(f"{LIST}{file.pk}/download/", follow=True)
+        assert "could not be reached" in messages_of(away)[0]
+        assert StoredFile.objects.exists()
+
+    def test_the_last_one_of_all_and_of_a_bucket(self, admin_client, folder):
+        other = new_bucket()
+        _row(folder, "first.txt", created_at=timezone.now() - timedelta(hours=1))
+        _row(other, "last.txt")
+        for query, name in [("", "last.txt"), (f"?bucket__id__exact={folder.pk}", "first.txt")]:
+            page = admin_client.get(LIST + query).content.decode()
+            address = re.search(rf'href="({LIST}last/[^"]*)"', page)[1]
+            assert f"/{name}?" in admin_client.get(address)["Location"]
+
+    def test_it_needs_the_permission(self, client, folder, staff_with):
+        client.force_login(staff_with("view_image"))
+        file = _row(folder)
+        for address in (LIST, ADD, f"{LIST}{file.pk}/download/", f"{LIST}last/", f"{LIST}{file.pk}/change/"):
+            assert client.get(address).status_code == 403, address
+
+
+class TestChange:
+    def test_the_description_with_a_history_entry(self, admin_client, folder):
+        file = _row(folder)
+        change = f"{LIST}{file.pk}/change/"
+        response = admin_client.post(change, {"description": "abc"})
+        assert "errornote" in response.content.decode()
+
+        admin_client.post(change, {"description": "Another text"})
+
+        file.refresh_from_db()
+        assert file.description == "Another text"
+        assert "Description" in LogEntry.objects.latest("pk").get_change_message()
+
+    def test_an_exemption_has_a_permission_of_its_own(self, client, folder, staff_with):
+        file = _row(folder)
+        change = f"{LIST}{file.pk}/change/"
+        client.force_login(staff_with("view_storedfile", "change_storedfile"))
+        client.post(change, {"description": DESCRIPTION, "exempt": "on"})
+        file.refresh_from_db()
+        assert not file.exempt
+
+        client.force_login(staff_with("view_storedfile", "change_storedfile", "exempt_storedfile"))
+        client.post(change, {"description": DESCRIPTION, "exempt": "on"})
+        file.refresh_from_db()
+        assert file.exempt
+        assert "Exempt from retention" in LogEntry.objects.latest("pk").get_change_message()
+
+
+class TestDeletion:
+    def test_one_goes_at_once_for_free_after_its_confirmation(self, admin_client, folder, cloud):
+        file = _row(folder)
+        page = _choose(admin_client, [file])
+        assert "1 file goes, 7\xa0bytes" in page.content.decode()
+        assert _keys(folder)
+        mark = cloud.access_log.mark()
+
+        response = _delete(admin_client, [file])
+
+        assert messages_of(response) == ["1 file deleted."]
+        assert cloud.access_log.operations(mark) == {"DeleteObject": 1}
+        assert not StoredFile.objects.exists()
+        assert not _keys(folder)
+        assert LogEntry.objects.get(action_flag=DELETION).object_repr == "report.txt"
+
+    def test_all_of_a_bucket_by_its_button_leaves_those_of_others(self, admin_client, folder, cloud):
+        other = new_bucket()
+        kept = _row(other)
+        for number in range(3):
+            _row(folder, f"{number}.txt")
+        address = f"{LIST}?bucket__id__exact={folder.pk}"
+        page = admin_client.get(address)
+        assert "Delete all…" in page.content.decode()
+        first = page.context["cl"].result_list[0].pk
+        data = {"action": "remove", "select_across": "1", "index": "0", "_selected_action": first}
+        shown = admin_client.post(address, data)
+        assert shown.context["count"] == 3
+        confirmed = dict(shown.context["fields"])
+        mark = cloud.access_log.mark()
+
+        admin_client.post(address, {**confirmed, "selection": shown.context["selection"], "confirm": "1"})
+
+        assert cloud.access_log.operations(mark) == {"DeleteObjects": 1}
+        assert list(StoredFile.objects.all()) == [kept]
+
+    def test_many_go_by_a_job_that_was_estimated(self, admin_client, folder, work, cloud, monkeypatch):
+        monkeypatch.setattr(file_removal, "FEW", 1)
+        chosen = [_row(folder, f"{number}.txt") for number in range(3)]
+        later = _row(folder, "later.txt")
+
+        response = _delete(admin_client, chosen)
+
+        job = Job.objects.get()
+        assert response.redirect_chain[-1][0] == f"/admin/media_catalog/job/{job.pk}/change/"
+        assert (job.kind, job.estimate["s3_tier1"], job.scope) == ("remove_files", 1, "3 files")
+        mark = cloud.access_log.mark()
+        work()
+        assert cloud.access_log.operations(mark) == {"DeleteObjects": 1}
+        assert job.items.get().message == "3 files deleted."
+        assert list(StoredFile.objects.all()) == [later]
+
+    def test_the_same_form_twice_is_one_job(self, admin_client, folder, monkeypatch):
+        monkeypatch.setattr(file_removal, "FEW", 1)
+        chosen = [_row(folder, f"{number}.txt") for number in range(2)]
+        page = _choose(admin_client, chosen)
+        shown = {name: page.context[name] for name in ("selection", "token")}
+        for _time in range(2):
+            _choose(admin_client, chosen, **shown, confirm="1")
+        assert Job.objects.count() == 1
+
+    def test_many_must_be_typed(self, admin_client, folder, settings):
+        settings.JOB_CONFIRM_ABOVE = 1
+        chosen = [_row(folder, f"{number}.txt") for number in range(2)]
+        assert "Type the number of files, 2" in messages_of(_delete(admin_client, chosen))[0]
+        assert StoredFile.objects.count() == 2
+        _delete(admin_client, chosen, typed="2")
+        assert not StoredFile.objects.exists()
+
+    def test_another_selection_than_was_shown_is_asked_again(self, admin_client, folder):
+        one, two = _row(folder, "1.txt"), _row(folder, "2.txt")
+        page = _choose(admin_client, [one])
+        response = _choose(admin_client, [one, two], selection=page.context["selection"], confirm="1")
+        assert "The selection has changed" in messages_of(response)[0]
+        assert StoredFile.objects.count() == 2
+
+    def test_those_under_legal_hold_stay(self, admin_client, folder, work, monkeypatch):
+        other = new_bucket()
+        held, free = _row(folder), _row(other)
+        Bucket.objects.filter(pk=folder.pk).update(legal_hold=True)
+        assert "Delete…" not in admin_client.get(f"{LIST}{held.pk}/change/").content.decode()
+        assert "legal hold: they stay" in _choose(admin_client, [held]).content.decode()
+        response = _delete(admin_client, [held, free])
+        assert messages_of(response) == ["1 file deleted."]
+        assert list(StoredFile.objects.all()) == [held]
+
+    def test_a_hold_that_is_set_after_the_confirmation_holds(self, admin_client, folder, work, monkeypatch):
+        monkeypatch.setattr(file_removal, "FEW", 1)
+        chosen = [_row(folder, f"{number}.txt") for number in range(2)]
+        _delete(admin_client, chosen)
+        Bucket.objects.filter(pk=folder.pk).update(legal_hold=True)
+        work()
+        assert "legal hold" in Job.objects.get().items.get().message
+        assert StoredFile.objects.count() == len(_keys(folder)) == 2
+
+    def test_what_s3_does_not_delete_stays_and_is_told(self, admin_client, folder, settings, work, monkeypatch):
+        chosen = [_row(folder, f"{number}.txt") for number in range(2)]
+        refused = b"<DeleteResult><Error><Key>0.txt</Key><Code>AccessDenied</Code></Error></DeleteResult>"
+        with serving() as server:
+            settings.AWS_ENDPOINT_URL = server.url
+            forget_clients()
+            server.script.append(Answer(body=refused))
+            response = _delete(admin_client, chosen)
+            assert messages_of(response) == ["1 file deleted.", "S3 did not delete 1: AccessDenied (1). They stay."]
+            assert list(StoredFile.objects.all()) == chosen[:1]
+
+            monkeypatch.setattr(file_removal, "FEW", 0)
+            _delete(admin_client, chosen[:1])
+            server.script.append(s3_error(403, "AccessDenied"))
+            work()
+        item = Job.objects.get().items.get()
+        assert (item.state, item.code) == ("failed", "not_deleted")
+        assert "S3 did not delete 1, which stays: AccessDenied (1)." in item.message
+        assert StoredFile.objects.count() == 1
+
+    def test_it_has_a_permission_of_its_own_by_hand_too(self, client, folder, staff_with):
+        file = _row(folder)
+        client.force_login(staff_with("view_storedfile", "change_storedfile"))
+        assert "Delete…" not in client.get(f"{LIST}{file.pk}/change/").content.decode()
+        _choose(client, [file], confirm="1", selection="x")
+        assert StoredFile.objects.exists()
+        assert client.post(f"{LIST}{file.pk}/delete/", {"post": "yes"}).status_code == 302
+        assert StoredFile.objects.exists()
+
+    def test_a_job_that_was_killed_between_object_and_row_goes_on(self, folder, monkeypatch):
+        chosen = [_row(folder, f"{number}.txt").pk for number in range(2)]
+        with monkeypatch.context() as patch:
+            patch.setattr(batches, "delete_rows", _die)
+            with pytest.raises(SystemExit):
+                file_removal.turn(chosen)
+        assert (_keys(folder), StoredFile.objects.count()) == ([], 2)
+        assert file_removal.turn(chosen).removed == 2
+
+
+def _rows(bucket, count) -> None:
+    facts = {"bucket": bucket, "etag": "e", "size": 1, "content_type": "text/plain", "description": DESCRIPTION}
+    StoredFile.objects.bulk_create(StoredFile(key=f"{n}.txt", name=f"{n}.txt", **facts) for n in range(count))
+
+
+def _die(*args, **options):
+    raise SystemExit
