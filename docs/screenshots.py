@@ -62,7 +62,7 @@ def main(password: str, folder: Path) -> None:
                 page.goto(path)
                 page.wait_for_load_state("networkidle")
                 page.screenshot(path=folder / f"{name}{suffix}.png", full_page=width == 390)
-            choose(page, "Remove…")
+            choose(page, "Move to trash…")
             page.wait_for_load_state("networkidle")
             page.screenshot(path=folder / f"confirmation{suffix}.png", full_page=width == 390)
         browser.close()

@@ -13,6 +13,20 @@ pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
 
 IMAGES = 8
 RENDITIONS = IMAGES * livejobs.RENDITIONS
+TRASHING = """
+from django.contrib.auth.models import User
+from media_catalog import jobs
+from media_catalog.models import Image
+images = list(Image.objects.values_list("pk", flat=True))
+print(jobs.start(kind="remove_images", user=User.objects.get(), images=images).pk)
+"""
+ORIGINALS = """
+from media_catalog.aws import listing
+from media_catalog.models import Bucket, Image
+bucket = Bucket.objects.get(role="originals")
+known = set(Image.everything.values_list("in_trash__trash_key", flat=True))
+print(sum(entry.key in known for entry in listing.list_page(bucket.name).objects))
+"""
 RESTART_SECONDS = 15  # about 3 s, and some for a busy machine; far below each lease and retry
 
 
@@ -102,6 +116,29 @@ def test_a_worker_killed_between_put_and_row_repeats_at_most_that_put(stack, pro
     assert _items(stack, "running") == 1
     _completes(stack, job)
     assert livejobs.puts(stack, mark).total() <= RENDITIONS + 1
+
+
+def test_a_worker_killed_on_the_way_to_the_trash_loses_no_object(stack, proxy):
+    livejobs.start_job_of(stack, IMAGES)
+    stack.query("DELETE FROM media_catalog_jobitem")
+    stack.query("DELETE FROM media_catalog_job")
+    job = int(stack.python(TRASHING))
+    mark = stack.cloud.access_log.mark()
+    proxy.hold_puts.set()
+    worker = _worker_behind(proxy, stack)
+    assert proxy.held.wait(30), stack.log("worker")  # the COPY is done, its DELETE is not
+
+    kill_tree(worker)
+
+    assert _items(stack, "running") == 1
+    assert stack.query("SELECT state FROM media_catalog_trashedobject")[:1] == [("moving",)]
+    stack.start_worker()
+    livejobs.wait_until_finished(stack, job, 60)
+    assert _items(stack, "done") == IMAGES
+    assert stack.query("SELECT state, count(*) FROM media_catalog_trashedobject GROUP BY 1") == [("trashed", IMAGES)]
+    assert int(stack.python(ORIGINALS)) == IMAGES
+    copies = [entry for entry in stack.cloud.access_log.since(mark) if entry.operation == "CopyObject"]
+    assert len(copies) <= IMAGES + 2
 
 
 def test_one_process_of_the_pool_killed_is_made_good_by_the_others(stack, proxy, job):

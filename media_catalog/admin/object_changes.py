@@ -179,7 +179,7 @@ def _move(request: HttpRequest, bucket: Bucket, options: dict[str, Any], *, back
         moved = trash_objects.move_objects(bucket=bucket, keys=keys, run=run)
     except BackofficeError as error:
         messages.error(request, sentence(error))
-    there = list(TrashedObject.objects.filter(run=run).here().values_list("key", flat=True))
+    there = list(TrashedObject.objects.filter(run=run).here().order_by("pk").values_list("key", flat=True))
     deleted = before - made.count()
     if there:
         log(request, [bucket], CHANGE, _("Moved to trash: %(keys)s") % {"keys": ", ".join(map(visible, there))})

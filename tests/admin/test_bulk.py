@@ -75,7 +75,7 @@ def test_removal_takes_everything_after_its_own_confirmation(admin_client, store
     image = store()
     renditions.make(image=image)
     page = _post(admin_client, "remove", [image])
-    assert "7 objects are deleted" in page.content.decode()
+    assert "1 image goes to the trash of its bucket, and its renditions are deleted." in page.content.decode()
     assert Image.objects.exists()
 
     _confirm(admin_client, "remove", [image])
@@ -83,6 +83,7 @@ def test_removal_takes_everything_after_its_own_confirmation(admin_client, store
     work()
 
     assert not Image.objects.exists()
+    assert Image.everything.get().in_trash.state == "trashed"
 
 
 def test_select_all_means_all_that_the_filter_shows(admin_client, store, originals):

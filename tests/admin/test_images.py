@@ -240,7 +240,7 @@ class TestChangePage:
 
         words = _text(client.get(_change(image)))
         assert "Download original" in words
-        for action in ("Make renditions…", "Detect faces…", "Remove…"):
+        for action in ("Make renditions…", "Detect faces…", "Move to trash…"):
             assert action not in words
         assert client.post(_change(image), {"name": "x", "caption": "y"}).status_code == 403
         image.refresh_from_db()

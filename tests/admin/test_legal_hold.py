@@ -54,12 +54,12 @@ def test_the_page_of_an_image_says_so_and_offers_no_removal(admin_client, store,
     change = f"{IMAGES}{store().pk}/change/"
     page = admin_client.get(change).content.decode()
     assert "Legal hold" in page
-    assert "Remove…" not in page
+    assert "Move to trash…" not in page
 
     Bucket.objects.update(legal_hold=False)
     page = admin_client.get(change).content.decode()
     assert "Legal hold" not in page
-    assert "Remove…" in page
+    assert "Move to trash…" in page
 
 
 def test_a_removal_of_held_images_alone_is_nothing_to_do_and_why(admin_client, store, held):

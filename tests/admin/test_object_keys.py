@@ -5,10 +5,11 @@ from urllib.parse import quote
 
 import pytest
 import urllib3
+from django.urls import reverse
 
 from media_catalog.aws import listing, s3
 from media_catalog.aws.client import forget_clients
-from media_catalog.models import Bucket, RequestLimit
+from media_catalog.models import Bucket, RequestLimit, TrashedObject
 from media_catalog.services.object_keys import is_linkable
 from tests.moto import moto_url
 
@@ -85,7 +86,7 @@ def _listed(client, bucket) -> set[str]:
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: ascii(key[:24]))
-def test_list_open_download_rename_delete(admin_client, bucket, key, request):
+def test_list_open_download_rename_delete_restore(admin_client, bucket, key, request):
     if "moto" in request.node.callspec.id and key in NOT_ON_MOTO:
         pytest.skip(NOT_ON_MOTO[key])
     put(bucket, key, key.encode())
@@ -109,7 +110,11 @@ def test_list_open_download_rename_delete(admin_client, bucket, key, request):
 
     put(bucket, "other")
     admin_client.post(page(bucket, "remove"), {"keys": [value, "other"], "confirm": "1"})
-    assert listing.list_page(bucket.name).objects == []
+    assert all(entry.key.startswith("trash/") for entry in listing.list_page(bucket.name).objects)
+    run = TrashedObject.objects.get(key=key).run
+    admin_client.post(reverse("admin:media_catalog_trashedobject_undo"), {"run": run})
+    assert {entry.key for entry in listing.list_page(bucket.name).objects} == {key, "other"}
+    assert s3.get_object(bucket.name, key).body == key.encode()
 
 
 def test_keys_that_look_alike_are_different_objects(admin_client, bucket):
@@ -120,7 +125,8 @@ def test_keys_that_look_alike_are_different_objects(admin_client, bucket):
     for key in ALIKE:
         assert _download(admin_client, bucket, key)[0] == key.encode()
     admin_client.post(page(bucket, "remove"), {"keys": [quote("\u00e9", safe="")], "confirm": "1"})
-    assert {entry.key for entry in listing.list_page(bucket.name).objects} == set(ALIKE) - {"\u00e9"}
+    left = {entry.key for entry in listing.list_page(bucket.name).objects if not entry.key.startswith("trash/")}
+    assert left == set(ALIKE) - {"\u00e9"}
 
 
 @pytest.mark.parametrize("how", ["move", "copy"])

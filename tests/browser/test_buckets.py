@@ -1,4 +1,4 @@
-"""The life of a bucket as a member of staff sees it: create, upload, browse, rename, delete, empty."""
+"""The life of a bucket as a member of staff sees it: create, upload, browse, rename, delete, restore, empty."""
 
 import re
 
@@ -18,6 +18,9 @@ def test_the_life_of_a_bucket(page: Page, stack: Stack) -> None:
     _upload_deep(page)
     _rename(page)
     _delete_one_with_a_line_end(page, stack)
+    _undo(page)
+    _delete_and_restore_from_the_trash(page)
+    _purge(page)
     _check_and_mend(page)
     _empty_and_delete(page)
 
@@ -77,15 +80,48 @@ def _delete_one_with_a_line_end(page: Page, stack: Stack) -> None:
     page.goto(f"/admin/media_catalog/bucket/{_id(stack)}/objects/?prefix=2026/11/deep/er/")
     page.get_by_label("Select new␊line.txt").check()
     page.get_by_label("Select one.txt").check()
-    page.get_by_role("button", name="Delete selected…").click()
-    expect(page.get_by_text("2 objects go")).to_be_visible()
-    page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.get_by_text("2 objects deleted.")).to_be_visible()
+    page.get_by_role("button", name="Move to trash…").click()
+    expect(page.get_by_text("2 objects go to the trash")).to_be_visible()
+    page.get_by_role("button", name="Move to trash", exact=True).click()
+    expect(page.get_by_text("2 objects moved to the trash.")).to_be_visible()
     expect(page.locator("table.bo-objects tbody th")).to_have_text(["three.txt"])
 
 
+def _undo(page: Page) -> None:
+    page.get_by_role("button", name="Undo (2 PUT-class, 2 GET-class and 2 free requests)").click()
+    expect(page.get_by_text("2 objects restored.")).to_be_visible()
+    expect(page.locator("table.bo-objects tbody th")).to_have_text(["new␊line.txt", "one.txt", "three.txt"])
+
+
+def _delete_and_restore_from_the_trash(page: Page) -> None:
+    page.get_by_label("Select new␊line.txt").check()
+    page.get_by_label("Select one.txt").check()
+    page.get_by_role("button", name="Move to trash…").click()
+    page.get_by_role("button", name="Move to trash", exact=True).click()
+    page.get_by_role("link", name="Trash", exact=True).last.click()
+    expect(page.locator("#result_list tbody tr")).to_have_count(2)
+    page.get_by_role("row", name="one.txt").get_by_role("checkbox").check()
+    page.locator("select[name=action]").select_option(label="Restore…")
+    page.get_by_role("button", name="Go").click()
+    page.get_by_role("button", name="Restore", exact=True).click()
+    expect(page.locator("[data-job=state]")).to_have_text("Finished", timeout=JOB_MILLISECONDS)
+    expect(page.get_by_text("1 object restored.")).to_be_visible()
+
+
+def _purge(page: Page) -> None:
+    page.goto("/admin/media_catalog/trashedobject/")
+    page.get_by_role("button", name="Empty trash…").click()
+    expect(page.get_by_text("This cannot be undone here.")).to_be_visible()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.locator("[data-job=state]")).to_have_text("Finished", timeout=JOB_MILLISECONDS)
+    expect(page.get_by_text("1 object purged.")).to_be_visible()
+    page.goto("/admin/media_catalog/trashedobject/")
+    expect(page.get_by_text("The trash is empty.")).to_be_visible()
+    page.goto("/admin/media_catalog/bucket/")
+    page.get_by_role("link", name=NAME).click()
+
+
 def _check_and_mend(page: Page) -> None:
-    page.get_by_role("link", name=NAME, exact=True).first.click()
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_text("The bucket was checked.")).to_be_visible()
     expect(page.locator(".bo-health .bo-tag")).to_have_text(["Good"] * 10)

@@ -224,9 +224,9 @@ def test_the_confirmation_at_390_px(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto("/admin/media_catalog/image/")
     page.locator("input.action-select").first.check()
-    page.locator("select[name=action]").select_option(label="Remove…")
+    page.locator("select[name=action]").select_option(label="Move to trash…")
     page.get_by_role("button", name="Go").click()
-    expect(page.get_by_role("button", name="Remove for good")).to_be_visible()
+    expect(page.get_by_role("button", name="Move to trash")).to_be_visible()
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
     page.get_by_role("link", name="Cancel").click()
     expect(page.locator("#changelist")).to_be_visible()
