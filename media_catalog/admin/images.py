@@ -80,9 +80,11 @@ class ImageAdmin(BackofficeAdmin):
         return [] if request.user.has_perm("media_catalog.exempt_image") else ["exempt"]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        """When they go, where the list shows a bucket whose rule is in force."""
+        """Where the list shows a bucket whose rule is in force: when they go, instead of the bucket."""
         bucket = shelves.bucket_of(request)
-        return [*self.list_display, "expires"] if bucket and bucket.retains else self.list_display
+        if not bucket or not bucket.retains:
+            return self.list_display
+        return ["expires" if name == "bucket" else name for name in self.list_display]
 
     def has_delete_permission(self, request: HttpRequest, obj: Image | None = None) -> bool:
         """Not of an image under legal hold."""
@@ -124,6 +126,11 @@ class ImageAdmin(BackofficeAdmin):
 
     @admin.display(description=gettext_lazy("key"), ordering="key")
     def linked_key(self, image: Image) -> str:
+        """With its name, where that is one of its own."""
+        if image.unique_name:
+            return format_html(
+                '<a href="{}">{}</a><br><span class="bo-quiet">{}</span>', _url(image), image.name, image.key
+            )
         return format_html('<a href="{}">{}</a>', _url(image), image.key)
 
     @admin.display(description=gettext_lazy("state"))
