@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -195,7 +196,11 @@ class ImageAdmin(BackofficeAdmin):
     ) -> HttpResponse:
         image = self.get_object(request, object_id)
         context = {**self._shown(request, image), **(extra_context or {})} if image else extra_context
-        return super().change_view(request, object_id, form_url, context)
+        try:
+            return super().change_view(request, object_id, form_url, context)
+        except IntegrityError:  # of two changes at the same moment, both to a name that was free
+            messages.error(request, sentence(ObjectRefused("name_taken")))
+            return redirect(reverse("admin:media_catalog_image_change", args=[object_id]))
 
     def preview(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
         try:
