@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from media_catalog.exceptions import BackofficeError
 from media_catalog.models import StoredFile
-from media_catalog.services import files, object_keys
+from media_catalog.services import files, keys, object_keys
 from media_catalog.services.sentences import sentence
 
 from . import file_removal, file_upload, shelves
@@ -29,13 +29,12 @@ class FileAdmin(BackofficeAdmin):
     list_display = [
         "shown_name",
         "description",
-        "bucket",
         "bytes",
-        "content_type",
-        "uploaded_by",
         "created_at",
         "expires",
         "download_link",
+        "uploaded_by",
+        "bucket",
     ]
     list_display_links = ["shown_name"]
     list_filter = [("bucket", admin.RelatedOnlyFieldListFilter), "exempt", "created_at"]
@@ -53,6 +52,10 @@ class FileAdmin(BackofficeAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: StoredFile | None = None) -> bool:
         """Not of a file under legal hold."""
         return super().has_delete_permission(request, obj) and not (obj and obj.bucket.legal_hold)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Without the bucket where the list shows one."""
+        return [name for name in self.list_display if name != "bucket" or not shelves.bucket_of(request)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: StoredFile | None = None) -> list[str]:
         return [] if may(request, "exempt_storedfile") else ["exempt"]
@@ -80,9 +83,10 @@ class FileAdmin(BackofficeAdmin):
     def shown_name(self, file: StoredFile) -> str:
         return object_keys.visible(file.name)
 
-    @admin.display(description=gettext_lazy("size"), ordering="size")
+    @admin.display(description=gettext_lazy("size and type"), ordering="size")
     def bytes(self, file: StoredFile) -> str:
-        return filesizeformat(file.size)
+        ending = keys.clean_extension(file.name).upper() or file.content_type
+        return format_html('{} <span title="{}">{}</span>', filesizeformat(file.size), file.content_type, ending)
 
     @admin.display(description=gettext_lazy("expires"))
     def expires(self, file: StoredFile) -> str:

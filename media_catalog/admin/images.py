@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -82,9 +83,11 @@ class ImageAdmin(BackofficeAdmin):
         return [] if request.user.has_perm("media_catalog.exempt_image") else ["exempt"]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        """When they go, where the list shows a bucket whose rule is in force."""
+        """Where the list shows a bucket whose rule is in force: when they go, instead of the bucket."""
         bucket = shelves.bucket_of(request)
-        return [*self.list_display, "expires"] if bucket and bucket.retains else self.list_display
+        if not bucket or not bucket.retains:
+            return self.list_display
+        return ["expires" if name == "bucket" else name for name in self.list_display]
 
     def has_delete_permission(self, request: HttpRequest, obj: Image | None = None) -> bool:
         """Not of an image under legal hold."""
@@ -126,11 +129,14 @@ class ImageAdmin(BackofficeAdmin):
 
     @admin.display(description=gettext_lazy("key"), ordering="key")
     def linked_key(self, image: Image) -> str:
-        link = format_html('<a href="{}">{}</a>', _url(image), image.key)
-        tag = (
+        """With its name, where that is one of its own, and whether S3 has it no more."""
+        named = format_html('<br><span class="bo-quiet">{}</span>', image.key) if image.unique_name else ""
+        lost = (
             format_html(' <span class="bo-tag bo-failed">{}</span>', _("Missing at S3")) if image.missing_since else ""
         )
-        return format_html("{}{}", link, tag)
+        return format_html(
+            '<a href="{}">{}</a>{}{}', _url(image), image.name if image.unique_name else image.key, lost, named
+        )
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, image: Image) -> str:
@@ -197,7 +203,11 @@ class ImageAdmin(BackofficeAdmin):
     ) -> HttpResponse:
         image = self.get_object(request, object_id)
         context = {**self._shown(request, image), **(extra_context or {})} if image else extra_context
-        return super().change_view(request, object_id, form_url, context)
+        try:
+            return super().change_view(request, object_id, form_url, context)
+        except IntegrityError:  # of two changes at the same moment, both to a name that was free
+            messages.error(request, sentence(ObjectRefused("name_taken")))
+            return redirect(reverse("admin:media_catalog_image_change", args=[object_id]))
 
     def preview(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
         try:

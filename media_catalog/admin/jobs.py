@@ -99,8 +99,10 @@ class JobAdmin(ReadOnlyAdmin):
         ]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The figures of all jobs on the page at once."""
+        """The figures of all jobs on the page at once; without their options, which may name thousands of files."""
         changelist = super().get_changelist_instance(request)
+        if isinstance(changelist.result_list, QuerySet):
+            changelist.result_list = changelist.result_list.defer("options")
         shown = list(changelist.result_list)
         found = figures(shown)
         for job in shown:

@@ -54,7 +54,12 @@ def delete_rows(rows: Sequence[Row]) -> None:
         return
     with transaction.atomic():
         # Saving a rendition locks the row too.
-        locked = list(Image.everything.select_for_update().filter(pk__in=images).select_related("bucket"))
+        locked = list(
+            Image.everything.select_for_update(of=("self",))
+            .filter(pk__in=images)
+            .select_related("bucket")
+            .order_by("pk")
+        )
         late = Rendition.objects.filter(image__in=images).values_list("bucket", "key")
         leftovers = [*late, *_of_the_function(locked)]
         Leftover.objects.bulk_create(Leftover(bucket_id=bucket, key=key) for bucket, key in leftovers)

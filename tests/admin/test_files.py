@@ -13,12 +13,13 @@ from django.utils import timezone
 
 from media_catalog.aws import listing, s3
 from media_catalog.aws.client import forget_clients
-from media_catalog.models import Bucket, Job, RequestLimit, StoredFile, Upload
-from media_catalog.services import batches, file_removal, files, uploads
+from media_catalog.exceptions import BucketRefused, ObjectRefused
+from media_catalog.models import Bucket, Job, Leftover, RequestLimit, StoredFile, Upload
+from media_catalog.services import batches, buckets, file_removal, files, free_keys, objects, removal, uploads
 from tests.aws.faults import RESET, Answer, s3_error, serving
 from tests.pictures import upload_file
 
-from .buckets import messages_of, new_bucket
+from .buckets import messages_of, new_bucket, page
 
 LIST = "/admin/media_catalog/storedfile/"
 ADD = f"{LIST}add/"
@@ -478,6 +479,45 @@ class TestDeletion:
                 file_removal.turn(chosen)
         assert (_keys(folder), StoredFile.objects.count()) == ([], 2)
         assert file_removal.turn(chosen).removed == 2
+
+
+class TestElsewhere:
+    def test_the_browser_of_objects_knows_files_and_leaves_them_alone(self, admin_client, folder):
+        file = _row(folder)
+        assert "File" in admin_client.get(page(folder, "objects")).content.decode()
+        assert DESCRIPTION in admin_client.get(page(folder, "object", key=file.key)).content.decode()
+
+        data = {"keys": file.key, "confirm": "1"}
+        response = admin_client.post(page(folder, "remove"), data, follow=True)
+
+        assert "This is a file of the catalogue" in messages_of(response)[0]
+        assert _keys(folder) == [file.key]
+        with pytest.raises(ObjectRefused, match="catalogued_file"):
+            objects.move(folder, file.key, to_bucket=folder, to_key="other.txt")
+
+    def test_a_bucket_with_files_keeps_its_role_and_is_deleted_with_them_alone(self, admin_client, folder, work):
+        _row(folder)
+        with pytest.raises(BucketRefused, match="has_files"):
+            buckets.assign(folder, role="static", accepts="any", partner=None)
+        deletion = page(folder, "delete")
+        assert messages_of(admin_client.post(deletion, {"delete": "1"})) == ["The catalogue has files in it (1)."]
+
+        admin_client.post(page(folder, "count"))
+        work()
+        admin_client.post(deletion, {"empty": "1", "name": folder.name})
+        work()
+
+        assert not StoredFile.objects.exists()
+        assert not Bucket.objects.filter(pk=folder.pk).exists()
+
+    def test_a_key_of_a_file_is_not_free_for_others(self, admin_client, folder):
+        file = _row(folder)
+        facts = {"name": "x", "user": None}
+        saved = free_keys.save([Upload(bucket=folder, **facts)], [file.key])
+        assert saved[0].key == "report-2.txt"
+        leftover = Leftover.objects.create(bucket=folder, key=file.key)
+        assert removal.discard(leftover=leftover)
+        assert _keys(folder) == [file.key]
 
 
 def _rows(bucket, count) -> None:

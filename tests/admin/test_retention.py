@@ -9,7 +9,7 @@ from django.utils import timezone
 from media_catalog.aws.client import forget_clients
 from media_catalog.jobs import schedules, sweeps
 from media_catalog.models import AuditEvent, Bucket, Image, Job, RequestLimit, StoredFile
-from media_catalog.services import retention
+from media_catalog.services import names, retention
 from tests.aws.faults import RESET, serving
 
 from .buckets import messages_of, new_bucket, page
@@ -281,3 +281,15 @@ class TestUniqueNames:
 
         admin_client.post(change, data)
         assert set(Image.objects.values_list("unique_name", flat=True)) == {False}
+
+    def test_of_two_changes_at_the_same_moment_one_is_refused(self, admin_client, originals, store, monkeypatch):
+        Image.objects.filter(pk=store(name="b.jpg").pk).update(unique_name=True)
+        image = store(name="a.jpg")
+        Image.objects.filter(pk=image.pk).update(unique_name=True)
+        monkeypatch.setattr(names, "check", lambda *args, **options: None)
+
+        response = admin_client.post(f"/admin/media_catalog/image/{image.pk}/change/", {"name": "b.jpg"}, follow=True)
+
+        assert "This name is taken" in messages_of(response)[0]
+        image.refresh_from_db()
+        assert image.name == "a.jpg"
