@@ -15,7 +15,7 @@ from media_catalog.services.object_keys import is_reserved
 @register(Tags.compatibility)
 def check_images(app_configs: object, **kwargs: Any) -> list[Error]:
     errors = []
-    for name in ("IMAGE_MAX_BYTES", "IMAGE_MAX_PIXELS", "UPLOAD_MAX_FILES", "JOB_ITEM_SECONDS"):
+    for name in ("IMAGE_MAX_BYTES", "IMAGE_MAX_PIXELS", "UPLOAD_MAX_FILES", "JOB_ITEM_SECONDS", "HANDOVER_SECONDS"):
         if getattr(settings, name) <= 0:
             errors.append(Error(f"{name} must be positive.", id="media_catalog.E001"))
     unknown = sorted(set(settings.IMAGE_FORMATS) - FORMATS.keys())

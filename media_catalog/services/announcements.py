@@ -12,7 +12,7 @@ from media_catalog.models import Bucket
 
 @dataclass(frozen=True, kw_only=True)
 class Wired:
-    """`queue` is the name of that of new objects, empty for none. `changed`: S3 announced what happens elsewhere."""
+    """`queue` is the name of that of new objects, empty for none. `changed`: it was told otherwise before."""
 
     bucket: Bucket
     queue: str

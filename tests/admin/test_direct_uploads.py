@@ -207,6 +207,14 @@ class TestFinish:
         assert "looks like HTML" in answer["reason"]
         assert body_of(originals, form["fields"]["key"]) is None
 
+    def test_the_buckets_rule_is_kept_by_the_server_too(self, page, originals, post):
+        Bucket.objects.filter(pk=originals.pk).update(upload_rule=Bucket.UploadRule.EXACT)
+        form, answer = send(page, originals, post, body=jpeg(800, 600), renditions=True)
+        assert answer["state"] == "refused"
+        assert "1,024 × 786" in answer["reason"]
+        assert "800 × 600" in answer["reason"]
+        assert body_of(originals, form["fields"]["key"]) is None
+
     def test_what_has_not_come_can_come_yet(self, page, originals):
         [form] = begin(page, originals, file())
         assert ask(page, "finish", uuid=form["uuid"]).json()["state"] == "missing"

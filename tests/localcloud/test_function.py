@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from localcloud import function
 from media_catalog.aws import sqs
 from media_catalog.jobs import consumer
-from media_catalog.models import Bucket, Job, Rendition
+from media_catalog.models import Bucket, Job, Preset, Rendition
 from media_catalog.services import announcements
 from tests.lambda_function import api as callback_api
 from tests.lambda_function.conftest import function_zip
@@ -129,6 +129,7 @@ def test_the_command_builds_and_deploys_it(cloud, originals, settings, tmp_path,
     with pytest.raises(CommandError, match="ASYNC_IMAGE_CALLBACK_SECRETS has no secret"):
         call_command("deploy_function", "--callback-url", "http://127.0.0.1/")
     settings.IMAGE_FORMATS = ("JPEG", "TIFF")
+    Preset.objects.filter(slug="thumbnail").update(width=240)
     call_command("deploy_function")
 
     assert f"takes the objects of {originals.name}." in capsys.readouterr().out
@@ -137,3 +138,4 @@ def test_the_command_builds_and_deploys_it(cloud, originals, settings, tmp_path,
     ]
     assert json.loads(variables["RENDITIONS_BUCKETS"]) == {originals.name: f"{originals.name}-resized"}
     assert variables["IMAGE_FORMATS"] == "JPEG,TIFF"
+    assert variables["THUMBNAIL_WIDTH"] == "240"
