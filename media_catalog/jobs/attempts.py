@@ -30,15 +30,15 @@ JITTER = 0.25  # part of a wait by which it is longer or shorter, so that items 
 
 
 def outcome_of(job: Job, item: JobItem) -> Outcome:
-    """Run the item, claimed for this attempt, and say how it ended. Database errors that may pass are raised."""
+    """Run the item, claimed for this attempt and loaded with its image since, and say how it ended.
+
+    Database errors that may pass are raised.
+    """
     kind = KINDS[job.kind]
-    image = None
-    if kind.takes_images and item.image_id:
-        image = Image.objects.select_related("bucket__renditions_bucket").filter(pk=item.image_id).first()
-    if kind.takes_images and image is None:
+    if kind.takes_images and item.image is None:
         return _gone(job.kind)
     try:
-        return kind.run(image, job.options)
+        return kind.run(item.image, job.options)
     except BackofficeError as error:
         return _after(error, job, item)
     except (InterfaceError, OperationalError):  # nothing that the item can help
