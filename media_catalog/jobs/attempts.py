@@ -38,7 +38,7 @@ def outcome_of(job: Job, item: JobItem) -> Outcome:
     if kind.takes_images and item.image is None:
         return _gone(job.kind)
     try:
-        return kind.run(item.image, job.options)
+        return kind.run(item.image, job)
     except BackofficeError as error:
         return _after(error, job, item)
     except (InterfaceError, OperationalError):  # nothing that the item can help

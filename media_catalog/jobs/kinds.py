@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from media_catalog.models import Analysis, Bucket, Image, JobItem, RequestClass
+from media_catalog.models import Analysis, Bucket, Image, Job, JobItem, RequestClass
 from media_catalog.services import bucket_removal, buckets, detection, removal, renditions
 
 
@@ -30,7 +30,7 @@ def _no_requests(options: Mapping[str, Any]) -> Mapping[str, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """`run` takes the item's image (None for kinds without) and the job's options.
+    """`run` takes the item's image (None for kinds without) and the job.
 
     Whoever has one of the `permissions` may have it run. `requests` is the estimate of a kind that takes no images,
     from the options.
@@ -38,7 +38,7 @@ class Kind:
 
     slug: str
     label: str | Promise
-    run: Callable[[Image | None, Mapping[str, Any]], Outcome]
+    run: Callable[[Image | None, Job], Outcome]
     permissions: Sequence[str]
     takes_images: bool = True
     requests: Callable[[Mapping[str, Any]], Mapping[str, int]] = _no_requests
@@ -56,7 +56,7 @@ def _goes_on(message: str) -> Outcome:
     return Outcome(state=JobItem.State.QUEUED, message=message, got_on=True)
 
 
-def _make_renditions(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+def _make_renditions(image: Image | None, job: Job) -> Outcome:
     assert image is not None  # noqa: S101  (takes_images)
     made = renditions.make(image=image)
     if not made:
@@ -64,9 +64,10 @@ def _make_renditions(image: Image | None, options: Mapping[str, Any]) -> Outcome
     return _done(ngettext("%(count)d rendition made.", "%(count)d renditions made.", made) % {"count": made})
 
 
-def _detect_faces(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+def _detect_faces(image: Image | None, job: Job) -> Outcome:
     assert image is not None  # noqa: S101  (takes_images)
-    if not options.get("again") and detection.is_current(image):
+    # “Again” means once more after it was asked for: two who ask at the same time get one analysis.
+    if detection.is_current(image, since=job.created_at if job.options.get("again") else None):
         return _skipped(_("Analysed already, and the image has not changed."), "current")
     analysis = detection.detect(image=image)
     if analysis.state == Analysis.State.NO_FACES:
@@ -75,13 +76,13 @@ def _detect_faces(image: Image | None, options: Mapping[str, Any]) -> Outcome:
     return _done(ngettext("%(count)d face found.", "%(count)d faces found.", count) % {"count": count})
 
 
-def _remove_images(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+def _remove_images(image: Image | None, job: Job) -> Outcome:
     assert image is not None  # noqa: S101  (takes_images)
     count = removal.remove(image=image)
     return _done(ngettext("%(count)d object deleted.", "%(count)d objects deleted.", count) % {"count": count})
 
 
-def _sync_buckets(image: Image | None, options: Mapping[str, Any]) -> Outcome:
+def _sync_buckets(image: Image | None, job: Job) -> Outcome:
     result = buckets.sync()
     return _done(
         _("%(seen)d buckets seen, %(added)d new, %(missing)d missing.")
@@ -89,20 +90,20 @@ def _sync_buckets(image: Image | None, options: Mapping[str, Any]) -> Outcome:
     )
 
 
-def _count_objects(image: Image | None, options: Mapping[str, Any]) -> Outcome:
-    bucket = _bucket(options)
+def _count_objects(image: Image | None, job: Job) -> Outcome:
+    bucket = _bucket(job.options)
     if bucket is None:
         return _skipped(_("The bucket is not in the catalogue any more."), "gone")
-    turn = bucket_removal.count(bucket, run=options["run"])
+    turn = bucket_removal.count(bucket, run=job.options["run"])
     said = ngettext("%(count)d entry counted.", "%(count)d entries counted.", turn.count) % {"count": turn.count}
     return _done(said) if turn.done else _goes_on(said)
 
 
-def _empty_bucket(image: Image | None, options: Mapping[str, Any]) -> Outcome:
-    bucket = _bucket(options)
+def _empty_bucket(image: Image | None, job: Job) -> Outcome:
+    bucket = _bucket(job.options)
     if bucket is None:
         return _done(_("Deleted."))
-    turn = bucket_removal.empty_and_delete(bucket, run=options["run"])
+    turn = bucket_removal.empty_and_delete(bucket, run=job.options["run"])
     said = ngettext("%(count)d entry deleted.", "%(count)d entries deleted.", turn.count) % {"count": turn.count}
     return _done(_("%(entries)s The bucket is deleted.") % {"entries": said}) if turn.done else _goes_on(said)
 

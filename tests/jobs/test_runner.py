@@ -124,6 +124,36 @@ def test_an_unchanged_image_is_not_analysed_twice_unless_asked(store, work, clou
         assert job.items.get().state == expected
 
 
+def test_two_who_ask_for_another_analysis_at_the_same_time_get_one(store, work, cloud, admin_user):
+    image = store(one_face())
+    jobs.start(kind="detect_faces", user=admin_user, images=[image.pk])
+    work()
+    mark = cloud.access_log.mark()
+    again = [
+        jobs.start(kind="detect_faces", user=admin_user, images=[image.pk], options={"again": True})
+        for _request in range(2)
+    ]
+
+    work()
+
+    assert cloud.access_log.operations(mark) == {"DetectFaces": 1}
+    assert sorted(_states(job)[0] for job in again) == [("done", ""), ("skipped", "current")]
+
+
+def test_an_analysis_of_another_object_is_not_the_one_asked_for(store, work, cloud, originals, admin_user):
+    image = store(one_face())
+    asked = [
+        jobs.start(kind="detect_faces", user=admin_user, images=[image.pk], options={"again": True})
+        for _request in range(2)
+    ]
+    runner.run_chunk(asked[0].pk, list(asked[0].items.values_list("pk", flat=True)))
+    Image.objects.update(etag="another")
+
+    work()
+
+    assert [_states(job) for job in asked] == [[("done", "")], [("done", "")]]
+
+
 def test_a_job_without_items_is_finished_at_once(db, admin_user):
     job = jobs.start(kind="make_renditions", user=admin_user, images=[])
 
