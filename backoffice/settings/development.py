@@ -18,7 +18,7 @@ INSTALLED_APPS = [*INSTALLED_APPS, "localcloud"]
 # Files, because web and worker processes share it.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "BACKEND": "backoffice.cache.FileCache",
         "LOCATION": DATA_DIR / "cache",
         "OPTIONS": {"MAX_ENTRIES": 20_000},
     },

@@ -34,7 +34,7 @@ else:
 INSTALLED_APPS = [*INSTALLED_APPS, "localcloud"]
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "BACKEND": "backoffice.cache.FileCache",
         "LOCATION": SCRATCH / "cache",
     },
     "handover": {

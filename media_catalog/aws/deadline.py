@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 from media_catalog.exceptions import AwsUnavailable
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
-CHUNK_BYTES = 256 * 1024
+CHUNK_BYTES = 1024 * 1024
 
 
 @contextmanager

@@ -139,7 +139,8 @@ def put_object(
         options["IfNoneMatch"] = "*"
     if cache_control:
         options["CacheControl"] = cache_control
-    content = body if isinstance(body, bytes) else timed(body)
+    # botocore makes a file of bytes, and of a file it asks S3 before whether it wants it, and sends 16 KB at a time.
+    content: Any = bytearray(body) if isinstance(body, bytes) else timed(body)
     with call(bucket=bucket):
         answer = client("s3").put_object(Bucket=bucket, Key=key, Body=content, **options)
     return answer["ETag"].strip('"')

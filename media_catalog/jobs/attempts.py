@@ -30,16 +30,16 @@ JITTER = 0.25  # part of a wait by which it is longer or shorter, so that items 
 
 
 def outcome_of(job: Job, item: JobItem) -> Outcome:
-    """Run the item, claimed for this attempt, and say how it ended. Database errors that may pass are raised."""
+    """Run the item, claimed for this attempt and loaded with its image since, and say how it ended.
+
+    Database errors that may pass are raised.
+    """
     kind = KINDS[job.kind]
-    image = None
-    if kind.takes_images and item.image_id:
-        images = Image.everything.all() if kind.in_trash_too else Image.objects.all()
-        image = images.select_related("bucket__renditions_bucket").filter(pk=item.image_id).first()
-    if kind.takes_images and image is None:
+    image = item.image
+    if kind.takes_images and (image is None or (image.trashed_at and not kind.in_trash_too)):
         return _gone(job.kind)
     try:
-        return kind.run(image, job.options)
+        return kind.run(image, job)
     except BackofficeError as error:
         return _after(error, job, item)
     except (InterfaceError, OperationalError):  # nothing that the item can help

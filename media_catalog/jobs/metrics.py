@@ -14,13 +14,14 @@ from django.utils import timezone
 
 from media_catalog.emf import Unit, metric_fields
 from media_catalog.models import BlockedRequest, Job, JobItem, Period
+from media_catalog.quota import usage
 from media_catalog.quota.summary import summaries
 
 from . import health
 from .control import queue_paused
 
 PERIOD_SECONDS = 60
-TURN, LAST = "metrics-turn", "metrics-last"
+TURN, LAST = "metrics-turn", "metrics-told"
 logger = logging.getLogger(__name__)
 
 
@@ -29,9 +30,10 @@ def report() -> None:
     if not cache.add(TURN, True, PERIOD_SECONDS):
         return
     now = timezone.now()
-    since = cache.get(LAST) or now - timedelta(seconds=PERIOD_SECONDS)
-    cache.set(LAST, now, timeout=10 * PERIOD_SECONDS)
-    _write({**_queue(since, now), "Refusals": (_refusals(since, now), "Count")}, now)
+    since, told = cache.get(LAST) or (now - timedelta(seconds=PERIOD_SECONDS), {})
+    refusals, growing = _refusals(since, now, told)
+    cache.set(LAST, (now, growing), timeout=10 * PERIOD_SECONDS)
+    _write({**_queue(since, now), "Refusals": (refusals, "Count")}, now)
     for entry in summaries(now):
         if entry.period == Period.MONTH:
             _write({"RequestsUsed": (entry.used, "Count")}, now, RequestClass=entry.request_class)
@@ -62,8 +64,12 @@ def _queue_age(now: datetime) -> float:
     return max(0.0, (now - oldest).total_seconds()) if oldest else 0
 
 
-def _refusals(since: datetime, now: datetime) -> int:
-    return BlockedRequest.objects.filter(at__gt=since, at__lte=now).count()
+def _refusals(since: datetime, now: datetime, told: Mapping[int, int]) -> tuple[int, dict[int, int]]:
+    """How many since then, and those of the rows (ids) that still grow: the next time they are `told`."""
+    found = BlockedRequest.objects.filter(Q(at__gt=since) | Q(pk__in=told), at__lte=now)
+    rows = list(found.values_list("pk", "at", "job", "times"))
+    growing = {pk: times for pk, at, job, times in rows if job and at > now - usage.REFUSALS_TOGETHER}
+    return sum(times for *_row, times in rows) - sum(told.values()), growing
 
 
 def _write(metrics: Mapping[str, tuple[float, Unit]], at: datetime, **dimensions: str) -> None:

@@ -57,7 +57,7 @@ def _run_chunk(job_id: int, item_ids: Sequence[int]) -> None:
     queued = JobItem.objects.filter(pk__in=item_ids, state=JobItem.State.QUEUED)
     queued.update(worker=holder.me())  # should this process die, its task dies too
     try:
-        with meter.leasing(job.reservation_id):
+        with meter.leasing(job.reservation_id, needs=_needs(job, len(item_ids))):
             _run_items(job, item_ids)
     finally:
         left = queued.filter(worker=holder.me()).put_back()
@@ -102,6 +102,12 @@ def _may_run(job: Job) -> bool:
     return False
 
 
+def _needs(job: Job, count: int) -> dict[str, int]:
+    """Requests that so many items of the job will take, by its estimate."""
+    total = max(count, job.items.count()) or 1
+    return {request_class: -(-requests * count // total) for request_class, requests in job.estimate.items()}
+
+
 def _run_items(job: Job, item_ids: Sequence[int]) -> None:
     until = time.monotonic() + settings.JOB_CHUNK_SECONDS
     beat = 0.0
@@ -120,7 +126,7 @@ def _run_items(job: Job, item_ids: Sequence[int]) -> None:
 
 
 def _run_item(job: Job, item_id: int) -> None:
-    item = JobItem.objects.get(pk=item_id)
+    item = JobItem.objects.select_related("image__bucket__renditions_bucket").get(pk=item_id)
     with (
         attribute(username=job.requester, job_kind=job.kind, job=job.pk, action="job"),
         deadline(settings.JOB_ITEM_SECONDS * LEASE_SHARE),

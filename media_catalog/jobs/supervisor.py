@@ -27,6 +27,8 @@ from .pulse import BUSY, Pulses
 
 TICK_SECONDS = 1.0  # between two looks at the cluster, and for items that wait for their next try
 RECOVER_SECONDS = 10.0
+STEADY_SECONDS = 60.0  # a cluster that has lived for so long was not killed at once
+LONGEST_WAIT_SECONDS = 60.0  # before a start
 logger = logging.getLogger(__name__)
 
 
@@ -46,16 +48,26 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
         self._sign_on()
+        in_a_row = 0
         while not self._stopping:
+            began = time.monotonic()
             code = self._run_cluster()
             if self._stopping:
                 break
             if code is not None:
                 sys.exit(f"The cluster ended with {code}.")
-            logger.warning("the cluster is started anew")
-            self._restarts += 1
-            self._recovered_at = -math.inf
+            in_a_row = in_a_row + 1 if time.monotonic() < began + STEADY_SECONDS else 1
+            self._start_anew(wait_before(in_a_row))
         _attempt(self._sign_off)
+
+    def _start_anew(self, wait: float) -> None:
+        """No sign of life meanwhile: without a cluster nothing is worked at."""
+        logger.warning("the cluster is started anew in %d s", wait)
+        self._restarts += 1
+        self._recovered_at = -math.inf
+        until = time.monotonic() + wait
+        while not self._stopping and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, TICK_SECONDS))
 
     def _sign_on(self) -> None:
         """Say that we live, and that those do not that were killed here before they could sign off."""
@@ -135,6 +147,15 @@ class Supervisor:
             lifeline, self._lifeline = self._lifeline, -1
             os.close(lifeline)
             signal.alarm(settings.WORKER_STOP_SECONDS)
+
+
+def wait_before(restart: int) -> float:
+    """Seconds before the restart with this number of those in a row: 0, 1, 2, 4 and so on.
+
+    What kills each cluster at once, as too little memory does, would have no end of starts otherwise.
+    """
+    doublings = min(restart - 2, 10)  # 2.0 has no power of thousands
+    return min(2.0**doublings, LONGEST_WAIT_SECONDS) if restart > 1 else 0.0
 
 
 def _attempt(step: Callable[[], object]) -> None:

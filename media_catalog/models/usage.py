@@ -50,7 +50,11 @@ class RequestUsage(models.Model):
 
 
 class BlockedRequest(models.Model):
-    """A request, or a reservation of several, that a limit refused. Nothing was sent."""
+    """A request, or a reservation of several, that a limit refused. Nothing was sent.
+
+    A job may run into a limit with each of its items: what it is refused within a minute for the same reason is one
+    row, with the number of times.
+    """
 
     at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
     request_class = models.CharField(_("request class"), max_length=20, choices=RequestClass.choices)
@@ -59,6 +63,7 @@ class BlockedRequest(models.Model):
     needed = models.PositiveBigIntegerField(_("needed"), default=1)
     left = models.PositiveBigIntegerField(_("left"), default=0)
     limit = models.PositiveBigIntegerField(_("limit"))
+    times = models.PositiveBigIntegerField(_("times"), default=1)
     bucket = models.CharField(_("bucket"), max_length=63, blank=True)
     username = models.CharField(_("user"), max_length=150, blank=True)
     job_kind = models.CharField(_("job kind"), max_length=40, blank=True)

@@ -91,19 +91,22 @@ def take_block(books: Books, request_class: str, day: date, *, want: int, bulk: 
     return _block(books, request_class, day, units=units, process=process, line=None)
 
 
-def take_reserved(books: Books, line: ReservedUnits, day: date, *, want: int, process: str) -> UnitBlock | None:
-    """The same from locked units of a reservation; None when it is closed or has none left.
+def take_reserved(
+    books: Books, line: ReservedUnits, day: date, *, own: int, want: int, process: str
+) -> UnitBlock | None:
+    """The same from locked units of a reservation, `own` of which are for the caller alone; None when it is closed or
+    has none left.
 
     Raises Short when the limit was lowered below what is spent.
     """
-    if line.reservation.closed_at or (line.day != day and not _roll(books, line, day)):
+    if not books.is_open(line) or (line.day != day and not _roll(books, line, day)):
         return None
     rest = _rest(line)
     if rest < 1:
         return None
     rows = books.counters([line.request_class], day)
     allowed = _check_lowered(rows, books.limits)
-    units = min(want, max(1, rest // RESERVATION_SHARE))
+    units = min(rest, max(own, min(want, max(1, rest // RESERVATION_SHARE))))
     units = units if allowed is None else min(units, allowed)
     books.change(rows, leased=units, reserved=-units)
     line.leased += units
@@ -117,23 +120,28 @@ def end_blocks(blocks: Iterable[UnitBlock]) -> list[UnitBlock]:
 
 
 def lock(
-    books: Books, blocks: Iterable[UnitBlock], *, taking: tuple[str, date] | None = None, reservation: int | None = None
-) -> ReservedUnits | None:
-    """Lock what settling these blocks and taking one of a class for a day will touch.
+    books: Books,
+    blocks: Iterable[UnitBlock],
+    *,
+    taking: Iterable[tuple[str, date]] = (),
+    reservation: int | None = None,
+) -> dict[str, ReservedUnits]:
+    """Lock what settling these blocks and taking others, of classes for a day, will touch.
 
-    Returns the line of the reservation to take from, where there is one.
+    Returns the lines of the reservation to take from, by class, where there are such.
     """
-    blocks = list(blocks)
+    blocks, taking = list(blocks), list(taking)
+    classes = {cls for cls, _day in taking}
     condition = Q(pk__in=[block.reserved_units_id for block in blocks if block.reserved_units_id])
-    if taking and reservation:
-        condition |= Q(reservation=reservation, request_class=taking[0])
+    if reservation and classes:
+        condition |= Q(reservation=reservation, request_class__in=classes)
     lines = books.lines(condition)
-    mine = [line for line in lines if taking and line.reservation_id == reservation and line.request_class == taking[0]]
+    mine = [line for line in lines if line.reservation_id == reservation and line.request_class in classes]
     wanted = [(block.request_class, block.day) for block in blocks]
     # The line's own day too: in a new period its rest moves over, and locks come in one order only when asked at once.
     wanted += [(line.request_class, line.day) for line in mine]
-    books.lock([*wanted, *([taking] if taking else [])])
-    return mine[0] if mine else None
+    books.lock([*wanted, *taking])
+    return {line.request_class: line for line in mine}
 
 
 def settle_block(books: Books, block: UnitBlock, *, spent: int) -> list[Crossing]:

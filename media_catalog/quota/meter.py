@@ -11,8 +11,8 @@ import socket
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import date, datetime
 
@@ -31,7 +31,7 @@ from .periods import day_of
 from .request_classes import classify
 
 logger = logging.getLogger(__name__)
-RESERVED_START = 32  # units of a reservation's first block: about what a few images take
+RESERVED_START = 64  # units of a reservation's first block at most: what the renditions of ten images take
 _tally: ContextVar[Counter[str] | None] = ContextVar("tally", default=None)
 _leasing: ContextVar["Leasing | None"] = ContextVar("leasing", default=None)
 
@@ -73,13 +73,14 @@ def tally() -> Iterator[Counter[str]]:
 
 
 @contextmanager
-def leasing(reservation: int | None = None) -> Iterator[None]:
+def leasing(reservation: int | None = None, *, needs: Mapping[str, int] | None = None) -> Iterator[None]:
     """Take units in blocks inside, from the reservation first; what is not spent goes back at the end.
 
-    For work of many requests that ends within QUOTA_BLOCK_SECONDS. Blocks begin small and double up to
-    QUOTA_BLOCK_SIZE, so that little work takes little.
+    For work of many requests that ends within QUOTA_BLOCK_SECONDS. `needs` is how many of each class it will take by
+    what was reserved for it: the first blocks, taken together. Others begin small and double up to QUOTA_BLOCK_SIZE,
+    so that little work takes little.
     """
-    lease = Leasing(reservation)
+    lease = Leasing(reservation, needs)
     token = _leasing.set(lease)
     try:
         yield
@@ -91,8 +92,9 @@ def leasing(reservation: int | None = None) -> Iterator[None]:
 class Leasing:
     """The blocks that one piece of work holds, one for each class."""
 
-    def __init__(self, reservation: int | None) -> None:
+    def __init__(self, reservation: int | None, needs: Mapping[str, int] | None = None) -> None:
         self._reservation = reservation
+        self._needs = {cls: count for cls, count in (needs or {}).items() if count and reservation}
         self._process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._blocks: dict[str, UnitBlock] = {}
         self._spent: Counter[str] = Counter()
@@ -124,36 +126,50 @@ class Leasing:
 
     def _refill(self, entry: usage.Entry, now: datetime) -> None:
         """A new block for the class, the old one settled in the same transaction. Raises QuotaRefused."""
-        request_class = entry.request_class
-        taken: UnitBlock | None = None
+        request_class, day = entry.request_class, entry.day
+        taken: list[UnitBlock] = []
         short: ledger.Short | None = None
         with opened(now, durable=True) as books:
             blocks = self._end_blocks([request_class])
-            line = ledger.lock(books, blocks, taking=(request_class, entry.day), reservation=self._reservation)
+            taking = [(cls, day) for cls in {request_class, *(self._needs if not self._taken else [])}]
+            lines = ledger.lock(books, blocks, taking=taking, reservation=self._reservation)
             crossings = self._settle(books, blocks)
             try:
-                taken = self._take(books, line, request_class, entry.day)
+                taken = [self._take(books, lines.pop(request_class, None), request_class, day)]
+                taken += self._take_ahead(books, lines.values(), day)
             except ledger.Short as error:  # the settling stays
                 short = error
         # Only now, with the database's word for it.
         self._forget(request_class)
-        if taken:
-            self._blocks[request_class] = taken
-            self._taken[request_class] += 1
+        for block in taken:
+            self._blocks[block.request_class] = block
+            self._taken[block.request_class] += 1
         alerts.announce(crossings)
         if short:
             raise _refused(entry, short, now)
 
     def _take(self, books: Books, line: ReservedUnits | None, request_class: str, day: date) -> UnitBlock:
+        block = self._take_reserved(books, line, day) if line else None
+        if block is not None:
+            return block
         want = min(settings.QUOTA_BLOCK_SIZE, 2 ** self._taken[request_class])
-        if line is not None:
-            # The job's own units, so a larger start; other workers of the job wait for the rest.
-            mine = min(settings.QUOTA_BLOCK_SIZE, RESERVED_START * want)
-            block = ledger.take_reserved(books, line, day, want=mine, process=self._process)
-            if block is not None:
-                return block
         bulk = bool(current().job_kind)
         return ledger.take_block(books, request_class, day, want=want, bulk=bulk, process=self._process)
+
+    def _take_ahead(self, books: Books, lines: Iterable[ReservedUnits], day: date) -> Iterator[UnitBlock]:
+        """What is short is said when it is needed."""
+        for line in lines:
+            with suppress(ledger.Short):
+                if block := self._take_reserved(books, line, day):
+                    yield block
+
+    def _take_reserved(self, books: Books, line: ReservedUnits, day: date) -> UnitBlock | None:
+        """The job's own units, so a larger start; beyond what this work needs other workers of the job share them."""
+        times = self._taken[line.request_class]
+        start = min(settings.QUOTA_BLOCK_SIZE, RESERVED_START)
+        own = 0 if times else min(start, self._needs.get(line.request_class, 0))
+        want = own or min(settings.QUOTA_BLOCK_SIZE, RESERVED_START * 2**times)
+        return ledger.take_reserved(books, line, day, own=own, want=want, process=self._process)
 
     def _end_blocks(self, classes: Iterable[str]) -> list[UnitBlock]:
         """End the blocks of these classes and write down who spent what of them.

@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db import DatabaseError, connection
 from django.db.models import F
@@ -17,6 +17,8 @@ from .attribution import Attribution
 from .periods import day_of
 
 WRITTEN_OFF = "written off"  # the operation of units that a dead process held
+REFUSALS_TOGETHER = timedelta(minutes=1)
+REFUSED_ALIKE = ("request_class", "period", "operation", "limit", "bucket", "username", "job_kind", "job", "action")
 SAVED_BATCH = 50  # saved requests are figures of interest, not of account: written when so many came together
 
 
@@ -47,8 +49,11 @@ def record(counts: Mapping[Entry, int]) -> None:
 
 
 def record_refusal(shortfalls: list[Shortfall], *, operation: str, who: Attribution, at: datetime) -> None:
-    """Note what a limit refused: one row for each limit in the way, and one audit event."""
-    BlockedRequest.objects.bulk_create(
+    """Note what a limit refused: one row for each limit in the way, and one audit event.
+
+    What a job is refused again within REFUSALS_TOGETHER is counted in the row that is there, and is no further event.
+    """
+    rows = [
         BlockedRequest(
             at=at,
             request_class=short.request_class,
@@ -60,7 +65,11 @@ def record_refusal(shortfalls: list[Shortfall], *, operation: str, who: Attribut
             **asdict(who),
         )
         for short in shortfalls
-    )
+    ]
+    new = [row for row in rows if not (who.job and _refused_again(row))]
+    if not new:
+        return
+    BlockedRequest.objects.bulk_create(new)
     AuditEvent.objects.create(
         at=at,
         username=who.username,
@@ -69,6 +78,14 @@ def record_refusal(shortfalls: list[Shortfall], *, operation: str, who: Attribut
         after={"limits": [asdict(short) for short in shortfalls], "job": who.job, "bucket": who.bucket},
         reason=who.action,
     )
+
+
+def _refused_again(row: BlockedRequest) -> bool:
+    """Count a refusal in the row of one like it. Of two workers that find none both write one, which is as true."""
+    alike = {name: getattr(row, name) for name in REFUSED_ALIKE}
+    lately = BlockedRequest.objects.filter(**alike, at__gt=row.at - REFUSALS_TOGETHER)
+    first = lately.order_by("pk").values_list("pk", flat=True).first()
+    return bool(first and BlockedRequest.objects.filter(pk=first).update(times=F("times") + 1))
 
 
 class _Saved:

@@ -1,6 +1,7 @@
 """Detecting the faces of an image and keeping the answer."""
 
 from dataclasses import asdict
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
@@ -17,9 +18,10 @@ from .sentences import sentence
 READABLE_Q = Q(format__in=FORMATS, width__gte=MIN_SIDE, height__gte=MIN_SIDE, size__lte=MAX_BYTES)
 
 
-def is_current(image: Image) -> bool:
-    """Whether the image was analysed as it is now, with an answer."""
-    return Analysis.objects.current().filter(image=image).exists()
+def is_current(image: Image, *, since: datetime | None = None) -> bool:
+    """Whether the image was analysed as it is now, with an answer, and that came after a moment if one is given."""
+    answered = Analysis.objects.current().filter(image=image)
+    return (answered.filter(analysed_at__gt=since) if since else answered).exists()
 
 
 def detect(*, image: Image) -> Analysis:

@@ -1,7 +1,7 @@
 """Making the renditions of an image: one GET, one decode, one PUT for each."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -34,9 +34,8 @@ class Source:
 
 
 def missing_presets(image: Image) -> list[Preset]:
-    """Active presets of which the image has no current rendition."""
-    current = image.renditions.current().values("preset")
-    return list(Preset.objects.filter(active=True).exclude(pk__in=current))
+    """Active presets of which the image, as it was loaded, has no current rendition."""
+    return _missing(image, _held(image))
 
 
 def make(*, image: Image) -> int:
@@ -48,9 +47,10 @@ def make(*, image: Image) -> int:
     decoded and AwsNotFound when it is gone. A preset that would make too many pixels of this image does not stop
     the others: it is refused, by name, after they were made.
     """
-    presets = missing_presets(image)
+    held = _held(image)
+    presets = _missing(image, held)
     body = handover.take(image) if presets else None
-    written = _make(image, presets, source=Source(body=body, etag=image.etag) if body else None)
+    written = _make(image, presets, held=held, source=Source(body=body, etag=image.etag) if body else None)
     if body:
         handover.forget(image)
     return written
@@ -58,7 +58,7 @@ def make(*, image: Image) -> int:
 
 def make_one(*, image: Image, preset: Preset) -> int:
     """Make one rendition anew, also where it is current. One GET and one PUT; a DELETE for another key before."""
-    return _make(image, [preset], overwrite=True)
+    return _make(image, [preset], held=[preset.pk], overwrite=True)
 
 
 def make_in_request(*, image: Image, file: BinaryIO) -> None:
@@ -67,8 +67,9 @@ def make_in_request(*, image: Image, file: BinaryIO) -> None:
     The upload has succeeded already, so what fails here is logged and left to the job.
     """
     try:
-        presets = [preset for preset in missing_presets(image) if preset.in_request]
-        _make(image, presets, source=Source(body=file, etag=image.etag))
+        held = _held(image)
+        presets = [preset for preset in _missing(image, held) if preset.in_request]
+        _make(image, presets, held=held, source=Source(body=file, etag=image.etag))
     except (BackofficeError, DatabaseFailure, MemoryError):
         logger.warning("renditions of %s left to the job", image, exc_info=True)
 
@@ -86,7 +87,26 @@ def delete_one(*, rendition: Rendition) -> None:
     Rendition.objects.filter(pk=rendition.pk, created_at=rendition.created_at).delete()
 
 
-def _make(image: Image, presets: Sequence[Preset], *, source: Source | None = None, overwrite: bool = False) -> int:
+def _held(image: Image) -> Mapping[int, tuple[str, int]]:
+    """The source's ETag and the preset's version of what was made of the image, by preset (ids)."""
+    rows = image.renditions.order_by().values_list("preset", "source_etag", "preset_version")
+    return {preset: (etag, version) for preset, etag, version in rows}
+
+
+def _missing(image: Image, held: Mapping[int, tuple[str, int]]) -> list[Preset]:
+    active: Iterable[Preset] = Preset.objects.filter(active=True)
+    return [preset for preset in active if held.get(preset.pk) != (image.etag, preset.version)]
+
+
+def _make(
+    image: Image,
+    presets: Sequence[Preset],
+    *,
+    held: Container[int],
+    source: Source | None = None,
+    overwrite: bool = False,
+) -> int:
+    """`held` are the presets (ids) of which the image may have a rendition, which is replaced."""
     limits = image_limits()
     refusals = {preset.slug: refusal for preset in presets if (refusal := _refusal(preset, image, limits))}
     wanted = {preset.slug: preset for preset in presets if preset.slug not in refusals}
@@ -97,11 +117,20 @@ def _make(image: Image, presets: Sequence[Preset], *, source: Source | None = No
         source = source or _original(image, limits)
         made = make_pixels(source.body, [spec_of(preset) for preset in wanted.values()], limits=limits)
         written = [
-            _write(image, wanted[done.slug], done, source_etag=source.etag, overwrite=overwrite) for done in made
+            _write(image, wanted[done.slug], done, source_etag=source.etag, held=held, overwrite=overwrite)
+            for done in made
         ]
+        _drop_if_trashed(image)
     for refusal in refusals.values():
         raise refusal
     return sum(written)
+
+
+def _drop_if_trashed(image: Image) -> None:
+    """What was saved after the image went to the trash is not seen by that move. Raises AwsNotFound then."""
+    if not Image.objects.filter(pk=image.pk).exists():
+        removal.remove_renditions(image)
+        raise AwsNotFound(image.key)
 
 
 def _refusal(preset: Preset, image: Image, limits: Limits) -> ImageRefused | None:
@@ -149,7 +178,9 @@ def _rgb(colour: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _write(image: Image, preset: Preset, made: Made, *, source_etag: str, overwrite: bool) -> bool:
+def _write(
+    image: Image, preset: Preset, made: Made, *, source_etag: str, held: Container[int], overwrite: bool
+) -> bool:
     """Object first, row second: what a crash between them leaves is found under the same key by the next run.
 
     False when the preset was deleted meanwhile; AwsNotFound when the image was. Neither leaves an object.
@@ -177,7 +208,10 @@ def _write(image: Image, preset: Preset, made: Made, *, source_etag: str, overwr
         "preset_version": preset.version,
         "created_at": timezone.now(),
     }
-    rendition, leftover = _save(image, preset, values)
+    rendition = None if preset.pk in held else _insert(image, preset, values)
+    leftover = None
+    if rendition is None:
+        rendition, leftover = _save(image, preset, values)
     if leftover:
         removal.discard_or_log(leftover=leftover)
     if rendition is None:
@@ -207,20 +241,33 @@ def _put(bucket: str, key: str, made: Made, *, immutable: bool, overwrite: bool)
         return held.etag
 
 
+def _insert(image: Image, preset: Preset, values: dict[str, Any]) -> Rendition | None:
+    """The saved row of a first rendition: a third of the cost of `_save`, and there are six for each image.
+
+    None when the image or the preset was deleted meanwhile, or somebody else has made one.
+    """
+    try:
+        with transaction.atomic():
+            return Rendition.objects.create(image=image, preset=preset, **values)
+    except IntegrityError:
+        return None
+
+
 def _save(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[Rendition | None, Leftover | None]:
     """The saved row, and the object that is superfluous now: the replaced one or, without image or preset, our own."""
     try:
         return _save_locked(image, preset, values)
-    except IntegrityError:  # the preset was deleted between our look and the commit
+    except IntegrityError:  # the preset was deleted, or its rendition made, between our look and the commit
         return _save_locked(image, preset, values)
 
 
 def _save_locked(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[Rendition | None, Leftover | None]:
     place = {"bucket": values["bucket"], "key": values["key"]}
     with transaction.atomic():
-        # The image is locked, so nobody else writes this row. All in one query: there are six for each image.
+        # The image is locked, so nobody else changes this row. Not its key, which `_insert` of the same needs at its
+        # end, while we would wait for that here.
         found = (
-            Image.objects.select_for_update()
+            Image.objects.select_for_update(no_key=True)
             .filter(pk=image.pk)
             .values_list(
                 Exists(Preset.objects.filter(pk=preset.pk)),

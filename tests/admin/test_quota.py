@@ -72,7 +72,7 @@ class TestPanel:
             _spend(1, username="bo")
 
         said = _text(admin_client.get(PANEL))
-        assert "bo PutObject S3 PUT, COPY, POST, LIST / Month: 1 1, 0" in said
+        assert "bo PutObject S3 PUT, COPY, POST, LIST / Month: 1 1, 0 1" in said
         assert BlockedRequest.objects.get().username == "bo"
         assert AuditEvent.objects.get().action == AuditEvent.Action.REFUSED
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from media_catalog.jobs.supervisor import wait_before
 from tests import livejobs
 from tests.stack import Stack, is_alive, process_tree, running_stack, wait_for
 
@@ -98,6 +99,23 @@ def test_a_cluster_that_lost_a_waiting_process_is_started_anew(stack, which):
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(END_SECONDS) == 0, stack.log("worker")
     _all_end([*processes, *_of_this(stack)])
+
+
+def test_a_cluster_that_is_killed_at_once_each_time_is_waited_with(stack):
+    worker = stack.start_worker()
+    for wait in (0, 1, 2, 4):
+        head = wait_for(lambda: process_tree(worker.pid)[HEAD:], 20)[0]
+        os.kill(head, signal.SIGKILL)
+        wait_for(lambda wait=wait: f"started anew in {wait} s" in stack.log("worker"), 5)
+    assert process_tree(worker.pid) == [worker.pid]
+
+    worker.send_signal(signal.SIGTERM)  # in the middle of the wait
+
+    assert worker.wait(3) == 0, stack.log("worker")
+
+
+def test_waits_grow_to_a_minute():
+    assert [wait_before(number) for number in (1, 2, 3, 4, 7, 8, 9, 2000)] == [0, 1, 2, 4, 32, 60, 60, 60]
 
 
 def test_a_worker_killed_at_work_is_replaced_without_that(stack):

@@ -11,6 +11,7 @@ from media_catalog.aws import s3
 from media_catalog.exceptions import AwsDenied, AwsThrottled, AwsUnavailable, ImageRefused
 from media_catalog.jobs import attempts, enqueue, recovery, runner
 from media_catalog.models import Image, JobItem, Leftover, Preset, Rendition
+from tests.committing import committing
 from tests.jobs.conftest import DONE
 
 
@@ -108,6 +109,7 @@ def test_two_jobs_on_the_same_images_do_not_double_the_work(store, work, cloud, 
     assert cloud.access_log.operations(mark) == {"GetObject": 2, "PutObject": 12}
 
 
+@committing
 def test_an_image_removed_while_its_item_runs_is_gone_without_a_trace(store, originals, admin_user, monkeypatch):
     image = store()
     job = jobs.start(kind="make_renditions", user=admin_user, images=[image.pk])
@@ -127,6 +129,7 @@ def test_an_image_removed_while_its_item_runs_is_gone_without_a_trace(store, ori
     assert not Leftover.objects.exists()
 
 
+@committing
 def test_a_preset_deleted_while_an_item_runs_leaves_nothing(store, work, admin_user, monkeypatch):
     image = store()
     job = jobs.start(kind="make_renditions", user=admin_user, images=[image.pk])

@@ -85,6 +85,21 @@ def test_counts_what_ended_and_what_was_refused_since_the_last_line(figures):
     assert (figures()["ItemsDone"], figures()) == (0, {})
 
 
+def test_counts_each_refusal_once_also_where_a_row_grows(figures):
+    """A job is refused again between two lines: its row is the same, and only what came since is told."""
+    reason = {"request_class": "s3_tier1", "period": "month", "operation": "PutObject", "limit": 1}
+    row = BlockedRequest.objects.create(**reason, job=7, times=3)
+    assert figures()["Refusals"] == 3
+
+    told = []
+    for times in (5, 5, 6):
+        BlockedRequest.objects.filter(pk=row.pk).update(times=times)
+        cache.delete(metrics.TURN)  # a minute later
+        told.append(figures()["Refusals"])
+
+    assert told == [2, 0, 1]
+
+
 def test_requests_used_this_month_by_class(lines, settings):
     settings.DEPLOYMENT_NAME = "staging"
     first = starts("month", day_of(timezone.now()))

@@ -4,13 +4,24 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from media_catalog import jobs
 from media_catalog.aws import s3
 from media_catalog.exceptions import QuotaShort
 from media_catalog.jobs import schedules
-from media_catalog.models import Bucket, Image, Job, Preset, RequestCounter, RequestLimit, Reservation
+from media_catalog.models import (
+    AuditEvent,
+    BlockedRequest,
+    Bucket,
+    Image,
+    Job,
+    Preset,
+    RequestCounter,
+    RequestLimit,
+    Reservation,
+)
 from media_catalog.quota import meter
 from media_catalog.quota.attribution import attribute
 from media_catalog.services import detection, renditions, uploads
@@ -195,6 +206,20 @@ def test_units_in_another_worker_s_hands_park_an_item_and_come_back(faces, work,
     assert sorted(set(job.items.values_list("state", flat=True))) == ["done", "skipped"]
     assert _counter("rekognition_image").used == 10
     assert _held("rekognition_image") == 0
+
+
+def test_a_limit_lowered_in_the_middle_is_told_once_with_the_number(faces, work, admin_client, admin_user):
+    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces])
+    _limit("rekognition_image", 0)
+
+    work()
+
+    assert list(job.items.order_by().values_list("state", "code").distinct()) == [("parked", "quota")]
+    refused = BlockedRequest.objects.get()
+    assert (refused.job, refused.operation, refused.times) == (job.pk, "DetectFaces", 10)
+    assert AuditEvent.objects.get().after["job"] == job.pk
+    shown = admin_client.get(reverse("admin:media_catalog_requestusage_changelist")).content.decode()
+    assert '<td class="bo-number">10</td>' in shown
 
 
 def test_one_bad_parked_job_does_not_keep_the_others(faces, admin_user):

@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
@@ -122,6 +123,73 @@ def test_an_unchanged_image_is_not_analysed_twice_unless_asked(store, work, clou
         job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk], options=options)
         work()
         assert job.items.get().state == expected
+
+
+def test_two_who_ask_for_another_analysis_at_the_same_time_get_one(store, work, cloud, admin_user):
+    image = store(one_face())
+    jobs.start(kind="detect_faces", user=admin_user, images=[image.pk])
+    work()
+    mark = cloud.access_log.mark()
+    again = [
+        jobs.start(kind="detect_faces", user=admin_user, images=[image.pk], options={"again": True})
+        for _request in range(2)
+    ]
+
+    work()
+
+    assert cloud.access_log.operations(mark) == {"DetectFaces": 1}
+    assert sorted(_states(job)[0] for job in again) == [("done", ""), ("skipped", "current")]
+
+
+def test_an_analysis_of_another_object_is_not_the_one_asked_for(store, work, cloud, originals, admin_user):
+    image = store(one_face())
+    asked = [
+        jobs.start(kind="detect_faces", user=admin_user, images=[image.pk], options={"again": True})
+        for _request in range(2)
+    ]
+    runner.run_chunk(asked[0].pk, list(asked[0].items.values_list("pk", flat=True)))
+    Image.objects.update(etag="another")
+
+    work()
+
+    assert [_states(job) for job in asked] == [[("done", "")], [("done", "")]]
+
+
+@pytest.mark.parametrize(("wanted", "address"), [(True, "ann@example.com"), (True, ""), (False, "ann@example.com")])
+def test_its_end_is_told_by_email_where_that_is_wanted(
+    store, work, originals, settings, admin_user, mailoutbox, django_capture_on_commit_callbacks, wanted, address
+):
+    settings.JOB_FINISHED_EMAIL = wanted
+    User.objects.filter(pk=admin_user.pk).update(email=address)
+    images = [store(name=f"{number}.jpg") for number in range(2)]
+    s3.put_object(originals.name, images[1].key, b"garbage", content_type="image/jpeg", overwrite=True)
+    ids = [image.pk for image in images]
+    job = jobs.start(kind="make_renditions", user=admin_user, images=ids, scope="All images")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        work()
+
+    job.refresh_from_db()
+    assert job.state == Job.State.FINISHED
+    assert [(mail.to, mail.subject, mail.body) for mail in mailoutbox] == [
+        (["ann@example.com"], f"Make renditions is over (job {job})", "All images: 2 items, 1 of them failed.")
+    ] * bool(wanted and address)
+
+
+def test_a_mail_server_that_is_away_fails_nothing(
+    store, work, settings, admin_user, django_capture_on_commit_callbacks
+):
+    settings.JOB_FINISHED_EMAIL = True
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    job = jobs.start(kind="make_renditions", user=admin_user, images=[store().pk])
+
+    with django_capture_on_commit_callbacks(execute=True) as told:
+        work()
+
+    assert told
+    job.refresh_from_db()
+    assert (job.state, _states(job)) == (Job.State.FINISHED, [("done", "")])
 
 
 def test_a_job_without_items_is_finished_at_once(db, admin_user):

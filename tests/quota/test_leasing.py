@@ -76,6 +76,33 @@ class TestLeasing:
 
         assert not queries.captured_queries
 
+    def test_takes_what_it_needs_of_a_reservation_at_once(self) -> None:
+        """Others of the job keep theirs, and nothing is taken for requests that are not made."""
+        reserved = {"s3_tier1": 120, "s3_tier2": 20}
+        reservation = reservations.reserve(kind="job", units=reserved, seconds=60, bulk=True).pk
+        with meter.leasing(reservation, needs={"s3_tier1": 60, "s3_tier2": 10}):
+            assert not leased()
+            get()
+            with CaptureQueriesContext(connection) as queries:
+                get(9)
+                for _request in range(60):
+                    meter.spend("s3", "PutObject")
+            assert leased() == 70
+
+        assert not queries.captured_queries
+        assert used() == attributed() == {"s3_tier1": 60, "s3_tier2": 10}
+        assert month()["reserved"] == 10
+
+    def test_says_what_is_short_when_it_is_needed(self) -> None:
+        reservation = reservations.reserve(kind="job", units={"s3_tier1": 6, "s3_tier2": 1}, seconds=60, bulk=True).pk
+        set_limit("s3_tier1", 0)
+        with meter.leasing(reservation, needs={"s3_tier1": 6, "s3_tier2": 1}):
+            get()
+            with pytest.raises(QuotaRefused):
+                meter.spend("s3", "PutObject")
+
+        assert used() == attributed() == {"s3_tier2": 1}
+
     def test_shares_the_last_units(self) -> None:
         set_limit("s3_tier2", 100)
         with meter.leasing():

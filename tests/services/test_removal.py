@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.db.models.signals import pre_save
+from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
 from media_catalog.aws import s3
@@ -16,6 +16,7 @@ from media_catalog.jobs import schedules
 from media_catalog.models import Analysis, Bucket, Face, Image, Leftover, Preset, Rendition
 from media_catalog.services import detection, removal, renditions
 from media_catalog.services.selection import candidates
+from tests.committing import committing
 from tests.pictures import jpeg, one_face
 
 
@@ -133,17 +134,22 @@ class TestAgainstRenditions:
         assert _nothing_is_left(originals)
 
     @pytest.mark.database
-    @pytest.mark.django_db(transaction=True)
-    def test_a_row_that_is_being_written_is_waited_for(self, store, originals):
-        """Over two connections: the rendition's row is saved but not committed when the removal begins."""
-        Preset.objects.get_or_create(slug="low", defaults={"name": "Low", "width": 100})
+    @committing
+    @pytest.mark.parametrize("signal", [pre_save, post_save], ids=["before", "after"])
+    @pytest.mark.parametrize("made_before", [False, True], ids=["first", "anew"])
+    def test_a_row_that_is_being_written_leaves_nothing(self, store, originals, signal, made_before):
+        """Over two connections: the row is about to be written, or not committed yet, when the removal begins."""
+        Preset.objects.exclude(slug="low").update(active=False)
         image = store()
+        if made_before:
+            renditions.make(image=image)
+            Preset.objects.update(version=2)
         saving = threading.Event()
 
         def hold(**kwargs):
             if not saving.is_set():
                 saving.set()
-                time.sleep(0.5)  # the transaction is open, with the image locked
+                time.sleep(0.5)  # the transaction is open, with the image locked where there was a row
 
         def make():
             try:
@@ -153,7 +159,7 @@ class TestAgainstRenditions:
             finally:
                 connection.close()
 
-        pre_save.connect(hold, sender=Rendition)
+        signal.connect(hold, sender=Rendition)
         maker = threading.Thread(target=make)
         try:
             maker.start()
@@ -161,7 +167,7 @@ class TestAgainstRenditions:
             removal.remove(image=Image.objects.get())
         finally:
             maker.join()
-            pre_save.disconnect(hold, sender=Rendition)
+            signal.disconnect(hold, sender=Rendition)
 
         assert _nothing_is_left(originals)
 

@@ -12,6 +12,7 @@ from media_catalog.exceptions import AwsNotFound, AwsUnavailable, ImageRefused
 from media_catalog.models import Bucket, Image, Leftover, Preset, Rendition
 from media_catalog.services import previews, removal, renditions
 from media_catalog.services.selection import candidates
+from tests.committing import committing
 from tests.pictures import encoded, jpeg, picture
 
 
@@ -94,11 +95,11 @@ def test_inactive_presets_are_left_out(store):
 def test_a_run_cut_off_between_object_and_row_is_completed(store, monkeypatch, cloud):
     """The next run meets the objects of the first: immutable keys are not written twice."""
     image = store()
-    save = renditions._save
-    monkeypatch.setattr(renditions, "_save", _killed)
+    insert = renditions._insert
+    monkeypatch.setattr(renditions, "_insert", _killed)
     with pytest.raises(SystemExit):
         renditions.make(image=image)
-    monkeypatch.setattr(renditions, "_save", save)
+    monkeypatch.setattr(renditions, "_insert", insert)
     mark = cloud.access_log.mark()
 
     assert renditions.make(image=image) == 6
@@ -110,6 +111,7 @@ def test_a_run_cut_off_between_object_and_row_is_completed(store, monkeypatch, c
     assert image.renditions.count() == 6
 
 
+@committing
 class TestAnImageRemovedMeanwhile:
     @pytest.fixture
     def at_put(self, monkeypatch):

@@ -1,14 +1,18 @@
 """One rendition at a time, and those made within the upload."""
 
 import io
+import threading
 from collections import Counter
 
 import pytest
+from django.db import DatabaseError, connection
+from django.db.models.signals import post_save
 from PIL import Image as Picture
 
 from media_catalog.aws import s3
 from media_catalog.models import Preset, Rendition
 from media_catalog.services import renditions
+from tests.committing import committing
 from tests.pictures import encoded, jpeg
 
 
@@ -97,3 +101,39 @@ def _transparent() -> bytes:
 def _middle(body: bytes) -> tuple[int, int, int]:
     picture = Picture.open(io.BytesIO(body)).convert("RGB")
     return picture.getpixel((picture.width // 2, picture.height // 2))
+
+
+@pytest.mark.database
+@committing
+def test_the_same_one_made_by_two_at_a_time_is_there_once(store):
+    """A worker has written the row, not committed; then somebody in the admin makes that one, and waits for it."""
+    Preset.objects.exclude(slug="low").update(active=False)
+    image = store()
+    written, faults = threading.Event(), []
+
+    def hold(**kwargs):
+        if not written.is_set():
+            written.set()
+            another.join(0.5)
+
+    def make_one():
+        try:
+            assert written.wait(10)
+            renditions.make_one(image=image, preset=Preset.objects.get(slug="low"))
+        except DatabaseError as fault:
+            faults.append(fault)
+        finally:
+            connection.close()
+
+    another = threading.Thread(target=make_one)
+    post_save.connect(hold, sender=Rendition)
+    try:
+        another.start()
+        renditions.make(image=image)
+    finally:
+        another.join()
+        post_save.disconnect(hold, sender=Rendition)
+
+    assert not faults
+    assert image.renditions.current().count() == 1
+    assert s3.head_object(image.bucket.renditions_bucket.name, Rendition.objects.get().key) is not None

@@ -1,0 +1,13 @@
+"""The kinds of job: what each does with one item."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from . import buckets, deletion, images, inventory
+from .base import Kind, Outcome
+
+__all__ = ["KINDS", "Kind", "Outcome"]
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {kind.slug: kind for module in (images, buckets, inventory, deletion) for kind in module.KINDS}
+)

@@ -1,0 +1,141 @@
+"""Jobs that delete: to the trash and out of it, and for good."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from media_catalog.models import Image, Job, StoredFile, TrashedObject
+from media_catalog.services import file_removal, retention, sweeping, trash, trash_objects, trash_purge, trash_restore
+from media_catalog.services.object_keys import visible
+
+from .base import Kind, Outcome, bucket_gone, bucket_of, done, ended, failed, goes_on, skipped
+
+
+def _trash_objects(image: Image | None, job: Job) -> Outcome:
+    bucket = bucket_of(job.options)
+    if bucket is None:
+        return bucket_gone()
+    moved = trash_objects.move_objects(bucket=bucket, keys=job.options["keys"], run=job.options["run"])
+    said = ngettext("%(count)d object moved to the trash.", "%(count)d objects moved to the trash.", moved.count)
+    return ended(
+        said % {"count": moved.count}, over=moved.done, failures=[f"{key}: {why}" for key, why in moved.failed]
+    )
+
+
+def _restore(image: Image | None, job: Job) -> Outcome:
+    turn = trash_restore.restore_run(job.options["run"])
+    said = [
+        ngettext("%(count)d object restored.", "%(count)d objects restored.", turn.restored) % {"count": turn.restored}
+    ]
+    said += [
+        _("“%(old)s” is “%(new)s” now: its key was taken.") % {"old": visible(old), "new": visible(new)}
+        for old, new in turn.renamed
+    ]
+    missing = job.options["count"] - turn.restored
+    failures = [_("The trash says why.")] * missing if turn.done else []
+    return ended(" ".join(said), over=turn.done, failures=failures)
+
+
+def _purge(image: Image | None, job: Job) -> Outcome:
+    _count, over = trash_purge.purge_run(job.options["run"])
+    left = TrashedObject.objects.filter(run=job.options["run"]).count()
+    count = job.options["count"] - left
+    said = ngettext("%(count)d object purged.", "%(count)d objects purged.", count) % {"count": count}
+    held = [_("Its bucket is under legal hold, or it has been restored.")] * left if over else []
+    return ended(said, over=over, failures=held)
+
+
+def _remove_files(image: Image | None, job: Job) -> Outcome:
+    turn = file_removal.turn(job.options["files"])
+    said = ngettext("%(count)d file deleted.", "%(count)d files deleted.", turn.removed) % {"count": turn.removed}
+    if not turn.done:
+        return goes_on(said)
+    return failed(f"{said} {_kept(turn.failed, turn.reasons)}", "not_deleted") if turn.failed else done(said)
+
+
+def _sweep_retention(image: Image | None, job: Job) -> Outcome:
+    bucket = bucket_of(job.options)
+    if bucket is None:
+        return bucket_gone()
+    swept = sweeping.sweep(bucket, run=job.options["run"])
+    said = ngettext("%(count)d removed.", "%(count)d removed.", swept.removed) % {"count": swept.removed}
+    if not swept.done:
+        return goes_on(said)
+    if swept.stopped:
+        return skipped(_("%(said)s Then the rule was off, or the bucket under legal hold.") % {"said": said}, "held")
+    return failed(f"{said} {_kept(swept.failed, swept.reasons)}", "not_deleted") if swept.failed else done(said)
+
+
+def _kept(count: int, reasons: str) -> str:
+    return ngettext(
+        "S3 did not delete %(count)d, which stays: %(reasons)s.",
+        "S3 did not delete %(count)d, which stay: %(reasons)s.",
+        count,
+    ) % {"count": count, "reasons": reasons}
+
+
+def _cost_of_trashing(options: Mapping[str, Any]) -> Mapping[str, int]:
+    return trash.cost_of_moving(len(options["keys"]))
+
+
+def _cost_of_restoring(options: Mapping[str, Any]) -> Mapping[str, int]:
+    return trash_restore.cost(options["count"])
+
+
+def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
+    return trash_purge.cost(TrashedObject.objects.filter(run=options["run"]))
+
+
+def _cost_of_removing_files(options: Mapping[str, Any]) -> Mapping[str, int]:
+    return file_removal.cost(StoredFile.objects.filter(pk__in=options["files"]))
+
+
+def _cost_of_sweeping(options: Mapping[str, Any]) -> Mapping[str, int]:
+    bucket = bucket_of(options)
+    return retention.cost(bucket) if bucket else {}
+
+
+KINDS = (
+    Kind(
+        slug="trash_objects",
+        label=gettext_lazy("Move objects to trash"),
+        run=_trash_objects,
+        permissions=["media_catalog.delete_objects"],
+        takes_images=False,
+        requests=_cost_of_trashing,
+    ),
+    Kind(
+        slug="restore",
+        label=gettext_lazy("Restore from trash"),
+        run=_restore,
+        permissions=["media_catalog.restore_trashedobject"],
+        takes_images=False,
+        requests=_cost_of_restoring,
+    ),
+    Kind(
+        slug="purge",
+        label=gettext_lazy("Purge trash"),
+        run=_purge,
+        permissions=["media_catalog.purge_trashedobject"],
+        takes_images=False,
+        requests=_cost_of_purging,
+    ),
+    Kind(
+        slug="remove_files",
+        label=gettext_lazy("Delete files"),
+        run=_remove_files,
+        permissions=["media_catalog.delete_storedfile"],
+        takes_images=False,
+        requests=_cost_of_removing_files,
+    ),
+    Kind(
+        slug="sweep_retention",
+        label=gettext_lazy("Sweep by the retention rule"),
+        run=_sweep_retention,
+        permissions=["media_catalog.set_retention"],
+        takes_images=False,
+        requests=_cost_of_sweeping,
+    ),
+)
