@@ -75,8 +75,10 @@ def test_the_function_understands_its_environment(aws, outputs):
     function = aws("lambda").get_function(FunctionName="backoffice-staging-resizer")["Configuration"]
     found = settings.read(function["Environment"]["Variables"])
 
-    served = [outputs["OriginalsBucketName"], outputs["UploadsBucketName"]]
-    assert found.renditions == dict.fromkeys(served, outputs["RenditionsBucketName"])
+    assert found.renditions == {
+        outputs["OriginalsBucketName"]: outputs["RenditionsBucketName"],
+        outputs["UploadsBucketName"]: outputs["UploadRenditionsBucketName"],
+    }
     assert (found.upload_bucket, found.temp_prefix) == (outputs["UploadsBucketName"], outputs["TemporaryPath"])
     assert found.callback is not None
     assert found.callback.url == f"https://{outputs['SiteDomain']}/async_image/presignedurl/"
@@ -84,7 +86,7 @@ def test_the_function_understands_its_environment(aws, outputs):
     assert function["Handler"] == "resizer.handler.handle"
 
 
-@pytest.mark.parametrize("bucket", ["Originals", "Uploads", "Renditions", "Static", "Artifacts"])
+@pytest.mark.parametrize("bucket", ["Originals", "Uploads", "Renditions", "UploadRenditions", "Static", "Artifacts"])
 def test_buckets_are_private_and_versioned(aws, outputs, bucket):
     name = outputs[f"{bucket}BucketName"]
     block = aws("s3").get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
