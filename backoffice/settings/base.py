@@ -113,7 +113,7 @@ def database(default: str | None = None) -> dict[str, Any]:
     return config
 
 
-DATABASE_WAIT_SECONDS = env.int("DATABASE_WAIT_SECONDS", default=60)  # of a worker or a release at its start
+DATABASE_WAIT_SECONDS = env.int("DATABASE_WAIT_SECONDS", default=60)  # of a process at its start
 
 
 # Background work. django-q2 delivers at least once; the claims in JobItem make the effect single.

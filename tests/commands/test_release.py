@@ -1,4 +1,4 @@
-"""`manage.py release`, and what it and the worker do while the database is away."""
+"""`manage.py release`, and what it, the worker and the consumer do while the database is away."""
 
 import secrets
 import signal
@@ -127,7 +127,7 @@ def test_does_not_wait_for_ever(answers_after):
         readiness.wait_for_database(1)
 
 
-@pytest.mark.parametrize("command", ["release", "worker"])
+@pytest.mark.parametrize("command", ["release", "worker", "consume_events"])
 def test_gives_up_after_its_time_so_that_it_is_seen(tmp_path, command):
     environment = production(tmp_path, NOBODY) | {"DATABASE_WAIT_SECONDS": "1"}
 
@@ -139,7 +139,7 @@ def test_gives_up_after_its_time_so_that_it_is_seen(tmp_path, command):
     assert "Connection refused" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["release", "worker"])
+@pytest.mark.parametrize("command", ["release", "worker", "consume_events"])
 def test_sigterm_ends_the_wait(tmp_path, command):
     environment = production(tmp_path, NOBODY)
     process = subprocess.Popen(
