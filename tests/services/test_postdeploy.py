@@ -162,7 +162,7 @@ class TestBuckets:
     @pytest.mark.parametrize("block", ["BlockPublicAcls", "RestrictPublicBuckets"])
     @pytest.mark.parametrize("setting", postdeploy.BUCKETS)
     def test_may_be_public(self, aws, settings, block, setting):
-        bucket = f"without-{block.lower()}-{setting.lower().replace('_', '-')}"
+        bucket = f"{block.lower()}-off-{postdeploy.BUCKETS.index(setting)}"
         setattr(settings, setting, bucket)
         aws("s3").create_bucket(Bucket=bucket)
         _block(aws, bucket, **{block: False})
