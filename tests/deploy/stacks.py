@@ -42,10 +42,10 @@ class CloudFormation:
             self.create(name)
         return self._known
 
-    def create(self, name: str, **parameters: str) -> dict[str, str]:
+    def create(self, name: str, *, stack: str = "", **parameters: str) -> dict[str, str]:
         """One of them; returns the outputs so far."""
         self._known |= parameters
-        self._create(f"backoffice-staging-{name}", _without_unknown(Templates.read().documents[name]))
+        self._create(stack or f"backoffice-staging-{name}", _without_unknown(Templates.read().documents[name]))
         return self._known
 
     def _create(self, stack: str, document: Node) -> None:

@@ -137,6 +137,25 @@ def test_services_run_their_tasks_in_the_private_subnets(aws, outputs, name):
     assert task["containerDefinitions"][0]["image"] == outputs["ImageUri"]
 
 
+def test_an_existing_network_is_taken_as_it_is(aws, outputs):
+    given = {"ExistingVpcId": outputs["VpcId"], "ExistingSubnetIds": outputs["SubnetIds"]}
+    before = _networks(aws)
+    found = CloudFormation(aws("cloudformation")).create("network", stack="existing-network", **given)
+
+    assert _networks(aws) == before
+    assert (found["VpcId"], found["SubnetIds"]) == (outputs["VpcId"], outputs["SubnetIds"])
+    assert found["TaskGroupId"] != outputs["TaskGroupId"]
+
+
+def _networks(aws) -> dict[str, int]:
+    ec2 = aws("ec2")
+    return {
+        "networks": len(ec2.describe_vpcs()["Vpcs"]),
+        "subnets": len(ec2.describe_subnets()["Subnets"]),
+        "endpoints": len(ec2.describe_vpc_endpoints()["VpcEndpoints"]),
+    }
+
+
 def test_logs_are_kept_for_two_weeks(aws, outputs):
     groups = {group["logGroupName"]: group for group in aws("logs").describe_log_groups()["logGroups"]}
     for kind in ("Web", "Worker", "Consumer", "Release", "Check"):
