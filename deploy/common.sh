@@ -29,13 +29,13 @@ stack() {
   local name=$1 template=$here/cloudformation/$1.yaml wanted given overrides=()
   shift
   wanted=$(sed -n '/^Parameters:/,/^[A-Z]/s/^  \([A-Za-z]*\):.*/\1/p' "$template")
-  # The last one wins.
   given=$(grep -v '^#' "$values"; echo "$known"; printf '%s\n' "$@")
-  local parameter value
-  for parameter in $wanted; do
-    value=$(sed -n "s/^$parameter=//p" <<<"$given" | tail -n 1)
-    [ -z "$value" ] || overrides+=("$parameter=$value")
-  done
+  local override
+  # The last one wins; without a value it is the template's default.
+  while IFS= read -r override; do
+    overrides+=("$override")
+  done < <(awk -F= 'NR == FNR { wanted[$1]; next } $1 in wanted { last[$1] = $0 }
+    END { for (name in last) if (last[name] != name "=") print last[name] }' <(echo "$wanted") <(echo "$given"))
   echo "== stack $name"
   aws cloudformation deploy --stack-name "backoffice-$ENVIRONMENT-$name" --template-file "$template" \
     --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset \

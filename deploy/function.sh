@@ -7,6 +7,6 @@ archive=${FUNCTION_ARCHIVE:-$here/../lambda/dist/function.zip}
 # The key tells the content, so the same function is uploaded and published once.
 key=function-$(sha256sum "$archive" | cut -c1-16).zip
 aws s3 cp --no-progress "$archive" "s3://$(output ArtifactsBucketName)/$key"
-stack storage "FunctionCodeKey=$key"
+stack function "FunctionCodeKey=$key"
 version=$(aws lambda publish-version --function-name "backoffice-$ENVIRONMENT-resizer" --query Version --output text)
-stack storage "FunctionCodeKey=$key" "FunctionVersion=$version"
+stack function "FunctionCodeKey=$key" "FunctionVersion=$version"

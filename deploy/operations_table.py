@@ -98,7 +98,7 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "ReleaseRole": (
-        "one-off tasks: `release` publishes static files, `create_buckets` writes down which there are",
+        "one-off tasks: `release` publishes static files and, by `create_buckets`, writes down which buckets there are",
         (
             ("s3", "HeadBucket"),
             ("s3", "ListObjectsV2"),

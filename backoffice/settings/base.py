@@ -113,7 +113,7 @@ def database(default: str | None = None) -> dict[str, Any]:
     return config
 
 
-DATABASE_WAIT_SECONDS = env.int("DATABASE_WAIT_SECONDS", default=60)  # of a worker or a release at its start
+DATABASE_WAIT_SECONDS = env.int("DATABASE_WAIT_SECONDS", default=60)  # of a process at its start
 
 
 # Background work. django-q2 delivers at least once; the claims in JobItem make the effect single.
@@ -212,6 +212,8 @@ ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_REUSE_WINDOW = env.int("ASYNC_IMAGE_UPLOAD_PRES
 ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_CONTENT_LENGTH = env.int(
     "ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_CONTENT_LENGTH", default=10 * 1024 * 1024
 )
+# Where the renditions of an uploads bucket go that is not BUCKET_ORIGINALS: in one bucket, both would meet.
+ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET = env("ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET", default="")
 PROCESSED_IMAGE_MODEL = env("PROCESSED_IMAGE_MODEL", default="media_catalog.Image")
 # Shared with the Lambda: the one in use and, while it is changed, the one before. Without any no callback is taken.
 ASYNC_IMAGE_CALLBACK_SECRETS = env.list("ASYNC_IMAGE_CALLBACK_SECRETS", default=[])

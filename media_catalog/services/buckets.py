@@ -1,6 +1,6 @@
-"""Buckets: what S3 has, the three that the product needs, new ones, and what each is for."""
+"""Buckets: what S3 has, those that the settings name, new ones, and what each is for."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -20,6 +20,35 @@ class SyncResult:
     seen: int
     added: int
     missing: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """The settings that name a bucket for originals and the one for its renditions; `engine` is that of a new row."""
+
+    originals_setting: str
+    renditions_setting: str
+    engine: Bucket.ResizeEngine
+
+    @property
+    def originals(self) -> str:
+        return str(getattr(settings, self.originals_setting))
+
+    @property
+    def renditions(self) -> str:
+        return str(getattr(settings, self.renditions_setting))
+
+
+STAFF = Pair(
+    originals_setting="BUCKET_ORIGINALS",
+    renditions_setting="BUCKET_RENDITIONS",
+    engine=Bucket.ResizeEngine.WORKER,
+)
+API = Pair(
+    originals_setting="ASYNC_IMAGE_UPLOAD_BUCKET",
+    renditions_setting="ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET",
+    engine=Bucket.ResizeEngine.LAMBDA,
+)
 
 
 def sync() -> SyncResult:
@@ -51,31 +80,32 @@ def regions() -> list[str]:
     return client.regions()
 
 
-def three_are_ready() -> bool:
-    """Whether the rows say that `ensure_three` came to its end with the names now in the settings. No request."""
+def named_are_ready() -> bool:
+    """Whether the rows say that `ensure_named` came to its end with the names now in the settings. No request."""
     present = Bucket.objects.filter(missing_since=None)
-    pair = present.filter(
-        name=settings.BUCKET_ORIGINALS,
-        role=Bucket.Role.ORIGINALS,
-        renditions_bucket__name=settings.BUCKET_RENDITIONS,
-        renditions_bucket__missing_since=None,
-    )
-    return pair.exists() and present.filter(name=settings.BUCKET_STATIC, role=Bucket.Role.STATIC).exists()
+    pairs = [
+        present.filter(
+            name=pair.originals,
+            role=Bucket.Role.ORIGINALS,
+            renditions_bucket__name=pair.renditions,
+            renditions_bucket__missing_since=None,
+        )
+        for pair in _named_pairs()
+    ]
+    static = present.filter(name=settings.BUCKET_STATIC, role=Bucket.Role.STATIC)
+    return all(rows.exists() for rows in [*pairs, static])
 
 
-def ensure_three(*, origins: list[str]) -> list[Bucket]:
-    """Create the originals, renditions and static buckets where missing, let `origins` upload, and pair them.
+def ensure_named(*, origins: list[str]) -> list[Bucket]:
+    """Create the buckets that the settings name where missing, let `origins` upload to those for originals, pair them.
 
-    Raises ImproperlyConfigured, before any request, when the renditions bucket serves other originals.
+    Raises ImproperlyConfigured, before any request, when a renditions bucket serves other originals.
     """
-    _check_renditions_are_free()
-    renditions = _ensure(settings.BUCKET_RENDITIONS, Bucket.Role.RENDITIONS)
-    static = _ensure(settings.BUCKET_STATIC, Bucket.Role.STATIC)
-    originals = _ensure(settings.BUCKET_ORIGINALS, Bucket.Role.ORIGINALS)
-    bucket_settings.put_cors(originals.name, [site_rule(origins)])
-    originals.renditions_bucket = renditions
-    originals.save(update_fields=["renditions_bucket"])
-    return [originals, renditions, static]
+    pairs = _named_pairs()
+    for pair in pairs:
+        _check_renditions_are_free(pair)
+    made = [bucket for pair in pairs for bucket in _ensure_pair(pair, origins)]
+    return [*made, _ensure(settings.BUCKET_STATIC, Bucket.Role.STATIC)]
 
 
 def ensure(name: str, role: Bucket.Role) -> Bucket:
@@ -84,25 +114,38 @@ def ensure(name: str, role: Bucket.Role) -> Bucket:
     return held or _ensure(name, role)
 
 
-def _check_renditions_are_free() -> None:
-    served = Bucket.objects.filter(renditions_bucket__name=settings.BUCKET_RENDITIONS)
-    other = served.exclude(name=settings.BUCKET_ORIGINALS).first()
+def _named_pairs() -> list[Pair]:
+    return [STAFF, API] if API.renditions else [STAFF]
+
+
+def _check_renditions_are_free(pair: Pair) -> None:
+    served = Bucket.objects.filter(renditions_bucket__name=pair.renditions)
+    other = served.exclude(name=pair.originals).first()
     if other:
         raise ImproperlyConfigured(
             _(
-                "“%(renditions)s” already holds the renditions of “%(other)s”. Set BUCKET_RENDITIONS to a bucket "
-                "of its own for “%(originals)s”, or BUCKET_ORIGINALS back to “%(other)s”."
+                "“%(renditions)s” already holds the renditions of “%(other)s”. Set %(renditions_setting)s to a bucket "
+                "of its own for “%(originals)s”, or %(originals_setting)s back to “%(other)s”."
             )
-            % {"renditions": settings.BUCKET_RENDITIONS, "other": other, "originals": settings.BUCKET_ORIGINALS}
+            % {**asdict(pair), "renditions": pair.renditions, "other": other, "originals": pair.originals}
         )
 
 
-def _ensure(name: str, role: Bucket.Role) -> Bucket:
+def _ensure_pair(pair: Pair, origins: list[str]) -> tuple[Bucket, Bucket]:
+    renditions = _ensure(pair.renditions, Bucket.Role.RENDITIONS)
+    originals = _ensure(pair.originals, Bucket.Role.ORIGINALS, engine=pair.engine)
+    bucket_settings.put_cors(originals.name, [site_rule(origins)])
+    originals.renditions_bucket = renditions
+    originals.save(update_fields=["renditions_bucket"])
+    return originals, renditions
+
+
+def _ensure(name: str, role: Bucket.Role, *, engine: Bucket.ResizeEngine = Bucket.ResizeEngine.WORKER) -> Bucket:
     if not s3.bucket_exists(name):
         s3.create_bucket(name, region=settings.AWS_REGION)
+    known = {"role": role, "region": settings.AWS_REGION, "synced_at": timezone.now(), "missing_since": None}
     bucket, _created = Bucket.objects.update_or_create(
-        name=name,
-        defaults={"role": role, "region": settings.AWS_REGION, "synced_at": timezone.now(), "missing_since": None},
+        name=name, defaults=known, create_defaults={**known, "resize_engine": engine}
     )
     return bucket
 

@@ -22,6 +22,13 @@ from .sentences import sentence
 
 HTTP_SECONDS = 10
 LOG_AGE = timedelta(minutes=15)  # workers write figures every minute, and the check itself has just asked for a page
+BUCKETS = (
+    "BUCKET_ORIGINALS",
+    "BUCKET_RENDITIONS",
+    "BUCKET_STATIC",
+    "ASYNC_IMAGE_UPLOAD_BUCKET",
+    "ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET",
+)
 WEAK_PASSWORDS = frozenset({"", "backoffice", "postgres", "password"})
 
 
@@ -136,8 +143,8 @@ def _backups(deployed: Deployment) -> list[str]:
 
 
 def _buckets(_deployed: Deployment) -> list[str]:
-    names = [settings.BUCKET_ORIGINALS, settings.BUCKET_RENDITIONS, settings.BUCKET_STATIC]
-    return [_("%(bucket)s may be public.") % {"bucket": name} for name in names if not _is_private(name)]
+    names = {getattr(settings, name) for name in BUCKETS} - {""}
+    return [_("%(bucket)s may be public.") % {"bucket": name} for name in sorted(names) if not _is_private(name)]
 
 
 def _is_private(bucket: str) -> bool:

@@ -42,6 +42,14 @@ def test_is_ready_with_database_migrations_and_cache(ask):
 
 
 @pytest.mark.django_db
+def test_neither_asks_aws(ask, cloud):
+    """Nor the worker: none runs here."""
+    mark = cloud.access_log.mark()
+    assert (ask("/healthz").status_code, ask("/readyz").status_code) == (200, 200)
+    assert not cloud.access_log.since(mark)
+
+
+@pytest.mark.django_db
 def test_is_not_ready_while_a_migration_is_pending_and_is_once_it_was_applied(ask, caplog):
     applied = MigrationRecorder(connection).migration_qs.filter(app="media_catalog")
     last = applied.latest("name")

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Stands in for `aws` and `docker`: writes down how it was called, and answers as the test says.
 
 FAKE_CALLS: file to write to; FAKE_ANSWERS: JSON, from the first words of a call to what it prints, or {"fail": status}.

@@ -7,7 +7,10 @@ from typing import Any
 from tests.deploy.parameters import read_parameters
 from tests.deploy.templates import Node, Templates
 
-ORDER = ("registry", "network", "data", "storage", "roles", "release", "service", "observability")
+ORDER = (
+    "registry", "network", "data", "storage", "function", "roles", "release", "service",
+    "observability", "alarms", "product-alarms",
+)  # fmt: skip
 # What the local cloud does not know, and with it what refers to that. Their properties are checked in the templates.
 UNKNOWN_TYPES = {
     "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -35,8 +38,14 @@ class CloudFormation:
 
     def create_all(self) -> dict[str, str]:
         """Returns all outputs."""
-        for name, document in sorted(Templates.read().documents.items(), key=lambda item: ORDER.index(item[0])):
-            self._create(f"backoffice-staging-{name}", _without_unknown(document))
+        for name in ORDER:
+            self.create(name)
+        return self._known
+
+    def create(self, name: str, *, stack: str = "", **parameters: str) -> dict[str, str]:
+        """One of them; returns the outputs so far."""
+        self._known |= parameters
+        self._create(stack or f"backoffice-staging-{name}", _without_unknown(Templates.read().documents[name]))
         return self._known
 
     def _create(self, stack: str, document: Node) -> None:

@@ -76,6 +76,22 @@ def test_what_was_there_is_there_again_and_the_product_takes_it(databases, manag
     manage(after, "migrate", "--check")
 
 
+def test_a_backup_is_whole_for_its_owner_alone_and_never_written_over(databases, tmp_path):
+    before, _after = databases
+    file = tmp_path / "backup"
+    assert _script("backup.sh", before, file).returncode == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    held = file.read_bytes()
+
+    again = _script("backup.sh", before, file)
+    assert (again.returncode, "is there already" in again.stderr) == (1, True)
+    assert file.read_bytes() == held
+
+    failed = _script("backup.sh", f"{before}_not_there", tmp_path / "other")
+    assert failed.returncode != 0
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_database_that_is_not_empty_is_left_as_it_is(databases, manage, tmp_path):
     before, after = databases
     for database in databases:

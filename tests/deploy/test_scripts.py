@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -47,8 +48,10 @@ class Done:
 @pytest.fixture
 def run(tmp_path):
     """Run a script of deploy/ in an environment whose stacks have all their outputs."""
+    source = (ROOT / "tests" / "deploy" / "fake_commands.py").read_text()
     for name in ("aws", "docker"):
-        (tmp_path / name).symlink_to(ROOT / "tests" / "deploy" / "fake_commands.py")
+        (tmp_path / name).write_text(f"#!{sys.executable} -IS\n{source}")  # -IS: at once, as there are many calls
+        (tmp_path / name).chmod(0o755)
     (tmp_path / "function.zip").write_bytes(b"zip")
     calls = tmp_path / "calls"
 
@@ -81,7 +84,7 @@ def _outputs() -> dict[str, str]:
         f"{kind}TaskArn": f"arn:aws:ecs:::task-definition/backoffice-staging-{kind.lower()}:1"
         for kind in ("Release", "Check")
     }
-    names = [name for document in Templates.read().documents.values() for name in document["Outputs"]]
+    names = [name for document in Templates.read().documents.values() for name in document.get("Outputs", ())]
     return {"describe-stacks": "\n".join(f"{name}\t{told.get(name, f'the-{name}')}" for name in names)}
 
 
@@ -94,16 +97,26 @@ def test_a_deployment_goes_in_order(run):
         "docker login",
         "docker push",
         "aws s3 cp",
-        "aws cloudformation deploy",  # storage: the code of the function
+        "aws cloudformation deploy",  # the code of the function
         "aws lambda publish-version",
-        "aws cloudformation deploy",  # storage: its version
+        "aws cloudformation deploy",  # its version
         "aws cloudformation deploy",  # release
         "aws ecs run-task",  # release
         "aws cloudformation deploy",  # service
         "aws ecs run-task",  # check
     ]
-    assert done.parameters("storage")["FunctionVersion"] == "7"
+    assert done.parameters("function")["FunctionVersion"] == "7"
     assert done.parameters("release")["ImageUri"] == done.parameters("service")["ImageUri"] == f"{REPOSITORY}:v1.2.3"
+
+
+def test_a_parameter_is_that_of_the_script_or_an_output_or_of_the_file(run):
+    known = {
+        "describe-stacks": "SiteDomain\tof-an-output\nImageUri\tof-an-output\nRepositoryUri\there=there\nStaticDomain\t"
+    }
+    given = run("service.sh", answers=known).parameters("service")
+
+    assert (given["ImageUri"], given["SiteDomain"], given["WebMaximum"]) == ("here=there:v1.2.3", "of-an-output", "3")
+    assert "StaticDomain" not in given  # empty: the template's default
 
 
 def test_an_image_is_never_built_over(run):
@@ -185,7 +198,7 @@ def test_every_parameter_without_a_default_gets_a_value(environment):
     for document in _in_order():
         wanted = {name for name, value in document["Parameters"].items() if "Default" not in value}
         assert wanted <= known
-        known |= document["Outputs"].keys()
+        known |= document.get("Outputs", {}).keys()
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])

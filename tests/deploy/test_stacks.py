@@ -75,8 +75,10 @@ def test_the_function_understands_its_environment(aws, outputs):
     function = aws("lambda").get_function(FunctionName="backoffice-staging-resizer")["Configuration"]
     found = settings.read(function["Environment"]["Variables"])
 
-    served = [outputs["OriginalsBucketName"], outputs["UploadsBucketName"]]
-    assert found.renditions == dict.fromkeys(served, outputs["RenditionsBucketName"])
+    assert found.renditions == {
+        outputs["OriginalsBucketName"]: outputs["RenditionsBucketName"],
+        outputs["UploadsBucketName"]: outputs["UploadRenditionsBucketName"],
+    }
     assert (found.upload_bucket, found.temp_prefix) == (outputs["UploadsBucketName"], outputs["TemporaryPath"])
     assert found.callback is not None
     assert found.callback.url == f"https://{outputs['SiteDomain']}/async_image/presignedurl/"
@@ -84,7 +86,7 @@ def test_the_function_understands_its_environment(aws, outputs):
     assert function["Handler"] == "resizer.handler.handle"
 
 
-@pytest.mark.parametrize("bucket", ["Originals", "Uploads", "Renditions", "Static", "Artifacts"])
+@pytest.mark.parametrize("bucket", ["Originals", "Uploads", "Renditions", "UploadRenditions", "Static", "Artifacts"])
 def test_buckets_are_private_and_versioned(aws, outputs, bucket):
     name = outputs[f"{bucket}BucketName"]
     block = aws("s3").get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
@@ -133,6 +135,25 @@ def test_services_run_their_tasks_in_the_private_subnets(aws, outputs, name):
     assert task["taskRoleArn"] == outputs[f"{name.title()}RoleArn"]
     assert task["executionRoleArn"] == outputs["ExecutionRoleArn"]
     assert task["containerDefinitions"][0]["image"] == outputs["ImageUri"]
+
+
+def test_an_existing_network_is_taken_as_it_is(aws, outputs):
+    given = {"ExistingVpcId": outputs["VpcId"], "ExistingSubnetIds": outputs["SubnetIds"]}
+    before = _networks(aws)
+    found = CloudFormation(aws("cloudformation")).create("network", stack="existing-network", **given)
+
+    assert _networks(aws) == before
+    assert (found["VpcId"], found["SubnetIds"]) == (outputs["VpcId"], outputs["SubnetIds"])
+    assert found["TaskGroupId"] != outputs["TaskGroupId"]
+
+
+def _networks(aws) -> dict[str, int]:
+    ec2 = aws("ec2")
+    return {
+        "networks": len(ec2.describe_vpcs()["Vpcs"]),
+        "subnets": len(ec2.describe_subnets()["Subnets"]),
+        "endpoints": len(ec2.describe_vpc_endpoints()["VpcEndpoints"]),
+    }
 
 
 def test_logs_are_kept_for_two_weeks(aws, outputs):

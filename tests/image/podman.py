@@ -10,7 +10,6 @@ from tests.stack import ROOT
 IMAGE, BASE = "backoffice:check", "docker.io/library/python:3.11-slim-bookworm"
 # As the task definitions run it; the limits of open files and processes are what podman needs in a container.
 AS_DEPLOYED = [
-    "--network=host",
     "--read-only",
     "--read-only-tmpfs=false",
     "--tmpfs=/tmp",
@@ -41,11 +40,14 @@ class Podman:
 
     def run(self, environment: dict[str, str], *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A one-off container, to its end."""
-        return self("run", "--rm", *AS_DEPLOYED, *_environment(environment), IMAGE, *command, check=check)
+        return self(
+            "run", "--rm", "--network=host", *AS_DEPLOYED, *_environment(environment), IMAGE, *command, check=check
+        )
 
-    def start(self, name: str, environment: dict[str, str], *command: str) -> None:
+    def start(self, name: str, environment: dict[str, str], *command: str, network: str = "host") -> None:
         """A container in the background."""
-        self("run", "--detach", f"--name={name}", *AS_DEPLOYED, *_environment(environment), IMAGE, *command)
+        options = [f"--name={name}", *AS_DEPLOYED, f"--network={network}", *_environment(environment)]
+        self("run", "--detach", *options, IMAGE, *command)
 
     def stop(self, name: str) -> tuple[int, float]:
         """SIGTERM; its exit status, and the seconds that it took."""

@@ -95,6 +95,21 @@ def test_stops_and_names_what_is_missing(podman, environment, command, name):
     assert name in done.stderr.splitlines()[-1]
 
 
+def test_docker_is_told_how_to_ask_for_the_health_of_the_web_process(podman, environment):
+    """On the port of the image, without a network: it needs none."""
+    [kind, *check] = json.loads(podman("image", "inspect", "--format={{json .Config.Healthcheck.Test}}", IMAGE).stdout)
+    name = f"health-{secrets.token_hex(4)}"
+    given = {key: value for key, value in environment.items() if key != "WEB_BIND"}
+    podman.start(name, given, network="none")
+    try:
+        wait_for(lambda: podman("exec", name, *check, check=False).returncode == 0, 60)
+        podman("exec", name, "sh", "-c", "kill -STOP -1")
+        stopped = podman("exec", name, *check, check=False)
+    finally:
+        podman("rm", "--force", "--time=0", name)
+    assert (kind, stopped.returncode) == ("CMD", 1)
+
+
 def test_the_release_may_be_repeated(podman, released):
     podman.run(released, "python", "manage.py", "release")
 

@@ -39,16 +39,16 @@ def test_the_three_buckets_are_made_once(cloud, db, settings):
     settings.BUCKET_ORIGINALS, settings.BUCKET_RENDITIONS, settings.BUCKET_STATIC = (
         f"{prefix}-{role}" for role in ("originals", "renditions", "static")
     )
-    assert not buckets.three_are_ready()
-    buckets.ensure_three(origins=["http://127.0.0.1:8000"])
+    assert not buckets.named_are_ready()
+    buckets.ensure_named(origins=["http://127.0.0.1:8000"])
     mark = cloud.access_log.mark()
 
-    made = buckets.ensure_three(origins=["http://127.0.0.1:8000"])
+    made = buckets.ensure_named(origins=["http://127.0.0.1:8000"])
 
     assert cloud.access_log.operations(mark)["CreateBucket"] == 0
     assert [bucket.role for bucket in made] == ["originals", "renditions", "static"]
     assert Bucket.objects.for_uploads().get().renditions_bucket == made[1]
-    assert buckets.three_are_ready()
+    assert buckets.named_are_ready()
     made[2].missing_since = timezone.now()
     made[2].save()
-    assert not buckets.three_are_ready()
+    assert not buckets.named_are_ready()

@@ -28,7 +28,7 @@ from tests.services import tls_site
 pytestmark = pytest.mark.django_db
 LOG_GROUPS = ["/backoffice/staging/web", "/backoffice/staging/worker"]
 SERVICES = ["backoffice-staging/web", "backoffice-staging/worker"]
-BUCKETS = ["checked-originals", "checked-renditions", "checked-static"]
+BUCKETS = [f"checked-{name}" for name in ("originals", "renditions", "static", "uploads", "upload-renditions")]
 ROLE = "backoffice-staging-check"
 
 
@@ -58,7 +58,8 @@ def account(moto_url) -> Callable[[str], Any]:
 def aws(moto_url, account, settings) -> Iterator[Callable[[str], Any]]:
     """That account as the application's AWS."""
     settings.AWS_ENDPOINT_URL = moto_url
-    settings.BUCKET_ORIGINALS, settings.BUCKET_RENDITIONS, settings.BUCKET_STATIC = BUCKETS
+    for name, bucket in zip(postdeploy.BUCKETS, BUCKETS, strict=True):
+        setattr(settings, name, bucket)
     forget_clients()
     yield account
     forget_clients()
@@ -159,11 +160,17 @@ class TestBuckets:
         _passes("buckets")
 
     @pytest.mark.parametrize("block", ["BlockPublicAcls", "RestrictPublicBuckets"])
-    def test_may_be_public(self, aws, settings, block):
-        settings.BUCKET_RENDITIONS = f"without-{block.lower()}"
-        aws("s3").create_bucket(Bucket=settings.BUCKET_RENDITIONS)
-        _block(aws, settings.BUCKET_RENDITIONS, **{block: False})
-        _fails("buckets", f"{settings.BUCKET_RENDITIONS} may be public.")
+    @pytest.mark.parametrize("setting", postdeploy.BUCKETS)
+    def test_may_be_public(self, aws, settings, block, setting):
+        bucket = f"{block.lower()}-off-{postdeploy.BUCKETS.index(setting)}"
+        setattr(settings, setting, bucket)
+        aws("s3").create_bucket(Bucket=bucket)
+        _block(aws, bucket, **{block: False})
+        _fails("buckets", f"{bucket} may be public.")
+
+    def test_the_api_may_share_the_originals_bucket(self, aws, settings):
+        settings.ASYNC_IMAGE_UPLOAD_BUCKET, settings.ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET = BUCKETS[0], ""
+        _passes("buckets")
 
     def test_without_any_block(self, aws, settings):
         settings.BUCKET_STATIC = "without-any-block"

@@ -60,7 +60,7 @@ class Command(BaseCommand):
     def _fill(self, url: str, user: User) -> None:
         """Buckets and samples. What fails is said, and the site starts all the same: limits are raised there."""
         try:
-            if not buckets.three_are_ready():
+            if not buckets.named_are_ready():
                 origins = [f"--origin={url}", f"--origin={url.replace('127.0.0.1', 'localhost')}"]
                 call_command("create_buckets", *origins, stdout=io.StringIO())
                 call_command("wire_events", stdout=io.StringIO())

@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 from media_catalog.aws import sqs
 from media_catalog.exceptions import AwsNotFound, BackofficeError
 from media_catalog.jobs.consumer import Consumer
+from media_catalog.management.stopping import exit_on_sigterm
 from media_catalog.quota.attribution import attribute
-from media_catalog.services import announcements
+from media_catalog.services import announcements, readiness
 from media_catalog.services.sentences import sentence
 
 RETRY_SECONDS = 5.0
@@ -24,6 +25,8 @@ class Command(BaseCommand):
         parser.add_argument("--wait", action="store_true", help="Wait for a queue that is not there yet.")
 
     def handle(self, *args: Any, wait: bool, **options: Any) -> None:
+        exit_on_sigterm()  # until the consumer has its own way to stop
+        readiness.wait_for_database(settings.DATABASE_WAIT_SECONDS)
         while (queue := self._queue(wait)) is None:
             time.sleep(RETRY_SECONDS)
         self.stdout.write(_("Waiting for objects announced to %(queue)s.") % {"queue": settings.EVENTS_QUEUE})

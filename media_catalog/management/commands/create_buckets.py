@@ -1,4 +1,4 @@
-"""Create the originals, renditions and static buckets, with CORS, and pair them."""
+"""Create the buckets that the settings name, with CORS, and pair them."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from media_catalog.services.sentences import sentence
 
 
 class Command(BaseCommand):
-    help = "Create the three buckets named in the settings where they are missing. Safe to repeat."
+    help = "Create the buckets named in the settings where they are missing, and pair them. Safe to repeat."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             raise CommandError(_("Name the origin of this site with --origin."))
         try:
             with attribute(action="create_buckets"):
-                made = buckets.ensure_three(origins=origins)
+                made = buckets.ensure_named(origins=origins)
         except BackofficeError as error:
             raise CommandError(sentence(error)) from error
         except ImproperlyConfigured as error:

@@ -32,7 +32,7 @@ def everything_that_can_go_wrong_is_watched(templates: Templates) -> None:
 @holds(put("Http5xx", "AlarmActions", []), drop("QueueAge", "AlarmActions"), put("Errors", "ActionsEnabled", False))
 def every_alarm_is_heard(templates: Templates) -> None:
     for alarm in _alarms(templates).values():
-        assert alarm["AlarmActions"] == [{"Ref": "Topic"}]
+        assert alarm["AlarmActions"] == [{"Ref": "TopicArn"}]
         assert "ActionsEnabled" not in alarm
 
 
@@ -97,7 +97,7 @@ def metrics_of_ours_that_are_watched_are_written(templates: Templates) -> None:
 @holds(
     put("WebErrorLines", f"{FILTER}MetricName", "WebErrors"),
     put("CallbacksRefused", "Namespace", "Backoffice"),
-    remove("WorkerQuotaAlertLines"),
+    remove("ConsumerQuotaAlertLines"),
     put("CallbackRefusedLines", "FilterPattern", '{ $.method = "PUT" && $.code = 401 }'),
 )
 def metrics_of_log_lines_that_are_watched_are_made_from_fields_that_are_written(templates: Templates) -> None:
@@ -114,9 +114,10 @@ def metrics_of_log_lines_that_are_watched_are_made_from_fields_that_are_written(
         if alarm["Namespace"] == own or not str(alarm["Namespace"]).startswith(("AWS/", NAMESPACE))
     }
     assert watched == made
-    assert {"WebQuotaAlertLines", "WorkerQuotaAlertLines", "ConsumerErrorLines"} <= filters.keys()
+    every = {f"{kind}{lines}" for kind in ("Web", "Worker", "Consumer") for lines in ("ErrorLines", "QuotaAlertLines")}
+    assert every <= filters.keys()
     fields = {name for node in filters.values() for name in re.findall(r"\$\.(\w+)", node["FilterPattern"])}
-    assert fields == {"level", "method", "status"}
+    assert fields == {"level", "logger", "method", "status"}
 
 
 @holds(

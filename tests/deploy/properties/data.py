@@ -39,6 +39,7 @@ def the_database_is_backed_up_and_outlives_a_mistake(templates: Templates) -> No
     put("Database", "MasterUserPassword", "correct horse battery staple"),
     put("Cache", "AuthToken", "correct-horse-battery-staple"),
     put("DatabasePassword", "GenerateSecretString.PasswordLength", 8),
+    put("CallbackSecret", "GenerateSecretString.ExcludePunctuation", False),
     put("DjangoSecret", "SecretString", "django-insecure"),
     put("DatabaseAddress", "SecretString", "postgres://backoffice:password@host/backoffice"),
 )
@@ -51,6 +52,7 @@ def every_secret_is_made_by_aws(templates: Templates) -> None:
         else:
             assert "SecretString" not in secret
             assert secret["GenerateSecretString"]["PasswordLength"] >= 40
+            assert secret["GenerateSecretString"]["ExcludePunctuation"] is True  # they stand in addresses and lists
     for name, field, source in (
         ("Database", "MasterUserPassword", "DatabasePassword"),
         ("Cache", "AuthToken", "CachePassword"),

@@ -1,5 +1,7 @@
 """What each role may do."""
 
+import re
+
 from deploy.operations_table import NOBODY, ROLES, actions_of
 from tests.deploy.registry import holds
 from tests.deploy.templates import Node, Templates, drop, put
@@ -89,6 +91,30 @@ def the_execution_role_reads_exactly_the_secrets_of_the_tasks(templates: Templat
 def task_roles_allow_what_the_table_of_operations_says(templates: Templates) -> None:
     for name in TASK_ROLES:
         assert _actions(templates.properties(name)) == actions_of(name), name
+
+
+@holds(
+    drop("WebRole", f"{STATEMENT}.0.Resource.3"),
+    drop("WorkerRole", f"{STATEMENT}.1.Resource.1"),
+    drop("ReleaseRole", f"{STATEMENT}.2.Resource.1"),
+    drop("CheckRole", f"{STATEMENT}.0.Resource.4"),
+    put("ConsumerRole", f"{STATEMENT}.0.Resource.1", {"Fn::Sub": "arn:aws:s3:::${StaticBucketName}/*"}),
+)
+def each_role_reaches_the_buckets_of_its_work(templates: Templates) -> None:
+    images = {"Originals", "Renditions", "Uploads", "UploadRenditions"}
+    expected = {
+        "WebRole": [images, images],
+        "WorkerRole": [images, images],
+        "ConsumerRole": [{"Originals", "Renditions"}] * 2,  # the queue has their events
+        "ReleaseRole": [{"Static"}, {*images, "Static"}, {"Originals", "Uploads"}],
+        "CheckRole": [{*images, "Static"}],
+    }
+    for name, wanted in expected.items():
+        found = [
+            set(re.findall(r"(\w+)BucketName", str(item["Resource"])))
+            for item in _statements(templates.properties(name))
+        ]
+        assert [names for names in found if names] == wanted, name
 
 
 @holds(

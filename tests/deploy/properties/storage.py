@@ -1,5 +1,7 @@
 """Buckets, queues, the function."""
 
+import json
+
 from tests.deploy.registry import holds
 from tests.deploy.templates import Node, Templates, drop, put, put_on, remove
 
@@ -8,8 +10,8 @@ QUEUES = ("Events", "Resize")
 
 def _buckets(templates: Templates) -> dict[str, Node]:
     found = templates.of_type("S3::Bucket")
-    names = {"ArtifactsBucket", "OriginalsBucket", "RenditionsBucket", "StaticBucket", "UploadsBucket"}
-    assert found.keys() == names
+    names = ("Artifacts", "Originals", "Renditions", "Static", "UploadRenditions", "Uploads")
+    assert found.keys() == {f"{name}Bucket" for name in names}
     return found
 
 
@@ -111,6 +113,10 @@ def leftovers_expire_and_originals_never_do(templates: Templates) -> None:
     put("UploadsBucket", "NotificationConfiguration.QueueConfigurations.0.Queue", {"Fn::GetAtt": "EventsQueue.Arn"}),
     drop("OriginalsBucket", "NotificationConfiguration"),
     put_on("OriginalsBucket", "DependsOn", "ResizeQueuePolicy"),
+    drop("RenditionsBucket", "NotificationConfiguration"),
+    put("RenditionsBucket", "NotificationConfiguration.QueueConfigurations.Fn::If.0", "Production"),
+    drop("EventsQueuePolicy", "PolicyDocument.Statement.0.Condition.ArnEquals.aws:SourceArn.1"),
+    put("UploadRenditionsBucket", "NotificationConfiguration", {"QueueConfigurations": []}),
 )
 def new_objects_are_told_to_the_queue_of_their_engine(templates: Templates) -> None:
     """The queue must allow it before the bucket asks for it, or the stack fails."""
@@ -122,6 +128,15 @@ def new_objects_are_told_to_the_queue_of_their_engine(templates: Templates) -> N
     assert originals["Event"] == uploads["Event"] == "s3:ObjectCreated:*"
     assert gone == {"Event": "s3:ObjectRemoved:*", "Queue": events}
     assert templates.resource("OriginalsBucket")["DependsOn"] == ["EventsQueuePolicy", "ResizeQueuePolicy"]
+    # Thumbnails of the function; those of uploads it reports by the callback.
+    condition, told, otherwise = templates.properties("RenditionsBucket")["NotificationConfiguration"][
+        "QueueConfigurations"
+    ]["Fn::If"]
+    assert (condition, told[0]["Queue"], otherwise) == ("ByFunction", events, {"Ref": "AWS::NoValue"})
+    assert "NotificationConfiguration" not in templates.properties("UploadRenditionsBucket")
+    [statement] = templates.properties("EventsQueuePolicy")["PolicyDocument"]["Statement"]
+    senders = [source["Fn::Sub"].split("-")[-2] for source in statement["Condition"]["ArnEquals"]["aws:SourceArn"]]
+    assert senders == ["originals", "renditions"]
 
 
 @holds(
@@ -161,15 +176,38 @@ def only_our_buckets_write_to_the_queues(templates: Templates) -> None:
     drop("Function", "VpcConfig"),
     put("Function", "Environment.Variables.CALLBACK_SECRET", "hunter2"),
     put("FunctionAlias", "FunctionVersion", "$LATEST"),
+    put("FunctionEvents", "EventSourceArn", {"Ref": "EventsQueueArn"}),
 )
 def the_function_gets_its_events_by_an_alias_and_says_which_failed(templates: Templates) -> None:
     function, events = templates.properties("Function"), templates.properties("FunctionEvents")
     assert events["FunctionName"] == {"Ref": "FunctionAlias"}
+    assert events["EventSourceArn"] == {"Ref": "ResizeQueueArn"}
     assert templates.properties("FunctionAlias")["FunctionVersion"] == {"Ref": "FunctionVersion"}
     assert events["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert templates.properties("ResizeQueue")["VisibilityTimeout"] >= 6 * function["Timeout"]
     assert function["VpcConfig"]["SecurityGroupIds"] == [{"Ref": "FunctionGroupId"}]
     assert "CALLBACK_SECRET" not in function["Environment"]["Variables"]
+
+
+@holds(
+    put(
+        "Function",
+        "Environment.Variables.RENDITIONS_BUCKETS.Fn::Sub",
+        '{"${UploadsBucketName}": "${RenditionsBucketName}"}',
+    ),
+    put("Function", "Environment.Variables.UPLOAD_BUCKET", {"Ref": "OriginalsBucketName"}),
+    put("FunctionRole", "Policies.0.PolicyDocument.Statement.2.Resource", [{"Fn::Sub": "${RenditionsBucketName}"}]),
+)
+def renditions_of_uploads_and_of_what_staff_keep_never_meet(templates: Templates) -> None:
+    variables = templates.properties("Function")["Environment"]["Variables"]
+    assert json.loads(variables["RENDITIONS_BUCKETS"]["Fn::Sub"]) == {
+        "${OriginalsBucketName}": "${RenditionsBucketName}",
+        "${UploadsBucketName}": "${UploadRenditionsBucketName}",
+    }
+    assert variables["UPLOAD_BUCKET"] == {"Ref": "UploadsBucketName"}
+    statements = templates.properties("FunctionRole")["Policies"][0]["PolicyDocument"]["Statement"]
+    written = [item["Fn::Sub"].rpartition(":")[2] for item in statements[2]["Resource"]]
+    assert written == ["${RenditionsBucketName}/*", "${UploadRenditionsBucketName}/*"]
 
 
 @holds(

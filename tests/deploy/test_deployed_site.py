@@ -1,0 +1,232 @@
+"""The site on the stacks of the local cloud: the release, and an upload by the API, with what the stacks give to each.
+
+Given here is what the local cloud has not: database, cache, and the name of the site with its TLS.
+"""
+
+import contextlib
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import redis
+
+from localcloud.process import RunningCloud, running
+from tests import databases
+from tests.api.conftest import URL
+from tests.api.test_client import TOKEN
+from tests.backoffice.webserver import production, serving
+from tests.cloud import ACCOUNT
+from tests.deploy.stacks import CloudFormation
+from tests.lambda_function.conftest import function_zip
+from tests.localcloud.conftest import browser
+from tests.pictures import jpeg
+from tests.stack import ROOT, wait_for
+
+__all__ = ["browser", "function_zip"]
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"  # functions run in the cloud's own interpreter
+CACHE = "redis://127.0.0.1:6379/7"  # of its own: the names of these buckets are always the same
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "sts:AssumeRole"}
+    ],
+}
+ANSWERS_AT = "127.0.0.1"
+PAIRS = """
+SELECT originals.name, renditions.name FROM media_catalog_bucket AS originals
+JOIN media_catalog_bucket AS renditions ON originals.renditions_bucket_id = renditions.id ORDER BY 1
+"""
+RENDITIONS = """
+from media_catalog.models import Image
+from media_catalog.services import renditions
+print(renditions.make(image=Image.objects.get(bucket__name={bucket!r})))
+"""
+CHECK = """
+from media_catalog.services.postdeploy import Deployment, find
+deployed = Deployment(
+    url="", log_groups=[], services=[], database={database!r}, role="backoffice-staging-check"
+)
+for item in ("buckets", "backups", "roles"):
+    print(item, find(item, deployed).state.value)
+"""
+SUPERUSER = "from django.contrib.auth.models import User; User.objects.create_superuser('ada')"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """`elsewhere` is the environment that the stacks of the local cloud do not give."""
+
+    cloud: RunningCloud
+    outputs: dict[str, str]
+    elsewhere: dict[str, str]
+
+    def given_to(self, task: str) -> dict[str, str]:
+        """The environment and the role of a task."""
+        with contextlib.closing(_client(self.cloud, "ecs")) as ecs:
+            described = ecs.describe_task_definition(taskDefinition=f"backoffice-staging-{task}")
+        task_definition = described["taskDefinition"]
+        [container] = task_definition["containerDefinitions"]
+        given = {item["name"]: item["value"] for item in container["environment"]}
+        return {**given, **self.elsewhere, **self._role(task_definition["taskRoleArn"])}
+
+    def _role(self, arn: str) -> dict[str, str]:
+        """Its credentials: the local cloud allows what the policies of the role allow, and nothing else."""
+        iam, sts = _client(self.cloud, "iam"), _client(self.cloud, "sts")
+        with contextlib.closing(iam), contextlib.closing(sts):
+            # It trusts ECS, in whose place we are.
+            iam.update_assume_role_policy(RoleName=arn.rpartition("/")[2], PolicyDocument=json.dumps(TRUST))
+            found = sts.assume_role(RoleArn=arn, RoleSessionName="task")["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": found["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": found["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": found["SessionToken"],
+        }
+
+    def manage(self, *arguments: str, task: str = "release") -> str:
+        """What the command prints, run as that task."""
+        command, environment = [sys.executable, "manage.py", *arguments], self.given_to(task)
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @contextlib.contextmanager
+    def consuming(self) -> Iterator[None]:
+        command = [sys.executable, "manage.py", "consume_events"]
+        process = subprocess.Popen(command, cwd=ROOT, env=self.given_to("consumer"))
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(10)
+
+    def report_to(self, url: str) -> None:
+        """Where the name of the site would lead."""
+        with contextlib.closing(_client(self.cloud, "lambda")) as functions:
+            name = "backoffice-staging-resizer"
+            given = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+            assert given["CALLBACK_URL"] == f"https://{self.outputs['SiteDomain']}{URL}"
+            variables = {**given, "CALLBACK_URL": f"{url}{URL}"}
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+
+def _client(cloud: RunningCloud, service: str) -> Any:
+    return boto3.client(service, endpoint_url=cloud.endpoint_url, region_name="us-east-1")
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory, function_zip: Path) -> Iterator[Deployed]:
+    folder = tmp_path_factory.mktemp("deployed")
+    with running(folder / "cloud", account=ACCOUNT) as cloud, redis.Redis.from_url(CACHE) as cache:
+        cache.flushdb()
+        formation = CloudFormation(_client(cloud, "cloudformation"))
+        outputs = formation.create("registry")
+        _client(cloud, "s3").upload_file(str(function_zip), outputs["ArtifactsBucketName"], "function.zip")
+        for name in ("network", "data"):
+            formation.create(name)
+        # AWS refers to a secret by its ARN, the local cloud by its name, which no policy of the role allows.
+        arn = _client(cloud, "secretsmanager").describe_secret(SecretId=outputs["CallbackSecretArn"])["ARN"]
+        formation.create("storage", CallbackSecretArn=arn, FunctionRuntime=f"python{PYTHON}")
+        for name in ("function", "roles", "release", "service"):
+            formation.create(name)
+        for role in ("Originals", "Renditions", "Uploads", "UploadRenditions", "Static"):
+            # They refuse all but root, as plain HTTP is all that is spoken here.
+            _client(cloud, "s3").delete_bucket_policy(Bucket=outputs[f"{role}BucketName"])
+        yield Deployed(cloud, outputs, _elsewhere(folder, cloud, outputs))
+
+
+def _elsewhere(folder: Path, cloud: RunningCloud, outputs: dict[str, str]) -> dict[str, str]:
+    # The local cloud generates punctuation where the template excludes it; a comma would part two secrets.
+    secret = secrets.token_hex(32)
+    _client(cloud, "secretsmanager").put_secret_value(SecretId=outputs["CallbackSecretArn"], SecretString=secret)
+    return {
+        **production(folder, f"sqlite:///{folder / 'db.sqlite3'}"),
+        **cloud.environment,
+        "AWS_CONFIG_FILE": "/nonexistent/aws-config",
+        "REDIS_URL": CACHE,
+        "ASYNC_IMAGE_CALLBACK_SECRETS": secret,
+        "ALLOWED_HOSTS": ANSWERS_AT,
+        "SECURE_SSL_REDIRECT": "false",
+    }
+
+
+@pytest.fixture(scope="module")
+def token(deployed: Deployed) -> str:
+    """Of a superuser, after the release task."""
+    deployed.manage("release", "--buckets", "--verbosity=0")
+    deployed.manage("shell", "-v0", "-c", SUPERUSER)
+    return deployed.manage("shell", "-v0", "-c", TOKEN).strip()
+
+
+@pytest.fixture
+def ask(deployed: Deployed, token: str, tmp_path: Path, browser: Any) -> Iterator[Callable[..., Any]]:
+    """The JSON answer of the web task to the holder of the token."""
+    with serving(deployed.given_to("web"), tmp_path / "log") as (url, _process):
+        deployed.report_to(url)
+
+        def _ask(method: str, path: str = "") -> Any:
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            answer = browser.request(method, f"{url}{URL}{path}", headers=headers, body="{}")
+            assert answer.status in (200, 201), answer.data
+            return answer.json()
+
+        yield _ask
+
+
+def test_the_release_pairs_the_buckets_of_the_stacks(deployed, token):
+    names = deployed.outputs
+    assert databases.query(deployed.elsewhere["DATABASE_URL"], PAIRS) == [
+        (names["OriginalsBucketName"], names["RenditionsBucketName"]),
+        (names["UploadsBucketName"], names["UploadRenditionsBucketName"]),
+    ]
+
+
+def test_the_check_may_look_at_what_it_asks_for(deployed, token):
+    """But at logs and scaling: those the local cloud names otherwise and does not know."""
+    database = deployed.outputs["DatabaseIdentifier"]
+    found = deployed.manage("shell", "-v0", "-c", CHECK.format(database=database), task="check")
+    assert found.splitlines() == ["buckets pass", "backups pass", "roles pass"]
+
+
+def test_an_original_of_another_program_is_catalogued_and_gets_its_renditions(deployed, token):
+    bucket, put = deployed.outputs["OriginalsBucketName"], "SELECT key FROM media_catalog_image WHERE key = 'a b.jpg'"
+    _client(deployed.cloud, "s3").put_object(Bucket=bucket, Key="a b.jpg", Body=jpeg())
+    with deployed.consuming():
+        wait_for(lambda: databases.query(deployed.elsewhere["DATABASE_URL"], put), 30)
+
+    made = deployed.manage("shell", "-v0", "-c", RENDITIONS.format(bucket=bucket), task="worker")
+    held = _client(deployed.cloud, "s3").list_objects_v2(Bucket=deployed.outputs["RenditionsBucketName"])
+    assert (int(made) > 1, held["KeyCount"]) == (True, int(made))
+
+
+def test_an_upload_by_the_api_is_resized_by_the_function_and_reported(deployed, ask, browser):
+    upload = ask("POST")
+    fields = {
+        **upload["credential"]["fields"],
+        "Content-Type": "image/jpeg",
+        "file": ("a.jpg", jpeg(1600, 1200), "image/jpeg"),
+    }
+    assert browser.request("POST", upload["credential"]["url"], fields=fields).status == 204
+    for _poll in range(4):
+        record = ask("GET", f"{upload['uuid']}?wait=20")
+        if record["status"] not in ("created", "processing"):
+            break
+
+    assert (record["status"], record["error"]) == ("completed", None)
+    s3 = _client(deployed.cloud, "s3")
+    assert len(record["renditions"]) == 3
+    held = s3.list_objects_v2(Bucket=deployed.outputs["UploadRenditionsBucketName"])["Contents"]
+    assert {item["Key"] for item in held} == {each["key"] for each in record["renditions"]}
+
+    # Those of the presets that the function does not know: in the same bucket.
+    code = RENDITIONS.format(bucket=deployed.outputs["UploadsBucketName"])
+    made = deployed.manage("shell", "-v0", "-c", code, task="worker")
+    after = s3.list_objects_v2(Bucket=deployed.outputs["UploadRenditionsBucketName"])
+    assert after["KeyCount"] == len(held) + int(made)
