@@ -46,5 +46,5 @@ def _others(entries: list[Setting], name: str) -> list[Setting]:
 
 if __name__ == "__main__":
     setting, *values = sys.argv[1:]
-    change: Callable[..., Setting] = {"notification": notification, "cors": cors, "lifecycle": lifecycle}[setting]
-    sys.stdout.write(json.dumps(change(json.loads(sys.stdin.read() or "{}"), *values)))
+    changes: dict[str, Callable[..., Setting]] = {"notification": notification, "cors": cors, "lifecycle": lifecycle}
+    sys.stdout.write(json.dumps(changes[setting](json.loads(sys.stdin.read() or "{}"), *values)))
