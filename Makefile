@@ -6,7 +6,7 @@ STAMP := .venv/installed
 PEERS := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres check lint image-check deploy soak bench lock lambda clean
+.PHONY: help run test test-postgres check lint image-check deploy deploy-uploads soak bench lock lambda clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -65,6 +65,9 @@ image-check: $(STAMP) ## the container image, built and run without Docker; need
 
 deploy: ## a version (VERSION=v1.2.3) into an environment (ENVIRONMENT=staging): docs/operations.md
 	deploy/deploy.sh
+
+deploy-uploads: lambda ## direct uploads alone: buckets, queue and function by one stack; asks for what is missing (docs/operations.md)
+	deploy/uploads.sh
 
 soak: $(STAMP) ## long and destructive tests
 	$(BIN)/pytest -m soak

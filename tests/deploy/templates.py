@@ -10,6 +10,7 @@ import yaml
 from tests.stack import ROOT
 
 FOLDER = ROOT / "deploy" / "cloudformation"
+ALONE = "uploads"
 Node = dict[str, Any]
 
 
@@ -43,7 +44,12 @@ class Templates:
 
     @classmethod
     def read(cls) -> "Templates":
-        return cls({path.stem: _read(path) for path in sorted(FOLDER.glob("*.yaml"))})
+        """All but uploads.yaml, which stands alone: tests/deploy/test_uploads_stack.py."""
+        return cls({path.stem: _read(path) for path in sorted(FOLDER.glob("*.yaml")) if path.stem != ALONE})
+
+    @classmethod
+    def uploads(cls) -> "Templates":
+        return cls({ALONE: _read(FOLDER / f"{ALONE}.yaml")})
 
     def copy(self) -> "Templates":
         return Templates(copy.deepcopy(self.documents))
