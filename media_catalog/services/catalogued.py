@@ -19,10 +19,10 @@ def tables() -> list[type[StoredObject]]:
 
 
 def has_row() -> Q:
-    """An image or a file of the catalogue, whether or not it is in the trash."""
+    """An image or a file of the catalogue. One in the trash has left its key."""
     found = Q()
     for table in tables():
-        found |= Q(_same_place(table._base_manager.all()))
+        found |= Q(_same_place(table._default_manager.all()))
     return found
 
 
