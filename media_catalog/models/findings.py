@@ -101,7 +101,7 @@ class Finding(models.Model):
         ]
         indexes = [
             models.Index(fields=["-last_seen_at", "-id"], name="finding_newest"),
-            models.Index(fields=["scan"], name="finding_scan"),
+            models.Index(fields=["bucket", "key"], name="finding_bucket_key"),
         ]
         constraints = [
             models.UniqueConstraint(

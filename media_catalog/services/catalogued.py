@@ -19,7 +19,7 @@ def tables() -> list[type[StoredObject]]:
 
 
 def has_row() -> Q:
-    """An image or a file of the catalogue."""
+    """An image or a file of the catalogue. One in the trash has left its key."""
     found = Q()
     for table in tables():
         found |= Q(_same_place(table._default_manager.all()))

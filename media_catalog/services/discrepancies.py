@@ -134,7 +134,7 @@ def _of_known_originals(batch: Sequence[InventoryObject], bucket: Bucket) -> set
     """What a job is about to write down, or will meet when it makes the rendition: the original is as it was then."""
     parsed = {row.key: match for row in batch if (match := _VERSIONED.fullmatch(row.key))}
     keys = {row.key for row in batch} | {match["key"] for match in parsed.values()}
-    originals = Image.everything.filter(bucket__renditions_bucket=bucket, key__in=keys)
+    originals = Image.objects.filter(bucket__renditions_bucket=bucket, key__in=keys)
     sources = {(key, etag[:ETAG]) for key, etag in originals.values_list("key", "etag")}
     thumbnails = {key for key, _etag in sources}
     return thumbnails | {key for key, match in parsed.items() if (match["key"], match["etag"]) in sources}

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote, unquote
 
 from django.db import transaction
-from django.db.models import F, Max, Q
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from media_catalog.aws import listing
@@ -21,6 +21,7 @@ from .bucket_health import mark_missing
 from .turns import TURN_SECONDS, Turn, pages
 
 KEEP_MISSING = timedelta(days=90)  # rows of objects that are gone
+_PLACE = ("pages", "after", "entries", "objects_seen", "bytes", "unstorable")
 _SEEN = ("etag", "size", "modified", "storage_class", "scan", "missing_since")
 
 
@@ -99,22 +100,19 @@ def _store(scan: Scan, page: VersionPage) -> None:
     """The objects of a page and the place after it in one transaction; with the last page, the end of the scan."""
     held = {version.key: version for version in page.versions if version.latest and not version.marker}
     storable = [version for version in held.values() if "\x00" not in version.key]
+    mine = Scan.objects.filter(pk=scan.pk, state=Scan.State.RUNNING, pages=scan.pages)
+    scan.pages += 1
+    scan.after = {name: quote(value, safe="") for name, value in page.after.items()}
+    scan.entries += len(page.versions)
+    scan.objects_seen += len(held)
+    scan.bytes += sum(version.size for version in page.versions)
+    scan.unstorable += len(held) - len(storable)
     with transaction.atomic():
-        mine = Scan.objects.filter(pk=scan.pk, state=Scan.State.RUNNING, pages=scan.pages)
-        went_on = mine.update(
-            pages=F("pages") + 1,
-            after={name: quote(value, safe="") for name, value in page.after.items()},
-            entries=F("entries") + len(page.versions),
-            objects_seen=F("objects_seen") + len(held),
-            bytes=F("bytes") + sum(version.size for version in page.versions),
-            unstorable=F("unstorable") + len(held) - len(storable),
-        )
-        if not went_on:
+        if not mine.update(**{name: getattr(scan, name) for name in _PLACE}):
             raise Replaced
         _upsert(scan, storable)
         if not page.after:
             _complete(scan)
-    scan.refresh_from_db(fields=["state", "pages", "after", "entries"])
 
 
 def _upsert(scan: Scan, versions: Sequence[Version]) -> None:
@@ -142,11 +140,8 @@ def _complete(scan: Scan) -> None:
     lost = rows.filter(~Q(scan=scan.pk), missing_since=None).update(missing_since=now)
     rows.filter(missing_since__lt=now - KEEP_MISSING).delete()
     added = rows.filter(first_seen_at__gte=scan.started_at).count()
-    Scan.objects.filter(pk=scan.pk).update(state=Scan.State.COMPLETE, finished_at=now, added=added, lost=lost)
-    done = Scan.objects.get(pk=scan.pk)
+    scan.state, scan.finished_at, scan.added, scan.lost = Scan.State.COMPLETE, now, added, lost
+    scan.save(update_fields=["state", "finished_at", "added", "lost"])
     Bucket.objects.filter(pk=scan.bucket_id).update(
-        object_count=done.objects_seen,
-        entry_count=done.entries,
-        byte_count=done.bytes,
-        counted_at=now,
+        object_count=scan.objects_seen, entry_count=scan.entries, byte_count=scan.bytes, counted_at=now
     )

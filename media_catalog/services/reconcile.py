@@ -6,7 +6,6 @@ inventories, one after the other, have seen it; and whoever acts on it looks at 
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Case, Count, Exists, F, OuterRef, QuerySet, Value, When
@@ -125,10 +124,10 @@ def _close_gone(wanted: Sequence[Check], bucket: Bucket, kind: Finding.Kind) -> 
 
 def _mark_images(bucket: Bucket, scan: Scan) -> None:
     """Open findings mark their images as missing; what was seen again is not."""
-    images: QuerySet[Any] = Image.everything.filter(bucket=bucket)
     found = Finding.objects.filter(
-        bucket=bucket, kind=Finding.Kind.ROW_WITHOUT_OBJECT, state=Finding.State.OPEN, key=OuterRef("key")
+        bucket=bucket, kind=Finding.Kind.ROW_WITHOUT_OBJECT, state=Finding.State.OPEN, rendition=None
     )
-    images.filter(Exists(found), missing_since=None, trashed_at=None).update(missing_since=timezone.now())
+    missing = Image.objects.filter(pk__in=found.exclude(image=None).values("image"), missing_since=None)
+    missing.update(missing_since=timezone.now())
     held = Exists(present(bucket, scan).filter(key=OuterRef("key")))
-    images.filter(held, missing_since__isnull=False).update(missing_since=None)
+    Image.objects.filter(held, bucket=bucket, missing_since__isnull=False).update(missing_since=None)

@@ -26,7 +26,7 @@ def full(originals):
 
 @pytest.fixture
 def counted(admin_client, full, work):
-    admin_client.post(page(full, "count"))
+    admin_client.post(page(full, "take_inventory"))
     work()
     full.refresh_from_db()
     return full
@@ -101,18 +101,18 @@ def test_one_that_others_need_is_refused_with_the_reason(admin_client, originals
     assert not cloud.access_log.since(mark)
 
 
-def test_a_count_says_what_is_in_it(admin_client, counted, cloud):
+def test_an_inventory_says_what_is_in_it(admin_client, counted, cloud):
     assert (counted.object_count, counted.entry_count, counted.byte_count) == (3, 7, 6 * len(b"content"))
     shown = admin_client.get(page(counted, "delete")).content.decode()
     assert "7 entries" in shown
     assert "42\xa0bytes" in shown
 
 
-def test_emptying_needs_a_count_and_the_exact_name(admin_client, full, counted):
+def test_emptying_needs_an_inventory_and_the_exact_name(admin_client, full, counted):
     counted_at = counted.counted_at
     Bucket.objects.filter(pk=full.pk).update(counted_at=None)
     response = _delete(admin_client, full, empty="1", name=full.name)
-    assert messages_of(response) == ["Count its objects first."]
+    assert messages_of(response) == ["Take its inventory first."]
 
     Bucket.objects.filter(pk=full.pk).update(counted_at=counted_at)
     for name in ("", full.name.upper(), f"{full.name} "):
@@ -143,7 +143,7 @@ def test_catalogued_images_go_with_their_renditions(admin_client, originals, sto
     renditions = originals.renditions_bucket
     making.make(image=image)
     assert listing.list_page(renditions.name).objects
-    admin_client.post(page(originals, "count"))
+    admin_client.post(page(originals, "take_inventory"))
     work()
 
     _delete(admin_client, originals, empty="1", name=originals.name)
@@ -167,18 +167,6 @@ def test_long_work_goes_on_in_turns_that_are_no_failed_attempts(admin_client, co
 
     item.refresh_from_db()
     assert (item.state, item.message) == ("done", "7 entries deleted. The bucket is deleted.")
-
-
-def test_a_count_goes_on_where_it_stopped(admin_client, full, monkeypatch):
-    monkeypatch.setattr(bucket_removal, "TURN_SECONDS", 0)
-    original = listing.list_versions
-    monkeypatch.setattr(listing, "list_versions", lambda name, **options: original(name, size=3, **options))
-    turns = [bucket_removal.count(full, run="one") for _turn in range(3)]
-
-    assert [(turn.count, turn.done) for turn in turns] == [(3, False), (6, False), (7, True)]
-    full.refresh_from_db()
-    assert (full.entry_count, full.progress) == (7, {})
-    assert bucket_removal.count(full, run="two").count == 3
 
 
 def test_what_s3_does_not_delete_fails_the_job(admin_client, counted, settings, work):
@@ -259,13 +247,3 @@ def test_one_that_s3_has_lost_only_loses_its_rows(originals):
 
     assert not Bucket.objects.filter(name="gone-for-ever-4").exists()
     assert not Image.objects.exists()
-
-
-def test_a_count_of_a_bucket_without_a_row_is_skipped(admin_client, originals, work):
-    bucket = new_bucket()
-    admin_client.post(page(bucket, "count"))
-    _delete(admin_client, bucket)
-
-    work()
-
-    assert Job.objects.get(kind="count_objects").items.get().code == "gone"

@@ -32,7 +32,7 @@ def test_create_check_mend_count_empty_and_delete(admin_client, work):
 
     for key in ("a", "a", "b/c"):
         put(bucket, key)
-    admin_client.post(page(bucket, "count"))
+    admin_client.post(page(bucket, "take_inventory"))
     work()
     bucket.refresh_from_db()
     assert (bucket.object_count, bucket.entry_count) == (2, 3)

@@ -18,6 +18,7 @@ PERMISSIONS = [
     "delete_bucket",
     "sync_bucket",
     "empty_bucket",
+    "adopt_objects",
     "browse_objects",
     "write_objects",
     "delete_objects",
@@ -27,7 +28,10 @@ NEEDED = {
     ("settings", "get"): {"change_bucket"},
     ("check", "post"): {"sync_bucket"},
     ("fix", "post"): {"change_bucket"},
-    ("count", "post"): {"sync_bucket"},
+    ("take_inventory", "post"): {"sync_bucket"},
+    ("reconcile", "post"): {"sync_bucket"},
+    ("inventory", "get"): {"browse_objects"},
+    ("adopt", "get"): {"browse_objects", "adopt_objects"},
     ("delete", "get"): {"view_bucket", "delete_bucket"},
     ("objects", "get"): {"browse_objects"},
     ("object", "get"): {"browse_objects"},
@@ -80,12 +84,12 @@ def test_list_and_page_cost_no_request_and_few_queries(admin_client, originals, 
 def test_the_page_of_a_bucket_shows_only_what_one_may(client, originals, staff_with):
     client.force_login(staff_with("view_bucket"))
     shown = client.get(page(originals)).content.decode()
-    for name in ("settings", "check", "count", "delete", "objects"):
+    for name in ("settings", "check", "take_inventory", "inventory", "delete", "objects"):
         assert page(originals, name) not in shown
 
     client.force_login(staff_with(*PERMISSIONS))
     shown = client.get(page(originals)).content.decode()
-    for name in ("settings", "check", "count", "delete", "objects"):
+    for name in ("settings", "check", "take_inventory", "inventory", "delete", "objects"):
         assert page(originals, name) in shown
 
 

@@ -1,0 +1,70 @@
+"""The inventory of a large bucket, from a synthetic S3: little memory, few queries, through a kill in the middle."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import databases
+from tests.listing import PAGE, list_server
+from tests.stack import ROOT, wait_for
+
+CODE = "tests.inventory_process"
+
+
+def environment(url: str, endpoint: str, data_dir: Path) -> dict[str, str]:
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DJANGO_", "COV"))},
+        "DJANGO_SETTINGS_MODULE": "backoffice.settings.development",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "DATABASE_URL": url,
+        "DATA_DIR": str(data_dir),
+        "DEBUG": "false",
+        "SECRET_KEY": "x",
+    }
+
+
+@pytest.mark.parametrize("count", [pytest.param(10_000, id="10,000"), pytest.param(100_000, marks=pytest.mark.soak)])
+def test_memory_queries_and_requests_through_a_kill(tmp_path, count):
+    with databases.postgres() as url, list_server() as server:
+        server.keys = [f"folder-{number % 97}/{number:07}.jpg" for number in range(count)]
+        env = environment(url, server.url, tmp_path)
+
+        def run(*arguments: str) -> str:
+            done = subprocess.run(
+                [sys.executable, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        run("manage.py", "migrate", "-v0")
+        databases.query(url, "UPDATE media_catalog_requestlimit SET \"limit\" = 1000000")
+        code = "from media_catalog.models import Bucket; print(Bucket.objects.create(name='large').pk)"
+        bucket = run("manage.py", "shell", "-v0", "-c", code).strip()
+        pages = count // PAGE
+
+        first = subprocess.Popen([sys.executable, "-m", CODE, bucket], cwd=ROOT, env=env)
+        wait_for(lambda: len(server.lists) > pages // 2, 60)
+        first.kill()
+        first.wait()
+        [(seen,)] = databases.query(url, "SELECT count(*) FROM media_catalog_inventoryobject")
+        assert 0 < seen < count
+        [(kept,)] = databases.query(url, "SELECT entries FROM media_catalog_scan")
+        assert kept == seen  # the place was saved with the rows
+        done = json.loads(run("-m", CODE, bucket, "one"))
+
+        figures = {**done, "lists": len(server.lists), "resumed with": count - kept}
+        print(figures)  # noqa: T201
+        assert done["state"] == "done"
+        assert len(server.lists) <= pages + 1  # the page that the kill cut off is listed again
+        assert done["upserts"] * 500 <= count - kept
+        assert done["statements"] <= (count - kept) / 500 + 30  # the end, and the look for discrepancies
+        assert done["peak"] <= 120, figures
+        assert databases.query(url, "SELECT count(*) FROM media_catalog_inventoryobject") == [(count,)]
+        assert databases.query(url, "SELECT object_count, entry_count FROM media_catalog_bucket") == [(count, count)]
