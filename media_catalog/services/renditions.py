@@ -16,6 +16,7 @@ from media_catalog.imaging.formats import content_type, extension, rendered_as
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
 from media_catalog.imaging.renditions import make as make_pixels
 from media_catalog.models import Image, Leftover, Preset, Rendition
+from media_catalog.statements import alone
 
 from . import handover, keys, previews, removal
 from .limits import image_limits
@@ -247,7 +248,7 @@ def _insert(image: Image, preset: Preset, values: dict[str, Any]) -> Rendition |
     None when the image or the preset was deleted meanwhile, or somebody else has made one.
     """
     try:
-        with transaction.atomic():
+        with alone():
             return Rendition.objects.create(image=image, preset=preset, **values)
     except IntegrityError:
         return None
