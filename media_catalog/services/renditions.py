@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from django.db import Error as DatabaseFailure
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, Subquery
 from django.utils import timezone
 
 from media_catalog.aws import s3
-from media_catalog.exceptions import AwsConflict, AwsNotFound, BackofficeError, ImageRefused
+from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused
 from media_catalog.imaging.formats import content_type, extension, rendered_as
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
 from media_catalog.imaging.renditions import make as make_pixels
@@ -69,7 +68,7 @@ def make_in_request(*, image: Image, file: BinaryIO) -> None:
     try:
         presets = [preset for preset in missing_presets(image) if preset.in_request]
         _make(image, presets, source=Source(body=file, etag=image.etag))
-    except (BackofficeError, DatabaseFailure, MemoryError):
+    except Exception:  # whatever it is, the file is stored and catalogued
         logger.warning("renditions of %s left to the job", image, exc_info=True)
 
 
