@@ -20,7 +20,6 @@ from .periods import starts
 
 # Near a limit a block is at most this part of what is left, so that processes share the rest.
 POOL_SHARE = 16
-RESERVATION_SHARE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +90,10 @@ def take_block(books: Books, request_class: str, day: date, *, want: int, bulk: 
     return _block(books, request_class, day, units=units, process=process, line=None)
 
 
-def take_reserved(books: Books, line: ReservedUnits, day: date, *, want: int, process: str) -> UnitBlock | None:
-    """The same from locked units of a reservation; None when it is closed or has none left.
+def take_reserved(
+    books: Books, line: ReservedUnits, day: date, *, want: int, share: int, process: str
+) -> UnitBlock | None:
+    """The same from locked units of a reservation, at most this `share` of them; None when it is closed or used up.
 
     Raises Short when the limit was lowered below what is spent.
     """
@@ -103,7 +104,7 @@ def take_reserved(books: Books, line: ReservedUnits, day: date, *, want: int, pr
         return None
     rows = books.counters([line.request_class], day)
     allowed = _check_lowered(rows, books.limits)
-    units = min(want, max(1, rest // RESERVATION_SHARE))
+    units = min(want, max(1, rest // share))
     units = units if allowed is None else min(units, allowed)
     books.change(rows, leased=units, reserved=-units)
     line.leased += units

@@ -32,6 +32,7 @@ from .request_classes import classify
 
 logger = logging.getLogger(__name__)
 RESERVED_START = 32  # units of a reservation's first block: about what a few images take
+OF_MANY, OF_ONE = 4, 2  # shares of a reservation that several processes work on, or one
 _tally: ContextVar[Counter[str] | None] = ContextVar("tally", default=None)
 _leasing: ContextVar["Leasing | None"] = ContextVar("leasing", default=None)
 
@@ -73,13 +74,14 @@ def tally() -> Iterator[Counter[str]]:
 
 
 @contextmanager
-def leasing(reservation: int | None = None) -> Iterator[None]:
+def leasing(reservation: int | None = None, *, share: int = OF_MANY) -> Iterator[None]:
     """Take units in blocks inside, from the reservation first; what is not spent goes back at the end.
 
     For work of many requests that ends within QUOTA_BLOCK_SECONDS. Blocks begin small and double up to
-    QUOTA_BLOCK_SIZE, so that little work takes little.
+    QUOTA_BLOCK_SIZE, so that little work takes little. Of what the reservation has left a block is at most one part
+    in `share`: others may work on it too, and who dies loses a block.
     """
-    lease = Leasing(reservation)
+    lease = Leasing(reservation, share)
     token = _leasing.set(lease)
     try:
         yield
@@ -91,8 +93,9 @@ def leasing(reservation: int | None = None) -> Iterator[None]:
 class Leasing:
     """The blocks that one piece of work holds, one for each class."""
 
-    def __init__(self, reservation: int | None) -> None:
+    def __init__(self, reservation: int | None, share: int = OF_MANY) -> None:
         self._reservation = reservation
+        self._share = share
         self._process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._blocks: dict[str, UnitBlock] = {}
         self._spent: Counter[str] = Counter()
@@ -149,7 +152,7 @@ class Leasing:
         if line is not None:
             # The job's own units, so a larger start; other workers of the job wait for the rest.
             mine = min(settings.QUOTA_BLOCK_SIZE, RESERVED_START * want)
-            block = ledger.take_reserved(books, line, day, want=mine, process=self._process)
+            block = ledger.take_reserved(books, line, day, want=mine, share=self._share, process=self._process)
             if block is not None:
                 return block
         bulk = bool(current().job_kind)
