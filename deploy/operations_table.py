@@ -76,11 +76,13 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "WorkerRole": (
-        "jobs: renditions, detection, counting, clearing up",
+        "jobs: renditions, detection, inventories and what they find, clearing up",
         (
             ("rekognition", "DetectFaces"),
+            ("s3", "CopyObject"),
             ("s3", "DeleteObject"),
             ("s3", "GetObject"),
+            ("s3", "HeadBucket"),
             ("s3", "HeadObject"),
             ("s3", "ListObjectVersions"),
             ("s3", "PutObject"),
