@@ -18,7 +18,8 @@ ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("s3", "DeleteBucketCors"): ("s3:PutBucketCORS",),
     ("s3", "DeleteBucketLifecycle"): ("s3:PutLifecycleConfiguration",),
     ("s3", "DeleteObject"): ("s3:DeleteObject",),
-    ("s3", "DeleteObjects"): ("s3:DeleteObject", "s3:DeleteObjectVersion"),
+    # Of keys. Versions take s3:DeleteObjectVersion, which no role has: emptying a bucket that keeps them is denied.
+    ("s3", "DeleteObjects"): ("s3:DeleteObject",),
     ("s3", "DeletePublicAccessBlock"): ("s3:PutBucketPublicAccessBlock",),
     ("s3", "GetBucketCors"): ("s3:GetBucketCORS",),
     ("s3", "GetBucketEncryption"): ("s3:GetEncryptionConfiguration",),
@@ -55,12 +56,13 @@ ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
 NOBODY = "nobody"
 ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "WebRole": (
-        "pages: uploads, previews, downloads, the browser of objects, the health of buckets",
+        "pages: uploads, previews, downloads, files, the browser of objects, the health of buckets",
         (
             ("s3", "AbortMultipartUpload"),
             ("s3", "CopyObject"),
             ("s3", "CreateMultipartUpload"),
             ("s3", "DeleteObject"),
+            ("s3", "DeleteObjects"),
             ("s3", "GetBucketCors"),
             ("s3", "GetBucketEncryption"),
             ("s3", "GetBucketLifecycleConfiguration"),
@@ -76,10 +78,11 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "WorkerRole": (
-        "jobs: renditions, detection, counting, clearing up",
+        "jobs: renditions, detection, counting, retention, clearing up",
         (
             ("rekognition", "DetectFaces"),
             ("s3", "DeleteObject"),
+            ("s3", "DeleteObjects"),
             ("s3", "GetObject"),
             ("s3", "HeadObject"),
             ("s3", "ListObjectVersions"),
@@ -124,7 +127,6 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
             ("s3", "DeleteBucket"),
             ("s3", "DeleteBucketCors"),
             ("s3", "DeleteBucketLifecycle"),
-            ("s3", "DeleteObjects"),
             ("s3", "DeletePublicAccessBlock"),
             ("s3", "GetBucketNotificationConfiguration"),
             ("s3", "PutBucketEncryption"),
