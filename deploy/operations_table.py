@@ -57,12 +57,13 @@ ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
 NOBODY = "nobody"
 ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "WebRole": (
-        "pages: uploads, previews, downloads, the browser of objects, the health of buckets",
+        "pages: uploads, previews, downloads, files, the browser of objects, the health of buckets",
         (
             ("s3", "AbortMultipartUpload"),
             ("s3", "CopyObject"),
             ("s3", "CreateMultipartUpload"),
             ("s3", "DeleteObject"),
+            ("s3", "DeleteObjects"),
             ("s3", "GetBucketCors"),
             ("s3", "GetBucketEncryption"),
             ("s3", "GetBucketLifecycleConfiguration"),
@@ -78,7 +79,7 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "WorkerRole": (
-        "jobs: renditions, detection, inventories and what they find, the trash, clearing up",
+        "jobs: renditions, detection, inventories and what they find, the trash, retention, clearing up",
         (
             ("rekognition", "DetectFaces"),
             ("s3", "CopyObject"),

@@ -328,6 +328,10 @@ class TestDownload:
 
 
 class TestChange:
+    def test_one_whose_object_is_missing_opens_and_says_so(self, admin_client, folder):
+        file = _row(folder, missing_since=timezone.now())
+        assert "missing at S3" in admin_client.get(f"{LIST}{file.pk}/change/").content.decode()
+
     def test_the_description_with_a_history_entry(self, admin_client, folder):
         file = _row(folder)
         change = f"{LIST}{file.pk}/change/"
