@@ -14,7 +14,7 @@ from django.utils import timezone
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, AwsUnavailable, ImageRefused, ObjectRefused
 from media_catalog.imaging.probe import Probe, extension, probe
-from media_catalog.models import Bucket, Image, Upload
+from media_catalog.models import Bucket, Image, TrashedObject, Upload
 from media_catalog.quota import meter
 
 from . import arrivals, keys, object_keys
@@ -174,7 +174,9 @@ def _own_object(upload: Upload) -> s3.ObjectInfo | None:
 
 
 def _is_catalogued(upload: Upload) -> bool:
-    return Image.objects.filter(bucket=upload.bucket, key=upload.key).exists()
+    """Or on its way to or from the trash, under this key."""
+    moving = TrashedObject.objects.holding(upload.bucket, [upload.key])
+    return Image.objects.filter(bucket=upload.bucket, key=upload.key).exists() or moving.exists()
 
 
 def _close(upload: Upload, error: str) -> None:
