@@ -12,7 +12,17 @@ from django.db import IntegrityError, transaction
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, BackofficeError, ImageHeld, ObjectRefused
-from media_catalog.models import Analysis, Bucket, Image, JobItem, Leftover, Rendition, RequestClass, Upload
+from media_catalog.models import (
+    Analysis,
+    Bucket,
+    Image,
+    JobItem,
+    Leftover,
+    Rendition,
+    RequestClass,
+    TrashedObject,
+    Upload,
+)
 
 from . import keys, names, object_keys, removal
 
@@ -67,7 +77,8 @@ def _check_free(image: Image, to_bucket: Bucket, to_key: str) -> None:
         raise ObjectRefused("busy")
     if Upload.objects.filter(bucket=to_bucket, key=to_key, status=Upload.Status.CREATED).exists():
         raise ObjectRefused("being_uploaded")
-    if Image.objects.filter(bucket=to_bucket, key=to_key).exists():
+    moving = TrashedObject.objects.holding(to_bucket, [to_key])
+    if Image.objects.filter(bucket=to_bucket, key=to_key).exists() or moving.exists():
         raise AwsConflict(to_key)
 
 

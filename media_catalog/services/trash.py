@@ -109,8 +109,8 @@ def end_move(trashed: TrashedObject, *, fresh: bool = False) -> bool:
     TrashedObject.objects.filter(pk=trashed.pk).update(next_try_at=first_try())
     undoable = fresh
     try:
-        etag, copied = _copy(trashed)
-        if copied:
+        etag, still_there = _copy(trashed, fresh=fresh)
+        if still_there:
             undoable = True
             with suppress(AwsNotFound, AwsConflict):  # it is gone, or another object lies there by now
                 s3.delete_exactly(trashed.bucket.name, trashed.key, etag=trashed.etag)
@@ -191,19 +191,20 @@ def _check_size(size: int) -> None:
         raise ObjectRefused("too_large_for_trash", size=size, limit=COPY_MAX_BYTES)
 
 
-def _copy(trashed: TrashedObject) -> tuple[str, bool]:
-    """The ETag of the object in the trash, and whether it was copied now, not earlier; empty when it is gone."""
+def _copy(trashed: TrashedObject, *, fresh: bool) -> tuple[str, bool]:
+    """The ETag of the object in the trash, empty when there is none; and whether it is still where it was, too."""
     name = trashed.bucket.name
+    there = None if fresh else s3_objects.get_details(name, trashed.trash_key)
+    if there:  # an earlier run has come so far, or to its end
+        source = s3_objects.get_details(name, trashed.key)
+        # The same bytes may have been written anew since: that is another object.
+        return there.etag, bool(source and source.etag == trashed.etag and source.modified <= there.modified)
     try:
         etag = s3_objects.copy_object(name, trashed.key, to_bucket=name, to_key=trashed.trash_key, only=trashed.etag)
-    except (AwsNotFound, AwsConflict) as error:
-        there = s3.head_object(name, trashed.trash_key)
-        if there:
-            return there.etag, False
-        # With the bucket gone too, nothing is known of the object.
-        if isinstance(error, AwsConflict) or not s3.bucket_exists(name):
-            raise
-        return "", False
+    except AwsNotFound:
+        if s3.bucket_exists(name):
+            return "", False
+        raise  # with the bucket gone too, nothing is known of the object
     return etag, True
 
 

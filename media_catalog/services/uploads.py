@@ -16,7 +16,7 @@ from django.utils import timezone
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, AwsUnavailable, ImageRefused, ObjectRefused
 from media_catalog.imaging.probe import Probe, extension, probe
-from media_catalog.models import Bucket, Image, StoredFile, Upload
+from media_catalog.models import Bucket, Image, StoredFile, TrashedObject, Upload
 from media_catalog.quota import meter
 
 from . import arrivals, keys, names, object_keys
@@ -226,7 +226,9 @@ def _own_object(upload: Upload) -> s3.ObjectInfo | None:
 
 
 def _is_catalogued(upload: Upload) -> bool:
-    return any(kind.objects.filter(bucket=upload.bucket, key=upload.key).exists() for kind in (Image, StoredFile))
+    """Or on its way to or from the trash, under this key."""
+    catalogued = any(kind.objects.filter(bucket=upload.bucket, key=upload.key).exists() for kind in (Image, StoredFile))
+    return catalogued or TrashedObject.objects.holding(upload.bucket, [upload.key]).exists()
 
 
 def _close(upload: Upload, error: str) -> None:

@@ -1,6 +1,7 @@
 """The trash on two servers: what is deleted can come back, whole, and nothing is lost on the way."""
 
 import secrets
+import time
 from datetime import timedelta
 
 import pytest
@@ -256,11 +257,11 @@ class TestFaults:
         assert not Leftover.objects.exists()
 
     def test_what_is_refused_after_a_doubtful_try_loses_nothing(self, image, bucket, failing):
-        """The DELETE was done and its answer lost; then the COPY is refused: the trash has the only copy."""
+        """The DELETE was done and its answer lost; then all is refused: the trash has the only copy."""
         failing(s3, "delete_exactly", AwsUnavailable("no answer"), after=True)
         with pytest.raises(AwsUnavailable):
             trash.move_image(image=image)
-        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
+        RequestLimit.objects.update(limit=0)
 
         with pytest.raises(QuotaRefused):
             trash.move_image(image=_again(image))
@@ -270,6 +271,21 @@ class TestFaults:
         TrashedObject.objects.update(next_try_at=timezone.now())
         assert trash_sweep.end_interrupted() == 1
         assert _restored(image) == "p.jpg"
+
+    def test_the_same_bytes_written_anew_are_not_taken_for_it(self, image, bucket, failing):
+        """The DELETE was done and its answer lost; then others write the same object again."""
+        body = s3.get_object(bucket.name, image.key).body
+        failing(s3, "delete_exactly", AwsUnavailable("no answer"), after=True)
+        with pytest.raises(AwsUnavailable):
+            trash.move_image(image=image)
+        time.sleep(1.1)  # S3 tells whole seconds
+        again = uploads.store(file=upload_file(body, "p.jpg"), name="p.jpg", caption="", bucket=bucket, user=None)
+        assert again.key == "p-2.jpg"
+        put_by_hand(bucket, "p.jpg", body)
+
+        assert trash.move_image(image=_again(image))
+
+        assert _keys(bucket) == {"p.jpg", "p-2.jpg", TrashedObject.objects.get().trash_key}
 
     @pytest.mark.parametrize(("after", "by"), [(False, "sweep"), (True, "repeat"), (True, "sweep")])
     def test_s3_away_on_the_way_back(self, image, bucket, failing, after, by):
