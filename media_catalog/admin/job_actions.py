@@ -196,7 +196,7 @@ def _undo(page: ModelAdmin, request: HttpRequest, job: Job) -> HttpResponse:
     return trash_actions.undo(page, request, TrashedObject.objects.filter(job=job), fields=[], back=back)
 
 
-TO_TRASH = {"remove_images", "trash_objects"}  # kinds of job
+TO_TRASH = {"remove_images", "remove_files", "trash_objects"}  # kinds of job
 CANCEL = Action(
     slug="cancel",
     label=gettext_lazy("Cancel job"),
