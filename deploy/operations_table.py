@@ -11,14 +11,16 @@ from pathlib import Path
 # needs s3:ListBucket too; where ours ask, the answer 403 for a missing object would be wrong.
 ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("s3", "AbortMultipartUpload"): ("s3:AbortMultipartUpload",),
-    ("s3", "CopyObject"): ("s3:GetObject", "s3:PutObject"),
+    # Of an object with tags, S3 denies the whole copy without the two for tags.
+    ("s3", "CopyObject"): ("s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"),
     ("s3", "CreateBucket"): ("s3:CreateBucket",),
     ("s3", "CreateMultipartUpload"): ("s3:PutObject",),
     ("s3", "DeleteBucket"): ("s3:DeleteBucket",),
     ("s3", "DeleteBucketCors"): ("s3:PutBucketCORS",),
     ("s3", "DeleteBucketLifecycle"): ("s3:PutLifecycleConfiguration",),
     ("s3", "DeleteObject"): ("s3:DeleteObject",),
-    ("s3", "DeleteObjects"): ("s3:DeleteObject", "s3:DeleteObjectVersion"),
+    # Of keys. Versions take s3:DeleteObjectVersion, which no role has: emptying a bucket that keeps them is denied.
+    ("s3", "DeleteObjects"): ("s3:DeleteObject",),
     ("s3", "DeletePublicAccessBlock"): ("s3:PutBucketPublicAccessBlock",),
     ("s3", "GetBucketCors"): ("s3:GetBucketCORS",),
     ("s3", "GetBucketEncryption"): ("s3:GetEncryptionConfiguration",),
@@ -76,11 +78,14 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "WorkerRole": (
-        "jobs: renditions, detection, counting, clearing up",
+        "jobs: renditions, detection, counting, the trash, clearing up",
         (
             ("rekognition", "DetectFaces"),
+            ("s3", "CopyObject"),
             ("s3", "DeleteObject"),
+            ("s3", "DeleteObjects"),
             ("s3", "GetObject"),
+            ("s3", "HeadBucket"),
             ("s3", "HeadObject"),
             ("s3", "ListObjectVersions"),
             ("s3", "PutObject"),
@@ -124,7 +129,6 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
             ("s3", "DeleteBucket"),
             ("s3", "DeleteBucketCors"),
             ("s3", "DeleteBucketLifecycle"),
-            ("s3", "DeleteObjects"),
             ("s3", "DeletePublicAccessBlock"),
             ("s3", "GetBucketNotificationConfiguration"),
             ("s3", "PutBucketEncryption"),

@@ -44,7 +44,7 @@ def test_memory_queries_and_requests_through_a_kill(tmp_path, count):
             return done.stdout
 
         run("manage.py", "migrate", "-v0")
-        databases.query(url, "UPDATE media_catalog_requestlimit SET \"limit\" = 1000000")
+        databases.query(url, 'UPDATE media_catalog_requestlimit SET "limit" = 1000000')
         code = "from media_catalog.models import Bucket; print(Bucket.objects.create(name='large').pk)"
         bucket = run("manage.py", "shell", "-v0", "-c", code).strip()
         pages = count // PAGE

@@ -193,7 +193,8 @@ def _retry_at_once(request: HttpRequest, job: Job, start: confirmation.Start) ->
 
 def _undo(page: ModelAdmin, request: HttpRequest, job: Job) -> HttpResponse:
     back = reverse("admin:media_catalog_job_change", args=[job.pk])
-    return trash_actions.undo(page, request, TrashedObject.objects.filter(job=job), fields=[], back=back)
+    rows = TrashedObject.objects.filter(job=job)
+    return trash_actions.confirm_or_start(page, request, rows, trash_actions.RESTORE, fields=[], back=back)
 
 
 TO_TRASH = {"remove_images", "remove_files", "trash_objects"}  # kinds of job
@@ -220,7 +221,7 @@ DELETE = Action(
     ),
     css="bo-danger",
 )
-UNDO = Action(slug="undo", label=gettext_lazy("Undo: restore from trash"), run=_undo)
+UNDO = Action(slug="undo", label=gettext_lazy("Undo…"), run=_undo)
 ACTIONS = (RESUME, PAUSE, UNDO, RETRY, CANCEL, DELETE)
 
 

@@ -9,7 +9,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -112,7 +114,7 @@ class TrashedObjectAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("key"), ordering="key")
     def shown_key(self, row: TrashedObject) -> str:
         words = visible(row.key)
-        if row.name and not row.key.endswith(row.name):
+        if row.image_id and not row.key.endswith(row.name):
             return format_html('{} <span class="bo-quiet">{}</span>', words, row.name)
         return words
 
@@ -121,8 +123,10 @@ class TrashedObjectAdmin(ReadOnlyAdmin):
         return filesizeformat(row.size)
 
     @admin.display(description=gettext_lazy("purged"), ordering="purge_at")
-    def purged(self, row: TrashedObject) -> Any:
-        return row.purge_at or _("never by itself")
+    def purged(self, row: TrashedObject) -> str:
+        if row.purge_at is None:
+            return _("never by itself")
+        return _("after %(date)s") % {"date": date_format(localtime(row.purge_at))}
 
     @admin.display(description=gettext_lazy("state"))
     def shown_state(self, row: TrashedObject) -> str:

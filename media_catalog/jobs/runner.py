@@ -21,6 +21,7 @@ from media_catalog.aws.deadline import deadline
 from media_catalog.models import Job, JobItem
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
+from media_catalog.statements import alone
 
 from . import cluster, holder, restored
 from .attempts import outcome_of
@@ -71,7 +72,7 @@ def claim(item_id: int) -> bool:
     now = timezone.now()
     lease_until = now + timedelta(seconds=settings.JOB_ITEM_SECONDS)
     try:
-        with transaction.atomic():
+        with alone():
             return JobItem.objects.claim(item_id, worker=holder.me(), now=now, lease_until=lease_until)
     except IntegrityError:  # another job has the image: this item takes its turn later
         not_before = now + timedelta(seconds=TURN_SECONDS)

@@ -5,17 +5,17 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from django.db import Error as DatabaseFailure
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, Subquery
 from django.utils import timezone
 
 from media_catalog.aws import s3
-from media_catalog.exceptions import AwsConflict, AwsNotFound, BackofficeError, ImageRefused, ObjectRefused
+from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused, ObjectRefused
 from media_catalog.imaging.formats import content_type, extension, rendered_as
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
 from media_catalog.imaging.renditions import make as make_pixels
 from media_catalog.models import Image, Leftover, Preset, Rendition
+from media_catalog.statements import alone
 
 from . import handover, keys, previews, removal
 from .limits import image_limits
@@ -70,7 +70,7 @@ def make_in_request(*, image: Image, file: BinaryIO) -> None:
         held = _held(image)
         presets = [preset for preset in _missing(image, held) if preset.in_request]
         _make(image, presets, held=held, source=Source(body=file, etag=image.etag))
-    except (BackofficeError, DatabaseFailure, MemoryError):
+    except Exception:  # whatever it is, the file is stored and catalogued
         logger.warning("renditions of %s left to the job", image, exc_info=True)
 
 
@@ -247,7 +247,7 @@ def _insert(image: Image, preset: Preset, values: dict[str, Any]) -> Rendition |
     None when the image or the preset was deleted meanwhile, or somebody else has made one.
     """
     try:
-        with transaction.atomic():
+        with alone():
             return Rendition.objects.create(image=image, preset=preset, **values)
     except IntegrityError:
         return None

@@ -281,11 +281,12 @@ class TestMadeAtOnce:
         work()
         assert Image.objects.get().renditions.count() == 6
 
-    def test_a_fault_of_s3_does_not_fail_the_upload(self, page, originals, post, monkeypatch):
-        def away(*_args, **_options):
-            raise AwsUnavailable("down")
+    @pytest.mark.parametrize("fault", [AwsUnavailable("down"), RuntimeError("no child"), MemoryError()])
+    def test_no_fault_fails_the_upload(self, page, originals, post, monkeypatch, fault):
+        def failing(*_args, **_options):
+            raise fault
 
-        monkeypatch.setattr(s3, "put_object", away)
+        monkeypatch.setattr(s3, "put_object", failing)
         _form, answer = send(page, originals, post, renditions=True)
         assert (answer["state"], answer["main"]) == ("done", [])
 

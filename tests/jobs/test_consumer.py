@@ -5,12 +5,13 @@ import json
 import pytest
 from django.utils import timezone
 
+from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3, sqs
 from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsUnavailable
 from media_catalog.jobs import consumer
 from media_catalog.models import Bucket, Image, Job, JobItem, Upload
-from media_catalog.services import events
+from media_catalog.services import events, trash, trash_restore
 from tests.aws.faults import s3_error, serving
 from tests.lambda_function.events import announcement_test, s3_event, s3_record
 from tests.pictures import bomb, jpeg
@@ -85,6 +86,29 @@ def test_two_deliveries_in_one_batch(put, announce):
     announce("a.jpg", "a.jpg")
 
     assert Job.objects.get().items.count() == 1
+
+
+def test_what_goes_to_the_trash_and_comes_back_is_no_arrival(put, announce, store, cloud, monkeypatch):
+    image = store()
+    seen = []
+    copy = s3_objects.copy_object
+
+    def copy_and_announce(bucket, key, *, to_bucket, to_key, **condition):
+        etag = copy(bucket, key, to_bucket=to_bucket, to_key=to_key, **condition)
+        mark = cloud.access_log.mark()
+        for name in (key, to_key):  # that of its upload comes again, late
+            assert len(announce(name, name="ObjectCreated:Copy", etag=etag)) == 1
+        seen.append(dict(cloud.access_log.operations(mark)))
+        return etag
+
+    monkeypatch.setattr(s3_objects, "copy_object", copy_and_announce)
+    trashed = trash.move_image(image=image)
+    assert len(announce(image.key, trashed.trash_key)) == 2  # gone by now: one GET
+    trash_restore.restore(pk=trashed.pk)
+
+    assert seen == [{}, {}]
+    assert Image.everything.get().trashed_at is None
+    assert not Job.objects.exists()
 
 
 def test_an_upload_of_ours_that_arrives_again(store, announce, cloud):

@@ -25,6 +25,8 @@ RECORD = s3_record("bucket", "key")
         s3_event({**RECORD, "s3": {"bucket": {}}}),
         s3_event({**RECORD, "s3": "text"}),
         s3_event(s3_record("bucket", "nul\0")),
+        s3_event(s3_record("bucket", "trash/2026-11-20/0", "ObjectCreated:Copy")),
+        s3_event(s3_record("bucket", "quarantine/0", "ObjectCreated:Copy")),
         s3_event(s3_record("bucket", "k" * 1025)),
         s3_event(s3_record("", "key")),
         {**s3_event({**RECORD, "s3": {"bucket": {"name": "b"}, "object": {"key": "%ff"}}})},

@@ -5,8 +5,7 @@ import threading
 from collections import Counter
 
 import pytest
-from django.db import DatabaseError, connection
-from django.db.models.signals import post_save
+from django.db import DatabaseError, connection, transaction
 from PIL import Image as Picture
 
 from media_catalog.aws import s3
@@ -105,16 +104,18 @@ def _middle(body: bytes) -> tuple[int, int, int]:
 
 @pytest.mark.database
 @committing
-def test_the_same_one_made_by_two_at_a_time_is_there_once(store):
+def test_the_same_one_made_by_two_at_a_time_is_there_once(store, monkeypatch):
     """A worker has written the row, not committed; then somebody in the admin makes that one, and waits for it."""
     Preset.objects.exclude(slug="low").update(active=False)
     image = store()
-    written, faults = threading.Event(), []
+    written, faults, insert = threading.Event(), [], renditions._insert
 
-    def hold(**kwargs):
-        if not written.is_set():
+    def insert_slowly(*args):
+        with transaction.atomic():
+            row = insert(*args)
             written.set()
             another.join(0.5)
+        return row
 
     def make_one():
         try:
@@ -126,13 +127,10 @@ def test_the_same_one_made_by_two_at_a_time_is_there_once(store):
             connection.close()
 
     another = threading.Thread(target=make_one)
-    post_save.connect(hold, sender=Rendition)
-    try:
-        another.start()
-        renditions.make(image=image)
-    finally:
-        another.join()
-        post_save.disconnect(hold, sender=Rendition)
+    monkeypatch.setattr(renditions, "_insert", insert_slowly)
+    another.start()
+    renditions.make(image=image)
+    another.join()
 
     assert not faults
     assert image.renditions.current().count() == 1
