@@ -180,9 +180,8 @@ def _say_restored(request: HttpRequest, turn: trash_restore.Turn, count: int) ->
     if turn.restored:
         said = ngettext("%(count)d object restored.", "%(count)d objects restored.", turn.restored)
         messages.success(request, said % {"count": turn.restored})
-    for old, new in turn.renamed:
-        said = _("“%(old)s” is “%(new)s” now: its key was taken.")
-        messages.warning(request, said % {"old": visible(old), "new": visible(new)})
+    for line in trash_restore.renamed_words(turn):
+        messages.warning(request, line)
     if turn.restored < count:
         link = reverse("admin:media_catalog_trashedobject_changelist")
         said = ngettext("%(count)d is not restored:", "%(count)d are not restored:", count - turn.restored)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
@@ -20,17 +22,18 @@ from .turns import TURN_SECONDS
 
 AT_ONCE = 1000  # looked up for a turn
 TRIES = 5  # against those who take the same name at the same moment
-NAMED = 5  # keys told of those that came back under another one
+NAMED = 5  # told of those that came back under another key, or another name
 OWN_FAULTS = (ObjectRefused, AwsConflict, AwsNotFound)  # of one object; the others of a run may do
 _UNFINISHED = (TrashedObject.State.TRASHED, TrashedObject.State.RESTORING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """Of all turns of a run: how many came back, and some of those under another key (old, new); `done` at its end."""
+    """Of a run: how many came back, and some of them under another key or name (old, new); `done` at its end."""
 
     restored: int
     renamed: list[tuple[str, str]]
+    called: list[tuple[str, str]]
     done: bool
 
 
@@ -88,15 +91,29 @@ def restore_run(run: str) -> Turn:
 
 
 def told(run: str) -> Turn:
-    """How far the run has come. Three queries."""
+    """How far the run has come. Four queries."""
     rows = TrashedObject.objects.filter(run=run)
     restored = rows.filter(state=TrashedObject.State.RESTORED)
     renamed = restored.exclude(restore_key=F("key")).order_by("pk").values_list("key", "restore_key")[:NAMED]
+    called = restored.annotate(now=Coalesce("image__name", "file__name")).filter(now__isnull=False)
     return Turn(
         restored=restored.count(),
         renamed=list(renamed),
+        called=list(called.exclude(now=F("name")).order_by("pk").values_list("name", "now")[:NAMED]),
         done=not rows.filter(state__in=_UNFINISHED).exists(),
     )
+
+
+def renamed_words(turn: Turn) -> list[str]:
+    """A sentence for each that is not what it was."""
+    keys_taken, names_taken = (
+        [{"old": object_keys.visible(old), "new": object_keys.visible(new)} for old, new in pairs]
+        for pairs in (turn.renamed, turn.called)
+    )
+    return [
+        *(_("“%(old)s” is “%(new)s” now: its key was taken.") % facts for facts in keys_taken),
+        *(_("“%(old)s” is called “%(new)s” now: names in its bucket are unique.") % facts for facts in names_taken),
+    ]
 
 
 def _candidates(row: TrashedObject) -> Iterator[str]:

@@ -636,6 +636,7 @@ class TestRestoring:
 
         assert "2 objects restored." in said
         assert "“report.txt” is “report-3.txt” now: its key was taken." in said
+        assert "“report.txt” is called “report.txt (2)” now: names in its bucket are unique." in said
         first.refresh_from_db()
         assert (first.key, first.name, first.unique_name, first.description) == (
             "report-3.txt",

@@ -8,7 +8,6 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog.models import Image, Job, TrashedObject
 from media_catalog.services import retention, sweeping, trash, trash_objects, trash_purge, trash_restore
-from media_catalog.services.object_keys import visible
 
 from .base import Kind, Outcome, bucket_gone, bucket_of, done, ended, failed, goes_on, skipped
 
@@ -37,10 +36,7 @@ def _restore(image: Image | None, job: Job) -> Outcome:
     said = [
         ngettext("%(count)d object restored.", "%(count)d objects restored.", turn.restored) % {"count": turn.restored}
     ]
-    said += [
-        _("“%(old)s” is “%(new)s” now: its key was taken.") % {"old": visible(old), "new": visible(new)}
-        for old, new in turn.renamed
-    ]
+    said += trash_restore.renamed_words(turn)
     missing = job.options["count"] - turn.restored
     failures = [_("The trash says why.")] * missing if turn.done else []
     return ended(" ".join(said), over=turn.done, failures=failures)
