@@ -78,7 +78,7 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "WorkerRole": (
-        "jobs: renditions, detection, counting, the trash, clearing up",
+        "jobs: renditions, detection, inventories and what they find, the trash, clearing up",
         (
             ("rekognition", "DetectFaces"),
             ("s3", "CopyObject"),

@@ -23,7 +23,7 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 20_000},
     },
     "handover": {
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "BACKEND": "backoffice.cache.FileCache",
         "LOCATION": DATA_DIR / "handover",
         "OPTIONS": {"MAX_ENTRIES": 4_000},  # of 256 KiB: 1 GB
     },

@@ -38,7 +38,7 @@ CACHES = {
         "LOCATION": SCRATCH / "cache",
     },
     "handover": {
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "BACKEND": "backoffice.cache.FileCache",
         "LOCATION": SCRATCH / "handover",
     },
 }

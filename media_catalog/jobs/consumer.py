@@ -81,7 +81,7 @@ class Consumer:
             return
         reservation, polls = held
         try:
-            with meter.leasing(reservation):
+            with meter.leasing(reservation, share=meter.OF_ONE):
                 messages = next(filter(None, (self._receive() for _poll in range(polls))), [])
                 if messages:
                     reservations.renew(reservation, seconds=settings.QUOTA_BLOCK_SECONDS)

@@ -20,7 +20,6 @@ from .periods import starts
 
 # Near a limit a block is at most this part of what is left, so that processes share the rest.
 POOL_SHARE = 16
-RESERVATION_SHARE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +91,10 @@ def take_block(books: Books, request_class: str, day: date, *, want: int, bulk: 
 
 
 def take_reserved(
-    books: Books, line: ReservedUnits, day: date, *, own: int, want: int, process: str
+    books: Books, line: ReservedUnits, day: date, *, own: int, want: int, share: int, process: str
 ) -> UnitBlock | None:
-    """The same from locked units of a reservation, `own` of which are for the caller alone; None when it is closed or
-    has none left.
+    """The same from locked units of a reservation: the caller's `own` ones, beyond them at most this `share` of the
+    rest. None when it is closed or has none left.
 
     Raises Short when the limit was lowered below what is spent.
     """
@@ -106,7 +105,7 @@ def take_reserved(
         return None
     rows = books.counters([line.request_class], day)
     allowed = _check_lowered(rows, books.limits)
-    units = min(rest, max(own, min(want, max(1, rest // RESERVATION_SHARE))))
+    units = min(rest, max(own, min(want, max(1, rest // share))))
     units = units if allowed is None else min(units, allowed)
     books.change(rows, leased=units, reserved=-units)
     line.leased += units

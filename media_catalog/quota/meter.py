@@ -32,6 +32,7 @@ from .request_classes import classify
 
 logger = logging.getLogger(__name__)
 RESERVED_START = 64  # units of a reservation's first block at most: what the renditions of ten images take
+OF_MANY, OF_ONE = 4, 2  # shares of a reservation that several processes work on, or one
 _tally: ContextVar[Counter[str] | None] = ContextVar("tally", default=None)
 _leasing: ContextVar["Leasing | None"] = ContextVar("leasing", default=None)
 
@@ -73,14 +74,17 @@ def tally() -> Iterator[Counter[str]]:
 
 
 @contextmanager
-def leasing(reservation: int | None = None, *, needs: Mapping[str, int] | None = None) -> Iterator[None]:
+def leasing(
+    reservation: int | None = None, *, needs: Mapping[str, int] | None = None, share: int = OF_MANY
+) -> Iterator[None]:
     """Take units in blocks inside, from the reservation first; what is not spent goes back at the end.
 
     For work of many requests that ends within QUOTA_BLOCK_SECONDS. `needs` is how many of each class it will take by
     what was reserved for it: the first blocks, taken together. Others begin small and double up to QUOTA_BLOCK_SIZE,
-    so that little work takes little.
+    so that little work takes little, and are at most one part in `share` of what the reservation has left: others may
+    work on it too, and who dies loses a block.
     """
-    lease = Leasing(reservation, needs)
+    lease = Leasing(reservation, needs, share)
     token = _leasing.set(lease)
     try:
         yield
@@ -92,9 +96,10 @@ def leasing(reservation: int | None = None, *, needs: Mapping[str, int] | None =
 class Leasing:
     """The blocks that one piece of work holds, one for each class."""
 
-    def __init__(self, reservation: int | None, needs: Mapping[str, int] | None = None) -> None:
+    def __init__(self, reservation: int | None, needs: Mapping[str, int] | None = None, share: int = OF_MANY) -> None:
         self._reservation = reservation
         self._needs = {cls: count for cls, count in (needs or {}).items() if count and reservation}
+        self._share = share
         self._process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._blocks: dict[str, UnitBlock] = {}
         self._spent: Counter[str] = Counter()
@@ -169,7 +174,7 @@ class Leasing:
         start = min(settings.QUOTA_BLOCK_SIZE, RESERVED_START)
         own = 0 if times else min(start, self._needs.get(line.request_class, 0))
         want = own or min(settings.QUOTA_BLOCK_SIZE, RESERVED_START * 2**times)
-        return ledger.take_reserved(books, line, day, own=own, want=want, process=self._process)
+        return ledger.take_reserved(books, line, day, own=own, want=want, share=self._share, process=self._process)
 
     def _end_blocks(self, classes: Iterable[str]) -> list[UnitBlock]:
         """End the blocks of these classes and write down who spent what of them.

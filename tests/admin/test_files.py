@@ -7,10 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import urllib3
 from django.contrib.admin.models import ADDITION, LogEntry
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from media_catalog.admin import file_upload
 from media_catalog.aws import listing, s3
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws.client import forget_clients
@@ -194,6 +195,13 @@ class TestUpload:
         RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
         assert "Refused by quota" in _errors(_upload(admin_client, folder))["__all__"][0]
         assert not Upload.objects.filter(status="created").exists()
+
+    def test_a_database_that_fails_is_a_sentence_too(self, admin_client, folder, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "store", _fail)
+            assert "the server failed" in _errors(_upload(admin_client, folder))["__all__"][0]
+        monkeypatch.setattr(file_upload, "start_sweep", _fail)
+        assert "The file is stored, but" in messages_of(_upload(admin_client, folder))[1]
 
     def test_a_process_that_dies_after_the_put_is_completed_by_the_sweep(self, folder, cloud, monkeypatch):
         with monkeypatch.context() as patch:
@@ -459,7 +467,10 @@ class TestDeletion:
         assert job.items.get().message == "11 objects moved to the trash."
         assert list(StoredFile.objects.all()) == [later]
 
-        assert "Undo: restore from trash" in admin_client.get(address, follow=True).content.decode()
+        offered = {
+            action.slug: possible for action, possible in admin_client.get(f"{address}change/").context["actions"]
+        }
+        assert offered["undo"]
         shown = admin_client.post(f"{address}undo/").context
         admin_client.post(f"{address}undo/", {"selection": shown["selection"], "token": shown["token"], "confirm": "1"})
         work()
@@ -582,6 +593,20 @@ class TestDeletion:
         TrashedObject.objects.update(next_try_at=timezone.now())
         assert trash_sweep.end_interrupted() == 1
         assert TrashedObject.objects.here().get().file == file
+
+    def test_what_does_not_go_is_said_on_the_confirmation(self, admin_client, folder, settings, monkeypatch):
+        chosen = [_row(folder, f"{number}.txt") for number in range(2)]
+        with serving() as server:
+            settings.AWS_ENDPOINT_URL = server.url
+            forget_clients()
+            server.script.append(s3_error(403, "AccessDenied"))
+            assert "AWS denied access" in messages_of(_delete(admin_client, chosen))[0]
+        monkeypatch.setattr(trash_objects, "AT_ONCE", 1)
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
+        assert "does not fit into the quota" in messages_of(_delete(admin_client, chosen))[0]
+        settings.JOB_MAX_ITEMS = 1
+        assert "at most 1" in messages_of(_choose(admin_client, chosen))[0]
+        assert StoredFile.objects.count() == 2
 
     def test_it_has_a_permission_of_its_own_by_hand_too(self, client, folder, staff_with, work):
         file = _row(folder)
@@ -802,6 +827,10 @@ class TestElsewhere:
 def _rows(bucket, count) -> None:
     facts = {"bucket": bucket, "etag": "e", "size": 1, "content_type": "text/plain", "description": DESCRIPTION}
     StoredFile.objects.bulk_create(StoredFile(key=f"{n}.txt", name=f"{n}.txt", **facts) for n in range(count))
+
+
+def _fail(*args, **options):
+    raise DatabaseError
 
 
 def _die(*args, **options):

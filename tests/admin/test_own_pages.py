@@ -6,10 +6,12 @@ from html import unescape
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from localcloud import own_pages
+from media_catalog.admin import named_upload
 from media_catalog.aws import listing, s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsConflict, ObjectRefused
@@ -246,6 +248,41 @@ def test_neither_the_page_for_many_images_nor_its_script_takes_one_there(admin_c
     assert not Upload.objects.exists()
 
 
+def test_the_queries_of_my_images_do_not_grow_and_nothing_is_sent(admin_client, pages, cloud):
+    address, counts = _address(admin_client, "My Images"), []
+    mark = cloud.access_log.mark()
+    for count in (1, 30):
+        Image.objects.all().delete()
+        facts = {"bucket": pages["My Images"], "etag": "e", "size": 1, "content_type": "image/jpeg"}
+        Image.objects.bulk_create(Image(key=f"{n}", name=f"{n}", width=1, height=1, **facts) for n in range(count))
+        with CaptureQueriesContext(connection) as queries:
+            assert len(admin_client.get(address).context["cl"].result_list) == count
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 25
+    assert not cloud.access_log.since(mark)
+
+
+def test_a_database_that_fails_is_said(admin_client, pages, monkeypatch):
+    address = _address(admin_client, "My Images")
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "store", _fail)
+        errors = _upload_image(admin_client, address, "one").context["form"].non_field_errors()
+        assert "the server failed" in errors[0]
+    monkeypatch.setattr(named_upload, "start_sweep", _fail)
+    assert "followed within a minute" in messages_of(_upload_image(admin_client, address, "one"))[-1]
+
+
+def test_names_that_are_not_unique_cannot_be_asked_for(pages, store_in):
+    bucket = pages["My Images"]
+    names.set_unique(bucket, unique=False)
+    for _image in range(2):
+        store_in(bucket, "the same")
+    assert not names.are_unique(bucket)
+    with pytest.raises(ObjectRefused, match="names_not_unique"):
+        names.set_unique(bucket, unique=True)
+    assert not Bucket.objects.get(pk=bucket.pk).unique_names
+
+
 def test_uploads_need_the_permission(client, pages, staff_with):
     client.force_login(staff_with("view_image", "view_storedfile"))
     for title in ("My Images", "My Files"):
@@ -289,6 +326,10 @@ def store_in(admin_user):
 
 def _picture() -> SimpleUploadedFile:
     return SimpleUploadedFile("camera.jpg", jpeg(90, 70), content_type="image/jpeg")
+
+
+def _fail(*args, **options):
+    raise DatabaseError
 
 
 def _die(*args, **options):

@@ -51,10 +51,17 @@ def test_a_new_original_is_told_to_the_consumers_queue(aws, outputs):
     assert keys == ["folder/a+b+%C3%A9.jpg"]
 
 
-@pytest.mark.parametrize(("bucket", "queue"), [("OriginalsBucketName", "events"), ("UploadsBucketName", "resize")])
-def test_buckets_tell_their_queues(aws, outputs, bucket, queue):
-    found = aws("s3").get_bucket_notification_configuration(Bucket=outputs[bucket])
-    assert [entry["QueueArn"] for entry in found["QueueConfigurations"]] == [_queue_arn(queue)]
+@pytest.mark.parametrize(
+    ("bucket", "told"),
+    [
+        ("OriginalsBucketName", {"s3:ObjectCreated:*": "events", "s3:ObjectRemoved:*": "events"}),
+        ("UploadsBucketName", {"s3:ObjectCreated:*": "resize"}),
+    ],
+)
+def test_buckets_tell_their_queues(aws, outputs, bucket, told):
+    found = aws("s3").get_bucket_notification_configuration(Bucket=outputs[bucket])["QueueConfigurations"]
+    queues = {event: entry["QueueArn"] for entry in found for event in entry["Events"]}
+    assert queues == {event: _queue_arn(queue) for event, queue in told.items()}
 
 
 @pytest.mark.parametrize("name", ["events", "resize"])

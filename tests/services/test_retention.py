@@ -8,7 +8,7 @@ from django.utils import timezone
 from media_catalog.aws import listing, s3
 from media_catalog.exceptions import AwsNotFound, AwsUnavailable
 from media_catalog.models import AuditEvent, Bucket, Image, Leftover, Rendition, StoredFile
-from media_catalog.services import batches, files, removal, renditions, retention, sweeping
+from media_catalog.services import batches, files, removal, renditions, retention, retention_words, sweeping
 from media_catalog.services.retention import Rule
 from tests.admin.buckets import new_bucket
 from tests.aws.faults import RESET, Answer, s3_error
@@ -279,6 +279,29 @@ def test_what_the_function_made_of_an_upload_by_the_api_is_left_to_the_sweep_of_
     Leftover.objects.update(next_try_at=timezone.now())
     assert removal.sweep() == 1
     assert _keys(originals.renditions_bucket) == set()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (60, "1 minute"),
+        (90, "90 seconds"),
+        (900, "15 minutes"),
+        (7200, "2 hours"),
+        (86_400, "1 day"),
+        (90_000, "25 hours"),
+    ],
+)
+def test_a_life_is_said_exactly(seconds, said):
+    assert retention_words.life(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [(-1, "with the next sweep"), (30.5, "in 30 seconds"), (719, "in 11 minutes"), (7199, "in 1 hour")],
+)
+def test_what_is_left_of_a_life_is_rounded_down(left, said):
+    assert retention_words.until(timezone.now() + timedelta(seconds=left, milliseconds=400)) == said
 
 
 def _facts(bucket, key, kind=StoredFile) -> dict:

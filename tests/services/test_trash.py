@@ -57,18 +57,7 @@ from tests.pictures import jpeg, one_face, upload_file
 from .objects import put_by_hand
 
 __all__ = ["moto_url"]
-KEYS = [
-    "plain.txt",
-    "double//slash.txt",
-    "/leading.txt",
-    "a/../b.txt",
-    "percent%2Fslash+plus.txt",
-    "new\nline.txt",
-    "emoji😀/😀.txt",
-    "x" * 1024,
-    "ü" * 512,
-    "trailing/slash/",
-]
+KEYS = ["a//b/../c", "new\nline.txt", "ü" * 512, "trailing/slash/"]  # all of them: tests/admin/test_object_keys.py
 NOT_ON_MOTO = {"new\nline.txt": "its routes match no path with a line end: 404 for the PUT"}
 
 
@@ -226,15 +215,14 @@ class TestFaults:
     """A fault at each step: nothing is lost, and a repeat or the sweep ends it."""
 
     MOVES = [
-        (s3_objects, "copy_object", False),
-        (s3_objects, "copy_object", True),
-        (s3, "delete_exactly", False),
-        (s3, "delete_exactly", True),
-        (s3, "delete_object", False),
+        (s3_objects, "copy_object", False, "repeat"),
+        (s3_objects, "copy_object", True, "sweep"),
+        (s3, "delete_exactly", False, "sweep"),
+        (s3, "delete_exactly", True, "repeat"),
+        (s3, "delete_object", False, "sweep"),
     ]
 
-    @pytest.mark.parametrize(("module", "name", "after"), MOVES)
-    @pytest.mark.parametrize("by", ["repeat", "sweep"])
+    @pytest.mark.parametrize(("module", "name", "after", "by"), MOVES)
     def test_s3_away_on_the_way_to_the_trash(self, image, bucket, failing, module, name, after, by):
         failing(module, name, AwsUnavailable("no answer"), after=after)
         with pytest.raises(AwsUnavailable):
@@ -255,11 +243,10 @@ class TestFaults:
         assert _keys(bucket.renditions_bucket) == set()
         assert _restored(image) == "p.jpg"
 
-    @pytest.mark.parametrize("error", [AwsDenied("no"), QuotaRefused.__new__(QuotaRefused)], ids=["denied", "quota"])
-    @pytest.mark.parametrize(("module", "name", "after"), MOVES[:3:2])
-    def test_what_is_refused_for_good_is_undone(self, image, bucket, failing, module, name, after, error):
-        failing(module, name, error)
-        with pytest.raises(type(error)):
+    @pytest.mark.parametrize(("module", "name"), [(s3_objects, "copy_object"), (s3, "delete_exactly")])
+    def test_what_is_refused_for_good_is_undone(self, image, bucket, failing, module, name):
+        failing(module, name, AwsDenied("no"))
+        with pytest.raises(AwsDenied):
             trash.move_image(image=image)
 
         assert Image.objects.get() == image
@@ -284,8 +271,7 @@ class TestFaults:
         assert trash_sweep.end_interrupted() == 1
         assert _restored(image) == "p.jpg"
 
-    @pytest.mark.parametrize("after", [False, True])
-    @pytest.mark.parametrize("by", ["repeat", "sweep"])
+    @pytest.mark.parametrize(("after", "by"), [(False, "sweep"), (True, "repeat"), (True, "sweep")])
     def test_s3_away_on_the_way_back(self, image, bucket, failing, after, by):
         trash.move_image(image=image)
         failing(s3_objects, "copy_object", AwsUnavailable("no answer"), after=after)
