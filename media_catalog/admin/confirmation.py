@@ -202,11 +202,11 @@ def _notes(asked: Question, cost: Estimate) -> Iterator[str]:
             )
             % {"count": count}
             + " "
-            + _until()
+            + way_back()
         )
 
 
-def _until() -> str:
+def way_back() -> str:
     """How long there is a way back."""
     if not settings.TRASH_DAYS:
         return _("From there they can be restored until they are purged.")

@@ -1,13 +1,15 @@
-"""Deleting files: what will go, then a few of them at once and more by a job."""
+"""Moving files to the trash: what will go, then a few of them at once and more by a job."""
 
+import secrets
+from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE, DELETION
+from django.contrib.admin.models import CHANGE
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -20,20 +22,21 @@ from django.utils.translation import ngettext
 
 from media_catalog import jobs
 from media_catalog.exceptions import BackofficeError, QuotaShort, TooManyItems
-from media_catalog.models import Job, StoredFile
-from media_catalog.services import batches, file_removal
+from media_catalog.models import Job, StoredFile, TrashedObject
+from media_catalog.services import trash, trash_objects
 from media_catalog.services.object_keys import visible
 from media_catalog.services.sentences import sentence
 
-from .confirmation import SEPARATORS, digest, token_of
+from .confirmation import SEPARATORS, digest, token_of, way_back
 from .costs import cost_context
 from .history import log, refused_by_quota, staff
+from .trash_actions import offer_undo, say_failed
 
 SHOWN = 10  # names
 
 
 def confirm_or_remove(page: ModelAdmin, request: HttpRequest, chosen: QuerySet[StoredFile]) -> HttpResponse:
-    """The confirmation of a deletion; on its button, exactly the files that the page counted go."""
+    """The confirmation; on its button, exactly the files that the page counted go to the trash."""
     files = StoredFile.objects.filter(pk__in=chosen.values("pk")).select_related("bucket").order_by("pk")
     held = files.filter(bucket__legal_hold=True).count()
     files = files.filter(bucket__legal_hold=False)
@@ -55,7 +58,7 @@ def _objection(request: HttpRequest, ids: list[int]) -> str:
     if request.POST.get("selection") != digest(ids):
         return _("The selection has changed meanwhile. Check the numbers and confirm again.")
     if _must_type(ids) and SEPARATORS.sub("", request.POST.get("typed", "")) != str(len(ids)):
-        return _("Nothing was deleted. Type the number of files, %(count)s, to confirm.") % {
+        return _("Nothing was moved. Type the number of files, %(count)s, to confirm.") % {
             "count": number_format(len(ids), force_grouping=True)
         }
     return ""
@@ -66,32 +69,39 @@ def _must_type(ids: list[int]) -> bool:
 
 
 def _remove(request: HttpRequest, ids: list[int]) -> HttpResponse | None:
-    """Where to go then; None when nothing was deleted and the page says why."""
-    return _remove_now(request, ids) if len(ids) <= file_removal.FEW else _start(request, ids)
+    """Where to go then; None when nothing was moved and the page says why."""
+    options = {"files": ids, "run": secrets.token_hex(16)}
+    if len(ids) <= trash_objects.AT_ONCE:
+        return _move(request, options)
+    return _start(request, options, token=token_of(request))
 
 
-def _remove_now(request: HttpRequest, ids: list[int]) -> HttpResponse | None:
-    files = list(StoredFile.objects.filter(pk__in=ids).select_related("bucket"))
+def _move(request: HttpRequest, options: Mapping[str, Any]) -> HttpResponse:
+    """Within this request. What S3 is too slow for goes on as a job."""
+    ids, run = options["files"], options["run"]
+    moved = None
     try:
-        deleted = file_removal.remove(files)
+        moved = trash_objects.move_files(ids=ids, run=run)
     except BackofficeError as error:
         messages.error(request, sentence(error))
-        return None
-    left = set(StoredFile.objects.filter(pk__in=ids).values_list("pk", flat=True))
-    log(request, [file for file in files if file.pk not in left], DELETION, _("Deleted with its object."))
-    said = ngettext("%(count)d file deleted.", "%(count)d files deleted.", deleted.rows) % {"count": deleted.rows}
-    messages.success(request, said)
-    if deleted.failed:
-        facts = {"count": len(deleted.failed), "reasons": batches.reasons(deleted.failed)}
-        messages.error(request, _("S3 did not delete %(count)d: %(reasons)s. They stay.") % facts)
-    return redirect(_back(request))
+    there = list(StoredFile.everything.filter(in_trash__in=TrashedObject.objects.filter(run=run).here()))
+    if there:
+        log(request, there, CHANGE, _("Moved to the trash."))
+        offer_undo(request, len(there), run, _back(request))
+    if lost := trash_objects.lost_files(ids):
+        messages.info(request, lost)
+    if moved:
+        say_failed(request, moved)
+    goes_on = _start(request, options, token=None) if moved and not moved.done else None
+    return goes_on or redirect(_back(request))
 
 
-def _start(request: HttpRequest, ids: list[int]) -> HttpResponse | None:
-    token = token_of(request)
+def _start(request: HttpRequest, options: Mapping[str, Any], *, token: UUID | None) -> HttpResponse | None:
+    """To the page of the job; None when a limit does not allow it, which the page then shows."""
+    ids = options["files"]
     scope = ngettext("%(count)d file", "%(count)d files", len(ids)) % {"count": len(ids)}
     try:
-        job = jobs.start(kind="remove_files", user=staff(request), scope=scope, options={"files": ids}, token=token)
+        job = jobs.start(kind="remove_files", user=staff(request), scope=scope, options=options, token=token)
     except QuotaShort as short:
         refused_by_quota(short, "remove_files")
         messages.error(request, sentence(short))
@@ -99,7 +109,8 @@ def _start(request: HttpRequest, ids: list[int]) -> HttpResponse | None:
     except IntegrityError:  # the same form, sent twice
         job = Job.objects.get(token=token)
         return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
-    log(request, StoredFile.objects.filter(pk__in=ids), CHANGE, _("Deletion requested (job %(job)s)") % {"job": job})
+    chosen = StoredFile.objects.filter(pk__in=ids)
+    log(request, chosen, CHANGE, _("Move to trash requested (job %(job)s)") % {"job": job})
     return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
 
 
@@ -111,7 +122,7 @@ def _context(
         **page.admin_site.each_context(request),
         "opts": page.opts,
         "media": page.media,
-        "title": _("Delete files"),
+        "title": _("Move files to trash"),
         "count": len(ids),
         "bytes": sum(sizes),
         "held": held,
@@ -120,10 +131,11 @@ def _context(
         "selection": digest(ids),
         "token": uuid4().hex,
         "must_type": _must_type(ids),
-        "by_job": len(ids) > file_removal.FEW,
+        "way_back": way_back(),
+        "by_job": len(ids) > trash_objects.AT_ONCE,
         "fields": _fields(request),
         "back": _back(request),
-        **cost_context(file_removal.cost(files), bulk=len(ids) > file_removal.FEW),
+        **cost_context(trash.cost_of_moving_files(len(ids)), bulk=len(ids) > trash_objects.AT_ONCE),
     }
 
 

@@ -60,7 +60,7 @@ class FileAdmin(BackofficeAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: StoredFile | None = None) -> list[str]:
         return [] if may(request, "exempt_storedfile") else ["exempt"]
 
-    @admin.action(description=gettext_lazy("Delete…"), permissions=["delete"])
+    @admin.action(description=gettext_lazy("Move to trash…"), permissions=["delete"])
     def remove(self, request: HttpRequest, chosen: QuerySet[StoredFile]) -> HttpResponse:
         return file_removal.confirm_or_remove(self, request, chosen)
 
@@ -123,7 +123,7 @@ class FileAdmin(BackofficeAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Deletion has its own confirmation, reached from the change page: it takes the object along."""
+        """The way to the trash has its own confirmation, reached from the change page: the object goes along."""
         return redirect(reverse("admin:media_catalog_storedfile_change", args=[object_id]))
 
     def change_view(

@@ -197,7 +197,7 @@ def _undo(page: ModelAdmin, request: HttpRequest, job: Job) -> HttpResponse:
     return trash_actions.confirm_or_start(page, request, rows, trash_actions.RESTORE, fields=[], back=back)
 
 
-TO_TRASH = {"remove_images", "trash_objects"}  # kinds of job
+TO_TRASH = {"remove_images", "remove_files", "trash_objects"}  # kinds of job
 CANCEL = Action(
     slug="cancel",
     label=gettext_lazy("Cancel job"),

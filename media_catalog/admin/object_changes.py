@@ -30,7 +30,7 @@ from .bucket_pages import bucket_view, check_permissions, page_context, url
 from .costs import cost_context, in_words
 from .history import log, refused_by_quota, staff
 from .objects import crumbs
-from .trash_actions import offer_undo
+from .trash_actions import offer_undo, say_failed
 
 COPY = {RequestClass.S3_TIER1.value: 1, RequestClass.S3_TIER2.value: 1}
 MOVE = {**COPY, RequestClass.FREE.value: 1}
@@ -195,8 +195,7 @@ def _move(request: HttpRequest, bucket: Bucket, options: dict[str, Any], *, back
 
 
 def _say_others(request: HttpRequest, moved: trash_objects.Moved, *, gone: int) -> None:
-    for key, why in moved.failed:
-        messages.error(request, format_html("<strong>{}</strong>: {}", key, why))
+    say_failed(request, moved)
     if moved.done and gone > 0:
         said = ngettext("%(count)d object was gone already.", "%(count)d objects were gone already.", gone)
         messages.info(request, said % {"count": gone})

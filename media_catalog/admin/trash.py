@@ -36,10 +36,17 @@ class WhatFilter(OfferedFilter):
     parameter_name = "what"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("image", gettext_lazy("Images")), ("object", gettext_lazy("Other objects"))]
+        return [
+            ("image", gettext_lazy("Images")),
+            ("file", gettext_lazy("Files")),
+            ("object", gettext_lazy("Other objects")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[TrashedObject]) -> QuerySet[TrashedObject]:
-        return queryset.filter(image__isnull=self.value() == "object") if self.value() else queryset
+        what = self.value()
+        if what == "object":
+            return queryset.filter(image=None, file=None)
+        return queryset.exclude(**{what: None}) if what else queryset
 
 
 class StateFilter(OfferedFilter):

@@ -28,12 +28,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from media_catalog import jobs
 from media_catalog.exceptions import BackofficeError, QuotaShort
 from media_catalog.jobs import restored
-from media_catalog.models import Image, Job, Preset, RequestClass, TrashedObject
+from media_catalog.models import Image, Job, Preset, RequestClass, StoredFile, TrashedObject
 from media_catalog.models.trash import TrashedQuerySet
 from media_catalog.services import trash_purge, trash_restore
 from media_catalog.services.object_keys import visible
 from media_catalog.services.sentences import sentence
-from media_catalog.services.trash_objects import AT_ONCE
+from media_catalog.services.trash_objects import AT_ONCE, Moved
 
 from .confirmation import SEPARATORS, digest
 from .costs import cost_context, in_words
@@ -127,8 +127,9 @@ def undo(page: ModelAdmin, request: HttpRequest, rows: TrashedQuerySet, *, field
         return confirm_or_start(page, request, rows, RESTORE, fields=fields, back=back)
     run = secrets.token_hex(16)
     _mark(here.values_list("pk", flat=True), run)
-    images = list(Image.everything.filter(in_trash__run=run))
-    places = {row.bucket for row in TrashedObject.objects.filter(run=run, image=None).select_related("bucket")}
+    catalogued = _catalogued(run)
+    others = TrashedObject.objects.filter(run=run, image=None, file=None)
+    places = {row.bucket for row in others.select_related("bucket")}
     try:
         turn = trash_restore.restore_run(run)
     except BackofficeError as error:
@@ -136,7 +137,7 @@ def undo(page: ModelAdmin, request: HttpRequest, rows: TrashedQuerySet, *, field
         turn = trash_restore.told(run)
     _say_restored(request, turn, count)
     restored.follow_up(run)
-    log(request, [*images, *places], CHANGE, _("Restored from the trash."))
+    log(request, [*catalogued, *places], CHANGE, _("Restored from the trash."))
     return redirect(back)
 
 
@@ -144,6 +145,12 @@ def offer_undo(request: HttpRequest, count: int, run: str, back: str) -> None:
     """Say that so many were moved to the trash by the run, with a button that brings them back."""
     said = ngettext("%(count)d object moved to the trash.", "%(count)d objects moved to the trash.", count)
     messages.success(request, format_html("{} {}", said % {"count": count}, _undo_form(request, count, run, back)))
+
+
+def say_failed(request: HttpRequest, moved: Moved) -> None:
+    """What could not be moved to the trash, and why."""
+    for what, why in moved.failed:
+        messages.error(request, format_html("<strong>{}</strong>: {}", what, why))
 
 
 def safe_back(request: HttpRequest) -> str:
@@ -173,9 +180,8 @@ def _say_restored(request: HttpRequest, turn: trash_restore.Turn, count: int) ->
     if turn.restored:
         said = ngettext("%(count)d object restored.", "%(count)d objects restored.", turn.restored)
         messages.success(request, said % {"count": turn.restored})
-    for old, new in turn.renamed:
-        said = _("“%(old)s” is “%(new)s” now: its key was taken.")
-        messages.warning(request, said % {"old": visible(old), "new": visible(new)})
+    for line in trash_restore.renamed_words(turn):
+        messages.warning(request, line)
     if turn.restored < count:
         link = reverse("admin:media_catalog_trashedobject_changelist")
         said = ngettext("%(count)d is not restored:", "%(count)d are not restored:", count - turn.restored)
@@ -214,7 +220,7 @@ def _start(request: HttpRequest, ids: Sequence[int], action: TrashAction) -> Job
         return Job.objects.filter(token=token).first() if token else None
     message = _("%(action)s requested (job %(job)s)") % {"action": action.title, "job": job}
     log(request, TrashedObject.objects.filter(run=run), action.flag, message)
-    log(request, Image.everything.filter(in_trash__run=run), action.flag, message)
+    log(request, _catalogued(run), action.flag, message)
     return job
 
 
@@ -230,6 +236,11 @@ def _mark(ids: Any, run: str) -> None:
     ids = list(ids)
     for first in range(0, len(ids), MARKED):
         TrashedObject.objects.filter(pk__in=ids[first : first + MARKED]).update(run=run)
+
+
+def _catalogued(run: str) -> list[Image | StoredFile]:
+    """The rows of the catalogue that the run is about."""
+    return [*Image.everything.filter(in_trash__run=run), *StoredFile.everything.filter(in_trash__run=run)]
 
 
 def _follows(rows: TrashedQuerySet) -> str:

@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .buckets import Bucket
+from .files import StoredFile
 from .images import Image
 from .jobs import Job
 
@@ -64,6 +65,9 @@ class TrashedObject(models.Model):
     image = models.OneToOneField(
         Image, models.CASCADE, verbose_name=_("image"), related_name="in_trash", null=True, blank=True
     )
+    file = models.OneToOneField(
+        StoredFile, models.CASCADE, verbose_name=_("file"), related_name="in_trash", null=True, blank=True
+    )
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.MOVING)
     problem = models.TextField(_("problem"), blank=True)
     trashed_at = models.DateTimeField(_("moved to trash"), default=timezone.now)
@@ -112,3 +116,8 @@ class TrashedObject(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def row(self) -> Image | StoredFile | None:
+        """What the catalogue has of it, hidden meanwhile."""
+        return self.image or self.file

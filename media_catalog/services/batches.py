@@ -45,21 +45,28 @@ def delete(bucket: Bucket, rows: Sequence[Row]) -> Deleted:
 
 
 def delete_rows(rows: Sequence[Row]) -> None:
-    """The rows of objects that are gone. What may still come of renditions is left to the sweep of leftovers."""
+    """The rows of objects that are gone. What may still come of renditions is left to the sweep of leftovers.
+
+    What somebody has moved to the trash meanwhile stays there.
+    """
     images = [row.pk for row in rows if isinstance(row, Image)]
     files = [row.pk for row in rows if isinstance(row, StoredFile)]
     if files:
-        StoredFile.everything.filter(pk__in=files).delete()
+        with transaction.atomic():
+            in_use = StoredFile.objects.select_for_update().filter(pk__in=files).order_by("pk")
+            StoredFile.everything.filter(pk__in=list(in_use.values_list("pk", flat=True))).delete()
     if not images:
         return
     with transaction.atomic():
         # Saving a rendition locks the row too.
         locked = list(
-            Image.everything.select_for_update(of=("self",))
+            Image.objects.get_queryset()
+            .select_for_update(of=("self",))
             .filter(pk__in=images)
             .select_related("bucket")
             .order_by("pk")
         )
+        images = [image.pk for image in locked]
         late = Rendition.objects.filter(image__in=images).values_list("bucket", "key")
         leftovers = [*late, *_of_the_function(locked)]
         Leftover.objects.bulk_create(Leftover(bucket_id=bucket, key=key) for bucket, key in leftovers)

@@ -21,7 +21,7 @@ from media_catalog.exceptions import (
     ObjectRefused,
     QuotaRefused,
 )
-from media_catalog.models import Bucket, Finding, Image, InventoryObject, Rendition, RequestClass, Upload
+from media_catalog.models import Bucket, Finding, Image, InventoryObject, Rendition, RequestClass, StoredFile, Upload
 
 from . import arrivals, direct_uploads, events, inventory, previews, quarantine, renditions, trash, uploads
 from .catalogued import has_row, is_on_its_way, is_rendition
@@ -181,12 +181,23 @@ def _delete_row(finding: Finding) -> Done:
             previews.forget(rendition)
             rendition.delete()
         return Done(said=_("The row is deleted: the rendition counts as not made."))
+    if finding.evidence.get("row") == StoredFile._meta.model_name:
+        return _delete_file(finding)
     image = Image.objects.select_related("bucket").filter(pk=finding.image_id or 0, key=finding.key).first()
     if image is None:
         return Done(said=_("The image is not in the catalogue any more."), gone=True)
     if trash.move_image(image=image):  # its object is back by now
         return Done(said=_("Moved to the trash."))
     return Done(said=_("The image is removed, with its renditions."))
+
+
+def _delete_file(finding: Finding) -> Done:
+    file = StoredFile.objects.filter(pk=finding.evidence["id"], key=finding.key).first()
+    if file is None:
+        return Done(said=_("The file is not in the catalogue any more."), gone=True)
+    if trash.move_file(file=file):  # its object is back by now
+        return Done(said=_("Moved to the trash."))
+    return Done(said=_("The file is out of the catalogue."))
 
 
 def _settle(finding: Finding) -> Done:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Q
@@ -45,7 +46,7 @@ def are_unique(bucket: Bucket) -> bool:
 
 
 def set_unique(bucket: Bucket, *, unique: bool) -> None:
-    """Have the bucket's names be unique or not. No request.
+    """Have the bucket's names be unique or not; those in the trash follow when they come back. No request.
 
     Raises ObjectRefused (names_not_unique), and changes nothing, when two have the same name or one is too long.
     """
@@ -53,10 +54,21 @@ def set_unique(bucket: Bucket, *, unique: bool) -> None:
         with transaction.atomic():
             Bucket.objects.filter(pk=bucket.pk).update(unique_names=unique)
             for kind in KINDS:
-                kind.everything.filter(~Q(unique_name=unique), bucket=bucket).update(unique_name=unique)
+                kind.objects.filter(~Q(unique_name=unique), bucket=bucket).update(unique_name=unique)
     except IntegrityError as error:
         raise ObjectRefused("names_not_unique") from error
     bucket.unique_names = unique
+
+
+def bring_back(row: Image | StoredFile, **columns: Any) -> None:
+    """Have a row be out of the trash, under a name that its bucket takes by now. For a transaction.
+
+    Raises IntegrityError when its key or its name was taken at that moment.
+    """
+    kind = type(row)
+    bucket = Bucket.objects.select_for_update(no_key=True).get(pk=row.bucket_id)  # against `set_unique`
+    columns |= {"name": free(bucket, row.name, kind), "unique_name": bucket.unique_names}
+    kind.everything.filter(pk=row.pk).update(trashed_at=None, **columns)
 
 
 def _numbered(wanted: str) -> Iterator[str]:

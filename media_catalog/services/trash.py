@@ -28,12 +28,12 @@ from media_catalog.exceptions import (
     MeterUnavailable,
     ObjectRefused,
 )
-from media_catalog.models import Bucket, Image, Job, Leftover, Rendition, RequestClass, TrashedObject
+from media_catalog.models import Bucket, Image, Job, Leftover, Rendition, RequestClass, StoredFile, TrashedObject
 from media_catalog.models.trash import first_try
 from media_catalog.quota import attribution
 from media_catalog.s3_events import TRASH
 
-from . import object_keys, removal, renditions
+from . import names, object_keys, removal, renditions
 from .sentences import sentence
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,11 @@ def cost_of_moving(count: int) -> dict[str, int]:
     }
 
 
+def cost_of_moving_files(count: int) -> dict[str, int]:
+    """Requests for so many files of the catalogue: a COPY and a DELETE for each."""
+    return {RequestClass.S3_TIER1.value: count, RequestClass.FREE.value: count}
+
+
 def move_image(*, image: Image, run: str = "") -> TrashedObject | None:
     """Move an image to the trash, hidden from everybody at once. One COPY, one DELETE, and one for each rendition.
 
@@ -67,24 +72,32 @@ def move_image(*, image: Image, run: str = "") -> TrashedObject | None:
     has the object no more: then all of it is removed for good. Raises ImageHeld and ObjectRefused before any request.
     After a fault that may pass the image stays hidden and its row says so; after any other it is back.
     """
-    trashed, fresh = _intend_for_image(image, run)
-    if trashed is None or trashed.state != TrashedObject.State.MOVING:
-        return trashed
-    return trashed if end_move(trashed, fresh=fresh) else None
+    return _move_row(image, run)
+
+
+def move_file(*, file: StoredFile, run: str = "") -> TrashedObject | None:
+    """Move a file to the trash, hidden at once, with all that the catalogue knows of it. One COPY, one DELETE.
+
+    None when S3 has the object no more: then its row is removed for good. Raises ObjectRefused before any request; of
+    faults as `move_image`.
+    """
+    return _move_row(file, run)
 
 
 def move_object(*, bucket: Bucket, key: str, run: str = "") -> TrashedObject | None:
     """Move an object that the catalogue does not know. One HEAD, one COPY, one DELETE; None when S3 has none.
 
     The rendition of an image is deleted instead, at the cost of a DELETE: it counts as not made. Raises ObjectRefused
-    before any request, for images of the catalogue among others.
+    before any request, for images and files of the catalogue among others.
     """
     _check_object(bucket, key)
     rendition = Rendition.objects.select_related("bucket").filter(bucket=bucket, key=key).first()
     if rendition:
         renditions.delete_one(rendition=rendition)
         return None
-    begun = TrashedObject.objects.filter(bucket=bucket, key=key, image=None, state=TrashedObject.State.MOVING).first()
+    begun = TrashedObject.objects.filter(
+        bucket=bucket, key=key, image=None, file=None, state=TrashedObject.State.MOVING
+    ).first()
     if begun:
         TrashedObject.objects.filter(pk=begun.pk).update(run=run or begun.run)
         return begun if end_move(begun) else None
@@ -138,24 +151,33 @@ def purge_time(now: datetime) -> datetime | None:
     return now + timedelta(days=settings.TRASH_DAYS) if settings.TRASH_DAYS else None
 
 
-def _intend_for_image(image: Image, run: str) -> tuple[TrashedObject | None, bool]:
-    """The row of the move, and whether it is new; None when the image is gone."""
+def _move_row(known: Image | StoredFile, run: str) -> TrashedObject | None:
+    trashed, fresh = _intend(known, run)
+    if trashed is None or trashed.state != TrashedObject.State.MOVING:
+        return trashed
+    return trashed if end_move(trashed, fresh=fresh) else None
+
+
+def _intend(known: Image | StoredFile, run: str) -> tuple[TrashedObject | None, bool]:
+    """The row of the move, and whether it is new; None when the catalogue has it no more."""
+    kind = type(known)
     with transaction.atomic():
-        locked = Image.everything.select_for_update().filter(pk=image.pk).first()
+        locked = kind.everything.select_for_update().filter(pk=known.pk).first()
         if locked is None:
             return None, False
-        row = TrashedObject.objects.select_related("bucket", "image").filter(image=locked).first()
+        what = {"image" if isinstance(locked, Image) else "file": locked}
+        row = TrashedObject.objects.select_related("bucket", "image", "file").filter(**what).first()
         if row and row.state != TrashedObject.State.RESTORED:
             return row, False
         if Bucket.objects.filter(pk=locked.bucket_id, legal_hold=True).exists():
-            raise ImageHeld(locked.key)
+            raise ImageHeld(locked.key) if isinstance(locked, Image) else ObjectRefused("held")
         _check_size(locked.size)
         if row:
             row.delete()
         facts = {name: getattr(locked, name) for name in ("name", "etag", "size", "content_type")}
-        row = _row(locked.bucket, locked.key, run, image=locked, **facts)
+        row = _row(locked.bucket, locked.key, run, **what, **facts)
         row.save()
-        Image.everything.filter(pk=locked.pk).update(trashed_at=row.trashed_at)
+        kind.everything.filter(pk=locked.pk).update(trashed_at=row.trashed_at)
     return row, True
 
 
@@ -182,6 +204,8 @@ def _check_object(bucket: Bucket, key: str) -> None:
         raise ObjectRefused("key_reserved")
     if Image.objects.filter(bucket=bucket, key=key).exists():
         raise ObjectRefused("catalogued")
+    if StoredFile.objects.filter(bucket=bucket, key=key).exists():
+        raise ObjectRefused("catalogued_file")
     if Bucket.objects.filter(pk=bucket.pk, legal_hold=True).exists():
         raise ObjectRefused("held")
 
@@ -209,11 +233,13 @@ def _copy(trashed: TrashedObject, *, fresh: bool) -> tuple[str, bool]:
 
 
 def _settle(trashed: TrashedObject, etag: str) -> bool:
-    image = trashed.image
+    image, file = trashed.image, trashed.file
     if not etag:
         trashed.delete()
         if image:
             removal.remove_row(image)
+        if file:
+            StoredFile.everything.filter(pk=file.pk).delete()
         return False
     if image:
         removal.remove_renditions(image)
@@ -229,11 +255,11 @@ def _undo(trashed: TrashedObject) -> None:
     """As it was before. What was copied is deleted, at once or by the sweep."""
     try:
         with transaction.atomic():
-            if trashed.image_id:
-                Image.everything.filter(pk=trashed.image_id).update(trashed_at=None)
+            if trashed.row:
+                names.bring_back(trashed.row)
             leftover = Leftover.objects.create(bucket=trashed.bucket, key=trashed.trash_key)
             TrashedObject.objects.filter(pk=trashed.pk).delete()
-    except IntegrityError:  # somebody has catalogued another object under the key: the image cannot be back
+    except IntegrityError:  # somebody has catalogued another object under the key: its own cannot be back
         logger.exception("the move of %s to the trash is left as it is", trashed.pk)
         return
     removal.discard_or_log(leftover=leftover)

@@ -1,24 +1,29 @@
-"""Moving several objects that the catalogue does not know to the trash, in turns."""
+"""Moving several objects to the trash, in turns: those of a bucket that the catalogue does not know, or its files."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+from django.utils.translation import ngettext
 
 from media_catalog.exceptions import AwsConflict, AwsNotFound, ObjectRefused
-from media_catalog.models import Bucket, TrashedObject
+from media_catalog.models import Bucket, StoredFile, TrashedObject
+from media_catalog.models.trash import TrashedQuerySet
 
 from . import trash
 from .object_keys import visible
 from .sentences import sentence
 from .turns import TURN_SECONDS
 
+Item = TypeVar("Item")
 AT_ONCE = 10  # in the page's own request; more are a job's
 OWN_FAULTS = (ObjectRefused, AwsConflict, AwsNotFound)  # of one object; the others of a run may do
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moved:
-    """`count` in the trash by all turns of the run; `failed`: (key, why) of this turn; `done`: all had theirs."""
+    """`count` in the trash by all turns of the run; `failed`: (what, why) of this turn; `done`: all had theirs."""
 
     count: int
     failed: list[tuple[str, str]]
@@ -30,15 +35,60 @@ def move_objects(*, bucket: Bucket, keys: Sequence[str], run: str) -> Moved:
 
     What cannot be moved for a reason of its own does not hold up the others; any other fault is raised.
     """
+    settled = set(_settled(run).values_list("key", flat=True))
+    return _turn(
+        [key for key in keys if key not in settled],
+        lambda key: trash.move_object(bucket=bucket, key=key, run=run),
+        run=run,
+        words=visible,
+    )
+
+
+def move_files(*, ids: Sequence[int], run: str) -> Moved:
+    """The same with files of the catalogue, of any buckets. Those that S3 has no more lose their row."""
+    settled = set(_settled(run).values_list("file", flat=True))
+    return _turn([pk for pk in ids if pk not in settled], lambda pk: _move_file(pk, run), run=run, words=_name)
+
+
+def lost_files(ids: Sequence[int]) -> str:
+    """How many of these the catalogue has no more, in words; empty when there are all."""
+    count = len(ids) - StoredFile.everything.filter(pk__in=ids).count()
+    said = ngettext(
+        "S3 had no object of %(count)d any more: it is out of the catalogue for good.",
+        "S3 had no objects of %(count)d any more: they are out of the catalogue for good.",
+        count,
+    )
+    return said % {"count": count} if count else ""
+
+
+def _turn(
+    waiting: Sequence[Item],
+    move: Callable[[Item], TrashedObject | None],
+    *,
+    run: str,
+    words: Callable[[Item], str],
+) -> Moved:
     until, failed, got_on = time.monotonic() + TURN_SECONDS, [], False
     rows = TrashedObject.objects.filter(run=run)
-    settled = set(rows.exclude(state=TrashedObject.State.MOVING).values_list("key", flat=True))
-    for number, key in enumerate(waiting := [key for key in keys if key not in settled], start=1):
+    for number, item in enumerate(waiting, start=1):
         try:
-            got_on |= trash.move_object(bucket=bucket, key=key, run=run) is not None
+            got_on |= move(item) is not None
         except OWN_FAULTS as error:
-            failed.append((visible(key), sentence(error)))
+            failed.append((words(item), sentence(error)))
         # What leaves no row has its turn again and again: each turn gets past it.
         if number < len(waiting) and got_on and time.monotonic() > until:
             return Moved(count=rows.count(), failed=failed, done=False)
     return Moved(count=rows.count(), failed=failed, done=True)
+
+
+def _settled(run: str) -> TrashedQuerySet:
+    return TrashedObject.objects.filter(run=run).exclude(state=TrashedObject.State.MOVING)
+
+
+def _move_file(pk: int, run: str) -> TrashedObject | None:
+    file = StoredFile.everything.filter(pk=pk).first()
+    return trash.move_file(file=file, run=run) if file else None
+
+
+def _name(pk: int) -> str:
+    return visible(StoredFile.everything.values_list("name", flat=True).get(pk=pk))

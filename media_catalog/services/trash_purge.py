@@ -15,7 +15,7 @@ from django.utils import timezone
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsNotFound, BackofficeError
-from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass, TrashedObject
+from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass, StoredFile, TrashedObject
 from media_catalog.models.trash import TrashedQuerySet, first_try
 
 from .sentences import sentence
@@ -87,13 +87,15 @@ def delete_objects(batch: Sequence[TrashedObject]) -> None:
 
 
 def delete_rows(batch: Sequence[TrashedObject]) -> None:
-    """The rows, and those of their images with all that is known of them."""
+    """The rows, and those of their images and files with all that is known of them."""
     images = [row.image_id for row in batch if row.image_id]
+    files = [row.file_id for row in batch if row.file_id]
     with transaction.atomic():
         left = Rendition.objects.filter(image__in=images)
         Leftover.objects.bulk_create(Leftover(bucket_id=each.bucket_id, key=each.key) for each in left)
         TrashedObject.objects.filter(pk__in=[row.pk for row in batch]).delete()
         Image.everything.filter(pk__in=images).delete()
+        StoredFile.everything.filter(pk__in=files).delete()
 
 
 def _take(rows: TrashedQuerySet) -> list[TrashedObject]:

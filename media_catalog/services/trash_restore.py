@@ -6,30 +6,34 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, AwsNotFound, BackofficeError, ObjectRefused
-from media_catalog.models import Analysis, Image, Leftover, RequestClass, TrashedObject, Upload
+from media_catalog.models import Analysis, Leftover, RequestClass, TrashedObject, Upload
 from media_catalog.models.trash import first_try
 
-from . import keys, object_keys, removal
+from . import keys, names, object_keys, removal
 from .sentences import sentence
 from .trash import PASSING, acting
 from .turns import TURN_SECONDS
 
 AT_ONCE = 1000  # looked up for a turn
-NAMED = 5  # keys told of those that came back under another one
+TRIES = 5  # against those who take the same name at the same moment
+NAMED = 5  # told of those that came back under another key, or another name
 OWN_FAULTS = (ObjectRefused, AwsConflict, AwsNotFound)  # of one object; the others of a run may do
 _UNFINISHED = (TrashedObject.State.TRASHED, TrashedObject.State.RESTORING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """Of all turns of a run: how many came back, and some of those under another key (old, new); `done` at its end."""
+    """Of a run: how many came back, and some of them under another key or name (old, new); `done` at its end."""
 
     restored: int
     renamed: list[tuple[str, str]]
+    called: list[tuple[str, str]]
     done: bool
 
 
@@ -43,12 +47,13 @@ def cost(count: int) -> dict[str, int]:
 
 
 def restore(*, pk: int) -> str:
-    """Bring an object back and return its key. An image is in the catalogue again, with what is known of its faces.
+    """Bring an object back and return its key. Images and files are in the catalogue again, as they were.
 
-    Its renditions are the caller's to have made: the row stays as RESTORED until then. Raises ObjectRefused when it is
-    not in the trash (any more). After a fault that may pass a repeat or the sweep goes on.
+    Where its bucket has unique names and another has its name, it gets a number. Renditions are the caller's to have
+    made: the row stays as RESTORED until then. Raises ObjectRefused when it is not in the trash (any more). After a
+    fault that may pass a repeat or the sweep goes on.
     """
-    row = TrashedObject.objects.select_related("bucket", "image").filter(pk=pk).first()
+    row = TrashedObject.objects.select_related("bucket", "image", "file").filter(pk=pk).first()
     if row is None or row.state not in _UNFINISHED:
         raise ObjectRefused("not_in_trash")
     try:
@@ -86,15 +91,29 @@ def restore_run(run: str) -> Turn:
 
 
 def told(run: str) -> Turn:
-    """How far the run has come. Three queries."""
+    """How far the run has come. Four queries."""
     rows = TrashedObject.objects.filter(run=run)
     restored = rows.filter(state=TrashedObject.State.RESTORED)
     renamed = restored.exclude(restore_key=F("key")).order_by("pk").values_list("key", "restore_key")[:NAMED]
+    called = restored.annotate(now=Coalesce("image__name", "file__name")).filter(now__isnull=False)
     return Turn(
         restored=restored.count(),
         renamed=list(renamed),
+        called=list(called.exclude(now=F("name")).order_by("pk").values_list("name", "now")[:NAMED]),
         done=not rows.filter(state__in=_UNFINISHED).exists(),
     )
+
+
+def renamed_words(turn: Turn) -> list[str]:
+    """A sentence for each that is not what it was."""
+    keys_taken, names_taken = (
+        [{"old": object_keys.visible(old), "new": object_keys.visible(new)} for old, new in pairs]
+        for pairs in (turn.renamed, turn.called)
+    )
+    return [
+        *(_("“%(old)s” is “%(new)s” now: its key was taken.") % facts for facts in keys_taken),
+        *(_("“%(old)s” is called “%(new)s” now: names in its bucket are unique.") % facts for facts in names_taken),
+    ]
 
 
 def _candidates(row: TrashedObject) -> Iterator[str]:
@@ -134,7 +153,7 @@ def _is_free(row: TrashedObject, key: str) -> bool:
     place = {"bucket": row.bucket_id, "key": key}
     return not (
         object_keys.is_reserved(key)
-        or Image.objects.filter(**place).exists()
+        or any(kind.objects.filter(**place).exists() for kind in names.KINDS)
         or Upload.objects.filter(**place, status=Upload.Status.CREATED).exists()
         or Leftover.objects.filter(**place).exists()
         or TrashedObject.objects.holding(row.bucket_id, [key]).exclude(pk=row.pk).exists()
@@ -148,27 +167,42 @@ def _take(row: TrashedObject, key: str) -> bool:
 
 
 def _settle(row: TrashedObject, key: str, etag: str) -> bool:
-    """Settle the catalogue and the trash; False when the catalogue has another object under the key by now."""
-    try:
-        with transaction.atomic():
-            ours = TrashedObject.objects.filter(pk=row.pk, state=TrashedObject.State.RESTORING)
-            if not ours.update(
-                state=TrashedObject.State.RESTORED,
-                restore_key=key,
-                problem="",
-                job=acting().job,
-                next_try_at=first_try(),
-            ):
-                return True  # another run was faster
-            if row.image:
-                # Made of the same bytes, whatever S3 calls them now.
-                Analysis.objects.filter(image=row.image, source_etag=row.image.etag).update(source_etag=etag)
-                Image.everything.filter(pk=row.image.pk).update(trashed_at=None, key=key, etag=etag)
-            leftover = Leftover.objects.create(bucket=row.bucket, key=row.trash_key)
-    except IntegrityError:
-        return False
-    removal.discard_or_log(leftover=leftover)
+    """Settle the catalogue and the trash; False when the catalogue has another object under the key by now.
+
+    Somebody may take the very name that it was to come back under: then it is settled once more, under the next.
+    """
+    for tries_left in reversed(range(TRIES)):
+        try:
+            leftover = _come_back(row, key, etag)
+            break
+        except IntegrityError:
+            if not _is_free(row, key):
+                return False
+            if not tries_left:
+                raise
+    if leftover:
+        removal.discard_or_log(leftover=leftover)
     return True
+
+
+def _come_back(row: TrashedObject, key: str, etag: str) -> Leftover | None:
+    """What is left in the trash; None when another run was faster."""
+    with transaction.atomic():
+        ours = TrashedObject.objects.filter(pk=row.pk, state=TrashedObject.State.RESTORING)
+        if not ours.update(
+            state=TrashedObject.State.RESTORED,
+            restore_key=key,
+            problem="",
+            job=acting().job,
+            next_try_at=first_try(),
+        ):
+            return None
+        if row.image:
+            # Made of the same bytes, whatever S3 calls them now.
+            Analysis.objects.filter(image=row.image, source_etag=row.image.etag).update(source_etag=etag)
+        if row.row:
+            names.bring_back(row.row, key=key, etag=etag)
+        return Leftover.objects.create(bucket=row.bucket, key=row.trash_key)
 
 
 def _give_up(row: TrashedObject, error: BackofficeError) -> None:

@@ -20,7 +20,7 @@ def end_interrupted() -> int:
     A fault that may pass ends the sweep, for the others would meet it too; any other leaves its row for later.
     """
     now, count = timezone.now(), 0
-    waiting = TrashedObject.objects.interrupted(now).select_related("bucket", "image").order_by("next_try_at")
+    waiting = TrashedObject.objects.interrupted(now).select_related("bucket", "image", "file").order_by("next_try_at")
     for row in waiting[:SWEEP]:
         # Set before the try, so that a crash waits too; of two sweeps one takes the row.
         if not TrashedObject.objects.filter(pk=row.pk, next_try_at=row.next_try_at).update(next_try_at=first_try()):

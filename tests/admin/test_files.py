@@ -6,23 +6,39 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import urllib3
-from django.contrib.admin.models import ADDITION, DELETION, LogEntry
+from django.contrib.admin.models import ADDITION, LogEntry
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from media_catalog.admin import file_upload
 from media_catalog.aws import listing, s3
+from media_catalog.aws import objects as s3_objects
 from media_catalog.aws.client import forget_clients
-from media_catalog.exceptions import BucketRefused, ObjectRefused
-from media_catalog.models import Bucket, Job, Leftover, RequestLimit, StoredFile, Upload
-from media_catalog.services import batches, buckets, file_removal, files, free_keys, objects, removal, uploads
-from tests.aws.faults import RESET, Answer, s3_error, serving
+from media_catalog.exceptions import AwsDenied, AwsUnavailable, BucketRefused, ObjectRefused
+from media_catalog.models import Bucket, Job, JobItem, Leftover, RequestLimit, StoredFile, TrashedObject, Upload
+from media_catalog.services import (
+    batches,
+    buckets,
+    files,
+    free_keys,
+    names,
+    objects,
+    removal,
+    trash,
+    trash_objects,
+    trash_restore,
+    trash_sweep,
+    uploads,
+)
+from tests.aws.faults import RESET, s3_error, serving
 from tests.pictures import upload_file
 
 from .buckets import messages_of, new_bucket, page
 
 LIST = "/admin/media_catalog/storedfile/"
+TRASH = "/admin/media_catalog/trashedobject/"
+BUTTON = "Move to trash…</button>"
 ADD = f"{LIST}add/"
 DESCRIPTION = "The yearly report"
 
@@ -59,6 +75,10 @@ def _delete(client, chosen, **fields):
     page = _choose(client, chosen)
     shown = {name: page.context[name] for name in ("selection", "token")}
     return _choose(client, chosen, **{**shown, "confirm": "1", **fields})
+
+
+def _undo_fields(said) -> dict[str, str]:
+    return dict(re.findall(r'name="(run|next)" value="([^"]*)"', said))
 
 
 def _errors(response) -> dict[str, list[str]]:
@@ -222,7 +242,7 @@ class TestList:
         other = new_bucket()
         _row(folder, "alpha.txt")
         _row(other, "beta.txt", description="A plan for spring", exempt=True)
-        for query, names in [
+        for query, found in [
             ("q=alpha", ["alpha.txt"]),
             ("q=spring", ["beta.txt"]),
             ("q=%00", ["beta.txt", "alpha.txt"]),
@@ -231,7 +251,7 @@ class TestList:
             ("q=nothing-like-it", []),
         ]:
             shown = admin_client.get(f"{LIST}?{query}").context["cl"].result_list
-            assert [file.name for file in shown] == names, query
+            assert [file.name for file in shown] == found, query
 
     def test_queries_do_not_grow_with_the_rows_and_nothing_is_sent(self, admin_client, folder, cloud):
         counts = []
@@ -360,20 +380,52 @@ class TestChange:
 
 
 class TestDeletion:
-    def test_one_goes_at_once_for_free_after_its_confirmation(self, admin_client, folder, cloud):
+    def test_one_goes_at_once_and_undo_brings_it_back(self, admin_client, folder, cloud):
         file = _row(folder)
         page = _choose(admin_client, [file])
-        assert "1 file goes, 7\xa0bytes" in page.content.decode()
-        assert _keys(folder)
+        assert "1 file goes to the trash, 7\xa0bytes" in page.content.decode()
+        assert "restored for 30 days" in page.content.decode()
+        assert [line.requests for line in page.context["cost_lines"]] == [1]
+        assert _keys(folder) == [file.key]
         mark = cloud.access_log.mark()
 
         response = _delete(admin_client, [file])
 
-        assert messages_of(response) == ["1 file deleted."]
-        assert cloud.access_log.operations(mark) == {"DeleteObject": 1}
+        [said] = messages_of(response)
+        assert said.startswith("1 object moved to the trash.")
+        assert cloud.access_log.operations(mark) == {"CopyObject": 1, "DeleteObject": 1}
         assert not StoredFile.objects.exists()
+        for address in ("change/", "download/"):
+            assert admin_client.get(f"{LIST}{file.pk}/{address}").status_code in {302, 404}
+        [row] = admin_client.get(f"{TRASH}?what=file").context["cl"].result_list
+        assert (row.key, row.name, row.file_id, row.trashed_by_name) == (file.key, "report.txt", file.pk, "admin")
+        assert _keys(folder) == [row.trash_key]
+        entry = LogEntry.objects.latest("pk")
+        assert (entry.object_id, entry.change_message) == (str(file.pk), "Moved to the trash.")
+
+        back = admin_client.post(f"{TRASH}undo/", _undo_fields(said), follow=True)
+
+        assert back.request["PATH_INFO"] == LIST
+        assert messages_of(back) == ["1 object restored."]
+        assert _keys(folder) == ["report.txt"]
+        assert s3.get_object(folder.name, "report.txt").body == b"content"
+        again = StoredFile.objects.get()
+        assert (again, again.name, again.description, again.sha256) == (file, file.name, DESCRIPTION, file.sha256)
+        assert not TrashedObject.objects.exists()
+        assert not Job.objects.exists()
+        assert LogEntry.objects.latest("pk").change_message == "Restored from the trash."
+
+    def test_purged_it_is_gone_for_good(self, admin_client, folder, work):
+        _delete(admin_client, [_row(folder), _row(folder, "2.txt")])
+        rows = [row.pk for row in TrashedObject.objects.all()]
+        data = {"action": "purge", "_selected_action": rows, "select_across": "0"}
+        shown = admin_client.post(TRASH, data).context
+        admin_client.post(TRASH, {**data, "selection": shown["selection"], "token": shown["token"], "confirm": "1"})
+        work()
+        assert Job.objects.get().items.get().message == "2 objects purged."
         assert not _keys(folder)
-        assert LogEntry.objects.get(action_flag=DELETION).object_repr == "report.txt"
+        assert not StoredFile.everything.exists()
+        assert not TrashedObject.objects.exists()
 
     def test_all_of_a_bucket_by_its_button_leaves_those_of_others(self, admin_client, folder, cloud):
         other = new_bucket()
@@ -387,32 +439,72 @@ class TestDeletion:
         data = {"action": "remove", "select_across": "1", "index": "0", "_selected_action": first}
         shown = admin_client.post(address, data)
         assert shown.context["count"] == 3
+        assert "3 files go to the trash" in shown.content.decode()
         confirmed = dict(shown.context["fields"])
         mark = cloud.access_log.mark()
 
-        admin_client.post(address, {**confirmed, "selection": shown.context["selection"], "confirm": "1"})
+        response = admin_client.post(
+            address, {**confirmed, "selection": shown.context["selection"], "confirm": "1"}, follow=True
+        )
 
-        assert cloud.access_log.operations(mark) == {"DeleteObjects": 1}
+        assert cloud.access_log.operations(mark) == {"CopyObject": 3, "DeleteObject": 3}
         assert list(StoredFile.objects.all()) == [kept]
+        assert all(key.startswith("trash/") for key in _keys(folder))
+        assert response.redirect_chain == [(address, 302)]
+        back = admin_client.post(f"{TRASH}undo/", _undo_fields(messages_of(response)[0]))
+        assert back.url == address
+        assert _keys(folder) == ["0.txt", "1.txt", "2.txt"]
 
-    def test_many_go_by_a_job_that_was_estimated(self, admin_client, folder, work, cloud, monkeypatch):
-        monkeypatch.setattr(file_removal, "FEW", 1)
-        chosen = [_row(folder, f"{number}.txt") for number in range(3)]
+    def test_many_go_by_a_job_that_was_estimated_and_can_be_undone(self, admin_client, folder, work, cloud):
+        chosen = [_row(folder, f"{number:02}.txt") for number in range(11)]
         later = _row(folder, "later.txt")
 
         response = _delete(admin_client, chosen)
 
         job = Job.objects.get()
-        assert response.redirect_chain[-1][0] == f"/admin/media_catalog/job/{job.pk}/change/"
-        assert (job.kind, job.estimate["s3_tier1"], job.scope) == ("remove_files", 1, "3 files")
+        address = f"/admin/media_catalog/job/{job.pk}/"
+        assert response.redirect_chain[-1][0] == f"{address}change/"
+        assert (job.kind, job.estimate, job.scope) == ("remove_files", {"s3_tier1": 11, "free": 11}, "11 files")
         mark = cloud.access_log.mark()
         work()
-        assert cloud.access_log.operations(mark) == {"DeleteObjects": 1}
-        assert job.items.get().message == "3 files deleted."
+        assert cloud.access_log.operations(mark) == {"CopyObject": 11, "DeleteObject": 11}
+        assert job.items.get().message == "11 objects moved to the trash."
         assert list(StoredFile.objects.all()) == [later]
 
+        offered = {
+            action.slug: possible for action, possible in admin_client.get(f"{address}change/").context["actions"]
+        }
+        assert offered["undo"]
+        shown = admin_client.post(f"{address}undo/").context
+        admin_client.post(f"{address}undo/", {"selection": shown["selection"], "token": shown["token"], "confirm": "1"})
+        work()
+        assert Job.objects.get(kind="restore").items.get().message == "11 objects restored."
+        assert set(StoredFile.objects.all()) == {*chosen, later}
+
+    def test_a_job_goes_on_in_turns(self, admin_client, folder, work, monkeypatch):
+        monkeypatch.setattr(trash_objects, "AT_ONCE", 1)
+        monkeypatch.setattr(trash_objects, "TURN_SECONDS", 0)
+        _delete(admin_client, [_row(folder, f"{number}.txt") for number in range(3)])
+        for _turn in range(3):
+            assert Job.objects.get().state != Job.State.FINISHED
+            JobItem.objects.update(not_before=None)
+            work()
+        item = Job.objects.get().items.get()
+        assert (item.state, item.attempts, item.message) == ("done", 1, "3 objects moved to the trash.")
+        assert TrashedObject.objects.here().count() == 3
+
+    def test_what_s3_is_too_slow_for_goes_on_as_a_job(self, admin_client, folder, work, monkeypatch):
+        monkeypatch.setattr(trash_objects, "TURN_SECONDS", 0)
+        response = _delete(admin_client, [_row(folder, f"{number}.txt") for number in range(3)])
+        job = Job.objects.get()
+        assert response.redirect_chain[-1][0].endswith(f"/job/{job.pk}/change/")
+        monkeypatch.undo()
+        work()
+        assert job.items.get().message == "3 objects moved to the trash."
+        assert not StoredFile.objects.exists()
+
     def test_the_same_form_twice_is_one_job(self, admin_client, folder, monkeypatch):
-        monkeypatch.setattr(file_removal, "FEW", 1)
+        monkeypatch.setattr(trash_objects, "AT_ONCE", 1)
         chosen = [_row(folder, f"{number}.txt") for number in range(2)]
         page = _choose(admin_client, chosen)
         shown = {name: page.context[name] for name in ("selection", "token")}
@@ -439,40 +531,72 @@ class TestDeletion:
         other = new_bucket()
         held, free = _row(folder), _row(other)
         Bucket.objects.filter(pk=folder.pk).update(legal_hold=True)
-        assert "Delete…" not in admin_client.get(f"{LIST}{held.pk}/change/").content.decode()
+        assert BUTTON not in admin_client.get(f"{LIST}{held.pk}/change/").content.decode()
+        assert BUTTON in admin_client.get(f"{LIST}{free.pk}/change/").content.decode()
         assert "legal hold: they stay" in _choose(admin_client, [held]).content.decode()
         response = _delete(admin_client, [held, free])
-        assert messages_of(response) == ["1 file deleted."]
+        assert messages_of(response)[0].startswith("1 object moved to the trash.")
         assert list(StoredFile.objects.all()) == [held]
+        assert _keys(folder) == [held.key]
 
     def test_a_hold_that_is_set_after_the_confirmation_holds(self, admin_client, folder, work, monkeypatch):
-        monkeypatch.setattr(file_removal, "FEW", 1)
+        monkeypatch.setattr(trash_objects, "AT_ONCE", 1)
         chosen = [_row(folder, f"{number}.txt") for number in range(2)]
         _delete(admin_client, chosen)
         Bucket.objects.filter(pk=folder.pk).update(legal_hold=True)
         work()
-        assert "legal hold" in Job.objects.get().items.get().message
+        item = Job.objects.get().items.get()
+        assert (item.state, item.code) == ("failed", "partly")
+        assert item.message.startswith(
+            "0 objects moved to the trash. 2 could not. The first: 0.txt: The bucket is under"
+        )
         assert StoredFile.objects.count() == len(_keys(folder)) == 2
 
-    def test_what_s3_does_not_delete_stays_and_is_told(self, admin_client, folder, settings, work, monkeypatch):
+    def test_what_cannot_be_moved_stays_and_is_told(self, admin_client, folder, work, monkeypatch):
         chosen = [_row(folder, f"{number}.txt") for number in range(2)]
-        refused = b"<DeleteResult><Error><Key>0.txt</Key><Code>AccessDenied</Code></Error></DeleteResult>"
-        with serving() as server:
-            settings.AWS_ENDPOINT_URL = server.url
-            forget_clients()
-            server.script.append(Answer(body=refused))
-            response = _delete(admin_client, chosen)
-            assert messages_of(response) == ["1 file deleted.", "S3 did not delete 1: AccessDenied (1). They stay."]
-            assert list(StoredFile.objects.all()) == chosen[:1]
+        s3.put_object(folder.name, "0.txt", b"theirs", content_type="text/plain", overwrite=True)
+        why = "S3 holds another object under this key by now."
 
-            monkeypatch.setattr(file_removal, "FEW", 0)
-            _delete(admin_client, chosen[:1])
-            server.script.append(s3_error(403, "AccessDenied"))
-            work()
+        moved, failed = messages_of(_delete(admin_client, chosen))
+
+        assert moved.startswith("1 object moved to the trash.")
+        assert failed.startswith(f"<strong>0.txt</strong>: {why}")
+        assert list(StoredFile.objects.all()) == chosen[:1]
+        assert s3.get_object(folder.name, "0.txt").body == b"theirs"
+
+        monkeypatch.setattr(trash_objects, "AT_ONCE", 0)
+        _delete(admin_client, chosen[:1])
+        work()
         item = Job.objects.get().items.get()
-        assert (item.state, item.code) == ("failed", "not_deleted")
-        assert "S3 did not delete 1, which stays: AccessDenied (1)." in item.message
+        assert (item.state, item.code) == ("failed", "partly")
+        assert f"1 could not: 0.txt: {why}" in item.message
         assert StoredFile.objects.count() == 1
+
+    @pytest.mark.parametrize("at_once", [10, 0])
+    def test_one_that_s3_has_no_more_leaves_the_catalogue_and_that_is_told(
+        self, admin_client, folder, work, monkeypatch, at_once
+    ):
+        monkeypatch.setattr(trash_objects, "AT_ONCE", at_once)
+        lost, there = _row(folder, "lost.txt"), _row(folder, "there.txt")
+        s3.delete_object(folder.name, lost.key)
+
+        response = _delete(admin_client, [lost, there])
+        work()
+
+        said = "S3 had no object of 1 any more: it is out of the catalogue for good."
+        told = messages_of(response) if at_once else [Job.objects.get().items.get().message]
+        assert said in " ".join(told)
+        assert list(StoredFile.everything.all()) == [there]
+        assert TrashedObject.objects.get().file == there
+
+    def test_s3_away_is_said_and_it_moves_when_it_is_back(self, admin_client, folder, monkeypatch):
+        file = _row(folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(s3_objects, "copy_object", _away)
+            assert "could not be reached" in messages_of(_delete(admin_client, [file]))[0]
+        TrashedObject.objects.update(next_try_at=timezone.now())
+        assert trash_sweep.end_interrupted() == 1
+        assert TrashedObject.objects.here().get().file == file
 
     def test_what_does_not_go_is_said_on_the_confirmation(self, admin_client, folder, settings, monkeypatch):
         chosen = [_row(folder, f"{number}.txt") for number in range(2)]
@@ -481,30 +605,170 @@ class TestDeletion:
             forget_clients()
             server.script.append(s3_error(403, "AccessDenied"))
             assert "AWS denied access" in messages_of(_delete(admin_client, chosen))[0]
-        monkeypatch.setattr(file_removal, "FEW", 1)
+        monkeypatch.setattr(trash_objects, "AT_ONCE", 1)
         RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
         assert "does not fit into the quota" in messages_of(_delete(admin_client, chosen))[0]
         settings.JOB_MAX_ITEMS = 1
         assert "at most 1" in messages_of(_choose(admin_client, chosen))[0]
         assert StoredFile.objects.count() == 2
 
-    def test_it_has_a_permission_of_its_own_by_hand_too(self, client, folder, staff_with):
+    def test_it_has_a_permission_of_its_own_by_hand_too(self, client, folder, staff_with, work):
         file = _row(folder)
         client.force_login(staff_with("view_storedfile", "change_storedfile"))
-        assert "Delete…" not in client.get(f"{LIST}{file.pk}/change/").content.decode()
+        assert BUTTON not in client.get(f"{LIST}{file.pk}/change/").content.decode()
         _choose(client, [file], confirm="1", selection="x")
         assert StoredFile.objects.exists()
         assert client.post(f"{LIST}{file.pk}/delete/", {"post": "yes"}).status_code == 302
         assert StoredFile.objects.exists()
+        assert _keys(folder) == [file.key]
 
-    def test_a_job_that_was_killed_between_object_and_row_goes_on(self, folder, monkeypatch):
+    def test_undo_is_offered_to_who_may_restore(self, client, folder, staff_with):
+        client.force_login(staff_with("view_storedfile", "delete_storedfile"))
+        assert messages_of(_delete(client, [_row(folder)])) == ["1 object moved to the trash. "]
+
+    def test_who_lost_the_permission_meanwhile_gets_nothing_moved(self, client, folder, staff_with, work, monkeypatch):
+        monkeypatch.setattr(trash_objects, "AT_ONCE", 0)
+        user = staff_with("view_storedfile", "delete_storedfile")
+        client.force_login(user)
+        _delete(client, [_row(folder)])
+        user.user_permissions.clear()
+        work()
+        assert Job.objects.get().items.get().code == "not_permitted"
+        assert StoredFile.objects.count() == 1
+
+    def test_a_job_that_was_killed_between_copy_and_delete_goes_on(self, folder, monkeypatch):
         chosen = [_row(folder, f"{number}.txt").pk for number in range(2)]
         with monkeypatch.context() as patch:
-            patch.setattr(batches, "delete_rows", _die)
+            patch.setattr(s3, "delete_exactly", _die)
             with pytest.raises(SystemExit):
-                file_removal.turn(chosen)
-        assert (_keys(folder), StoredFile.objects.count()) == ([], 2)
-        assert file_removal.turn(chosen).removed == 2
+                trash_objects.move_files(ids=chosen, run="r")
+        assert len(_keys(folder)) == 3
+        assert StoredFile.objects.count() == 1
+
+        moved = trash_objects.move_files(ids=chosen, run="r")
+
+        assert (moved.count, moved.failed, moved.done) == (2, [], True)
+        assert not StoredFile.objects.exists()
+        assert set(_keys(folder)) == {row.trash_key for row in TrashedObject.objects.here()}
+
+
+class TestRestoring:
+    def test_under_a_taken_key_and_name_it_gets_others(self, admin_client, folder):
+        first = _row(folder)
+        second = _row(folder, "other.txt")
+        response = _delete(admin_client, [first, second])
+        _row(folder)
+        s3.put_object(folder.name, "report-2.txt", b"theirs", content_type="text/plain")
+        names.set_unique(folder, unique=True)
+
+        said = messages_of(admin_client.post(f"{TRASH}undo/", _undo_fields(messages_of(response)[0]), follow=True))
+
+        assert "2 objects restored." in said
+        assert "“report.txt” is “report-3.txt” now: its key was taken." in said
+        assert "“report.txt” is called “report.txt (2)” now: names in its bucket are unique." in said
+        first.refresh_from_db()
+        assert (first.key, first.name, first.unique_name, first.description) == (
+            "report-3.txt",
+            "report.txt (2)",
+            True,
+            DESCRIPTION,
+        )
+        second.refresh_from_db()
+        assert (second.key, second.name, second.unique_name) == ("other.txt", "other.txt", True)
+        assert set(_keys(folder)) == {"report.txt", "report-2.txt", "report-3.txt", "other.txt"}
+
+    def test_a_name_that_is_taken_at_that_very_moment(self, folder, monkeypatch):
+        """Asked, the name was free; then somebody has committed it."""
+        names.set_unique(folder, unique=True)
+        file = _row(folder)
+        trashed = trash.move_file(file=file)
+        _row_named(folder, "report.txt")
+        free, todo = names.free, ["report.txt"]
+        monkeypatch.setattr(names, "free", lambda *asked: todo.pop() if todo else free(*asked))
+
+        assert trash_restore.restore(pk=trashed.pk) == "report.txt"
+
+        file.refresh_from_db()
+        assert file.trashed_at is None
+        assert file.name == "report.txt (2)"
+        assert _keys(folder) == ["report.txt"]
+
+    def test_what_is_in_the_trash_hinders_no_name(self, folder):
+        long = _row(folder, "long.txt")
+        StoredFile.objects.filter(pk=long.pk).update(name="x" * 81)
+        one, same = _row(folder, "1.txt"), _row(folder, "2.txt")
+        StoredFile.objects.filter(pk__in=[one.pk, same.pk]).update(name="same")
+        rows = {file: trash.move_file(file=file) for file in (long, one)}
+        assert names.are_unique(folder)
+        names.set_unique(folder, unique=True)
+
+        for row in rows.values():
+            trash_restore.restore(pk=row.pk)
+
+        for file in (long, one, same):
+            file.refresh_from_db()
+            assert file.unique_name
+        assert (long.name, one.name, same.name) == ("x" * 80, "same (2)", "same")
+
+    def test_a_move_that_is_undone_takes_the_names_of_its_bucket(self, folder, monkeypatch):
+        file = _row(folder)
+
+        def asks_for_names_meanwhile(*args, **options):
+            names.set_unique(folder, unique=True)
+            raise AwsDenied("no")
+
+        monkeypatch.setattr(s3_objects, "copy_object", asks_for_names_meanwhile)
+        with pytest.raises(AwsDenied):
+            trash.move_file(file=file)
+        file.refresh_from_db()
+        assert (file.trashed_at, file.unique_name, file.name) == (None, True, "report.txt")
+        assert not TrashedObject.objects.exists()
+
+    @pytest.mark.parametrize("by", ["repeat", "sweep"])
+    def test_killed_between_copy_and_delete_it_is_ended(self, folder, monkeypatch, by):
+        file = _row(folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(s3, "delete_exactly", _die)
+            with pytest.raises(SystemExit):
+                trash.move_file(file=file)
+        assert len(_keys(folder)) == 2
+        if by == "repeat":
+            trash.move_file(file=file)
+        else:
+            TrashedObject.objects.update(next_try_at=timezone.now())
+            assert trash_sweep.end_interrupted() == 1
+        trashed = TrashedObject.objects.here().get()
+        assert _keys(folder) == [trashed.trash_key]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(trash_restore.names, "bring_back", _die)
+            with pytest.raises(SystemExit):
+                trash_restore.restore(pk=trashed.pk)
+        TrashedObject.objects.update(next_try_at=timezone.now())
+        assert trash_sweep.end_interrupted() == 1
+        assert StoredFile.objects.get() == file
+        assert _keys(folder) == [file.key]
+
+    def test_its_key_and_its_name_are_free_meanwhile(self, admin_client, folder):
+        names.set_unique(folder, unique=True)
+        _delete(admin_client, [_row(folder)])
+        _upload(admin_client, folder, name="report.txt")
+        assert StoredFile.objects.get().key == "report.txt"
+
+    def test_the_retention_rule_leaves_the_trash_alone(self, folder, monkeypatch):
+        """Its batch is read, then the file goes to the trash, then its rows are deleted."""
+        file = _row(folder)
+        delete_keys = batches._delete_keys
+
+        def meanwhile(bucket, keys):
+            trash.move_file(file=file)
+            return delete_keys(bucket, keys)
+
+        monkeypatch.setattr(batches, "_delete_keys", meanwhile)
+        batches.delete(folder, [file])
+
+        assert _keys(folder) == [TrashedObject.objects.here().get().trash_key]
+        assert StoredFile.everything.get() == file
 
 
 class TestElsewhere:
@@ -521,6 +785,24 @@ class TestElsewhere:
         with pytest.raises(ObjectRefused, match="catalogued_file"):
             objects.move(folder, file.key, to_bucket=folder, to_key="other.txt")
 
+    def test_a_bucket_with_files_in_the_trash_keeps_its_role_and_goes_with_them(self, admin_client, folder, work):
+        _delete(admin_client, [_row(folder)])
+        with pytest.raises(BucketRefused, match="has_files"):
+            buckets.assign(folder, role="static", accepts="any", partner=None)
+        deletion = page(folder, "delete")
+        assert admin_client.get(deletion).context["trashed"] == 1
+        admin_client.post(deletion, {"delete": "1"})
+        assert Bucket.objects.filter(pk=folder.pk).exists()
+
+        admin_client.post(page(folder, "take_inventory"))
+        work()
+        admin_client.post(deletion, {"empty": "1", "name": folder.name})
+        work()
+
+        assert not StoredFile.everything.exists()
+        assert not TrashedObject.objects.exists()
+        assert not Bucket.objects.filter(pk=folder.pk).exists()
+
     def test_a_bucket_with_files_keeps_its_role_and_is_deleted_with_them_alone(self, admin_client, folder, work):
         _row(folder)
         with pytest.raises(BucketRefused, match="has_files"):
@@ -528,7 +810,7 @@ class TestElsewhere:
         deletion = page(folder, "delete")
         assert messages_of(admin_client.post(deletion, {"delete": "1"})) == ["The catalogue has files in it (1)."]
 
-        admin_client.post(page(folder, "count"))
+        admin_client.post(page(folder, "take_inventory"))
         work()
         admin_client.post(deletion, {"empty": "1", "name": folder.name})
         work()
@@ -557,3 +839,12 @@ def _fail(*args, **options):
 
 def _die(*args, **options):
     raise SystemExit
+
+
+def _away(*args, **options):
+    raise AwsUnavailable("no answer")
+
+
+def _row_named(bucket, name) -> None:
+    facts = {"bucket": bucket, "etag": "e", "size": 1, "content_type": "text/plain", "description": DESCRIPTION}
+    StoredFile.objects.create(key=f"of {name}", name=name, unique_name=True, **facts)

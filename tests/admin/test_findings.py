@@ -9,14 +9,26 @@ from django.utils import timezone
 
 from media_catalog.aws import listing, s3
 from media_catalog.aws.client import forget_clients
-from media_catalog.models import Bucket, Finding, Image, Job, JobItem, Preset, Rendition, RequestLimit, Upload
+from media_catalog.models import (
+    Bucket,
+    Finding,
+    Image,
+    Job,
+    JobItem,
+    Preset,
+    Rendition,
+    RequestLimit,
+    StoredFile,
+    TrashedObject,
+    Upload,
+)
 from media_catalog.services import inventory, reconcile
 from media_catalog.services import renditions as making
 from tests.aws.faults import RESET, Answer, s3_error, serving
 from tests.pictures import jpeg
 from tests.reconciling import images, uploads
 
-from .buckets import messages_of, page, put
+from .buckets import messages_of, new_bucket, page, put
 
 pytestmark = pytest.mark.database
 
@@ -227,6 +239,54 @@ class TestActing:
         assert not admin_client.get(LIST).context["cl"].result_count
         choose(admin_client, "reopen")
         assert set(Finding.objects.values_list("state", "acted_by")) == {(State.OPEN, "admin")}
+
+
+class TestFiles:
+    """Rows of files without their objects, in a general bucket."""
+
+    @pytest.fixture
+    def folder(self, originals, take) -> Bucket:
+        bucket = new_bucket()
+        for key in ("there.txt", "gone.txt"):
+            etag = put(bucket, key)
+            facts = {"bucket": bucket, "key": key, "name": key, "etag": etag, "size": 7, "description": "A file"}
+            StoredFile.objects.create(**facts, created_at=timezone.now() - timedelta(days=1))
+        s3.delete_object(bucket.name, "gone.txt")
+        take(bucket)
+        return bucket
+
+    def test_one_without_an_object_loses_its_row(self, folder, act, cloud):
+        finding = Finding.objects.get()
+        assert (finding.kind, finding.key, finding.state) == (Kind.ROW_WITHOUT_OBJECT, "gone.txt", State.OPEN)
+
+        item = act("delete")
+
+        assert item.state == JobItem.State.DONE
+        finding.refresh_from_db()
+        assert (finding.state, finding.result) == (State.RESOLVED, "The file is out of the catalogue.")
+        assert list(StoredFile.everything.values_list("key", flat=True)) == ["there.txt"]
+        assert not TrashedObject.objects.exists()
+        assert keys(folder) == {"there.txt"}
+
+    def test_one_whose_object_is_back_stays(self, folder, act):
+        put(folder, "gone.txt")
+        act("delete")
+        assert (Finding.objects.get().state, Finding.objects.get().result) == (State.GONE, "S3 has the object.")
+        assert StoredFile.objects.count() == 2
+
+    def test_a_legal_hold_keeps_the_row(self, folder, act):
+        Bucket.objects.filter(pk=folder.pk).update(legal_hold=True)
+        act("delete")
+        finding = Finding.objects.get()
+        assert finding.state == State.OPEN
+        assert "legal hold" in finding.result
+        assert StoredFile.objects.count() == 2
+
+    def test_one_that_has_gone_from_the_catalogue_meanwhile(self, folder, act):
+        StoredFile.objects.filter(key="gone.txt").delete()
+        act("delete")
+        finding = Finding.objects.get()
+        assert (finding.state, finding.result) == (State.GONE, "The file is not in the catalogue any more.")
 
 
 class TestLooksFirst:

@@ -444,7 +444,7 @@ class TestBuckets:
         _trash_images(admin_client, work, store())
         put(originals, "plain")
         _remove(admin_client, originals, "plain")
-        admin_client.post(page(originals, "count"))
+        admin_client.post(page(originals, "take_inventory"))
         work()
         shown = admin_client.get(page(originals, "delete"))
         assert shown.context["trashed"] == 2

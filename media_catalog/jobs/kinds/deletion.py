@@ -6,9 +6,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from media_catalog.models import Image, Job, StoredFile, TrashedObject
-from media_catalog.services import file_removal, retention, sweeping, trash, trash_objects, trash_purge, trash_restore
-from media_catalog.services.object_keys import visible
+from media_catalog.models import Image, Job, TrashedObject
+from media_catalog.services import retention, sweeping, trash, trash_objects, trash_purge, trash_restore
 
 from .base import Kind, Outcome, bucket_gone, bucket_of, done, ended, failed, goes_on, skipped
 
@@ -18,10 +17,18 @@ def _trash_objects(image: Image | None, job: Job) -> Outcome:
     if bucket is None:
         return bucket_gone()
     moved = trash_objects.move_objects(bucket=bucket, keys=job.options["keys"], run=job.options["run"])
+    return _moved(moved)
+
+
+def _remove_files(image: Image | None, job: Job) -> Outcome:
+    moved = trash_objects.move_files(ids=job.options["files"], run=job.options["run"])
+    return _moved(moved, trash_objects.lost_files(job.options["files"]) if moved.done else "")
+
+
+def _moved(moved: trash_objects.Moved, lost: str = "") -> Outcome:
     said = ngettext("%(count)d object moved to the trash.", "%(count)d objects moved to the trash.", moved.count)
-    return ended(
-        said % {"count": moved.count}, over=moved.done, failures=[f"{key}: {why}" for key, why in moved.failed]
-    )
+    failures = [f"{what}: {why}" for what, why in moved.failed]
+    return ended(f"{said % {'count': moved.count}} {lost}".strip(), over=moved.done, failures=failures)
 
 
 def _restore(image: Image | None, job: Job) -> Outcome:
@@ -29,10 +36,7 @@ def _restore(image: Image | None, job: Job) -> Outcome:
     said = [
         ngettext("%(count)d object restored.", "%(count)d objects restored.", turn.restored) % {"count": turn.restored}
     ]
-    said += [
-        _("“%(old)s” is “%(new)s” now: its key was taken.") % {"old": visible(old), "new": visible(new)}
-        for old, new in turn.renamed
-    ]
+    said += trash_restore.renamed_words(turn)
     missing = job.options["count"] - turn.restored
     failures = [_("The trash says why.")] * missing if turn.done else []
     return ended(" ".join(said), over=turn.done, failures=failures)
@@ -45,14 +49,6 @@ def _purge(image: Image | None, job: Job) -> Outcome:
     said = ngettext("%(count)d object purged.", "%(count)d objects purged.", count) % {"count": count}
     held = [_("Its bucket is under legal hold, or it has been restored.")] * left if over else []
     return ended(said, over=over, failures=held)
-
-
-def _remove_files(image: Image | None, job: Job) -> Outcome:
-    turn = file_removal.turn(job.options["files"])
-    said = ngettext("%(count)d file deleted.", "%(count)d files deleted.", turn.removed) % {"count": turn.removed}
-    if not turn.done:
-        return goes_on(said)
-    return failed(f"{said} {_kept(turn.failed, turn.reasons)}", "not_deleted") if turn.failed else done(said)
 
 
 def _sweep_retention(image: Image | None, job: Job) -> Outcome:
@@ -89,7 +85,7 @@ def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
 
 
 def _cost_of_removing_files(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return file_removal.cost(StoredFile.objects.filter(pk__in=options["files"]))
+    return trash.cost_of_moving_files(len(options["files"]))
 
 
 def _cost_of_sweeping(options: Mapping[str, Any]) -> Mapping[str, int]:
@@ -124,7 +120,7 @@ KINDS = (
     ),
     Kind(
         slug="remove_files",
-        label=gettext_lazy("Delete files"),
+        label=gettext_lazy("Move files to trash"),
         run=_remove_files,
         permissions=["media_catalog.delete_storedfile"],
         takes_images=False,
