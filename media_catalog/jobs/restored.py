@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -13,7 +14,7 @@ from .enqueue import start
 
 
 def follow_up(run: str) -> int:
-    """Start one job for the renditions of the images that came back with the run; returns how many images."""
+    """Start the job for the renditions of the images that came back with the run; returns how many images."""
     return _follow_up(Q(run=run))
 
 
@@ -24,13 +25,25 @@ def follow_up_forgotten(now: datetime | None = None) -> int:
 
 
 def _follow_up(which: Q) -> int:
-    """One transaction: the rows in the trash are gone when the job is there. It is parked where it does not fit."""
+    count = 0
+    while True:
+        rows, images = _follow_up_some(which)
+        count += images
+        if not rows:
+            return count
+
+
+def _follow_up_some(which: Q) -> tuple[int, int]:
+    """As many as a job may have, in one transaction: the rows in the trash are gone when the job is there.
+
+    It is parked where it does not fit. Returns how many rows and images.
+    """
     with transaction.atomic():
-        rows = TrashedObject.objects.filter(which, state=TrashedObject.State.RESTORED)
-        found = dict(rows.values_list("pk", "image"))
+        rows = TrashedObject.objects.filter(which, state=TrashedObject.State.RESTORED).order_by("pk")
+        found = dict(rows.values_list("pk", "image")[: settings.JOB_MAX_ITEMS])
         images = [image for image in found.values() if image]
         ids = list(Image.objects.for_workers().filter(pk__in=images).values_list("pk", flat=True))
         if ids:
             start(kind="make_renditions", user=None, images=ids, scope=_("Restored from the trash"), park=True)
         TrashedObject.objects.filter(pk__in=found).delete()
-    return len(ids)
+    return len(found), len(ids)

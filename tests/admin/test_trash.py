@@ -293,6 +293,14 @@ class TestTheList:
         assert (making.requested_by, making.items.count()) == (None, 2)
         assert Job.objects.get(kind="restore").items.get().message == "2 objects restored."
 
+    def test_more_images_than_a_job_may_have_are_several_jobs(self, admin_client, store, work, settings):
+        _trash_images(admin_client, work, *(store(name=f"{number}.jpg") for number in range(3)))
+        settings.JOB_MAX_ITEMS = 2
+        _confirm(admin_client, "restore", TrashedObject.objects.all())
+        work()
+        making = Job.objects.filter(kind="make_renditions").order_by("pk")
+        assert [job.items.count() for job in making] == [2, 1]
+
     def test_a_taken_key_is_told(self, admin_client, bucket, work):
         put(bucket, "a.txt", b"old")
         response = _remove(admin_client, bucket, "a.txt")
