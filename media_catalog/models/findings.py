@@ -42,7 +42,9 @@ class Finding(models.Model):
 
     LIVE = (State.ONCE, State.OPEN, State.DISMISSED)
 
-    bucket = models.ForeignKey(Bucket, models.CASCADE, verbose_name=_("bucket"), related_name="findings")
+    bucket = models.ForeignKey(
+        Bucket, models.CASCADE, verbose_name=_("bucket"), related_name="findings", db_index=False
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     key = models.CharField(_("key"), max_length=1200)
     state = models.CharField(_("state"), max_length=10, choices=State.choices)
@@ -75,7 +77,9 @@ class Finding(models.Model):
         related_name="+",
     )
     evidence = models.JSONField(_("evidence"), default=dict, help_text=_("What was known of it when it was last seen."))
-    scan = models.ForeignKey(Scan, models.CASCADE, related_name="+", help_text=_("The last that it was seen in."))
+    scan = models.ForeignKey(
+        Scan, models.CASCADE, related_name="+", db_index=False, help_text=_("The last that it was seen in.")
+    )
     times_seen = models.PositiveIntegerField(
         _("times seen"), default=1, help_text=_("In inventories one after another.")
     )

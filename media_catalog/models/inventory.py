@@ -13,7 +13,7 @@ class Scan(models.Model):
         COMPLETE = "complete", _("Complete")
         REPLACED = "replaced", _("Replaced by another")
 
-    bucket = models.ForeignKey(Bucket, models.CASCADE, related_name="scans")
+    bucket = models.ForeignKey(Bucket, models.CASCADE, related_name="scans", db_index=False)  # scan_newest
     run = models.CharField(max_length=32, unique=True, help_text=_("Of the job that it belongs to."))
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
     after = models.JSONField(default=dict, blank=True, help_text=_("Where the next page begins."))
@@ -45,13 +45,16 @@ class Scan(models.Model):
 class InventoryObject(models.Model):
     """An object as a scan last saw it: the latest version of its key. `note` is why it was not catalogued."""
 
-    bucket = models.ForeignKey(Bucket, models.CASCADE, related_name="inventory")
+    bucket = models.ForeignKey(Bucket, models.CASCADE, related_name="inventory", db_index=False)  # each below has it
     key = models.CharField(max_length=1024)
     etag = models.CharField(max_length=80)
     size = models.PositiveBigIntegerField()
     modified = models.DateTimeField()
     storage_class = models.CharField(max_length=30)
-    scan = models.ForeignKey(Scan, models.CASCADE, related_name="inventory", help_text=_("The last that saw it."))
+    # Without an index: a planner that does not know the rows of a new scan yet would look each key up by it.
+    scan = models.ForeignKey(
+        Scan, models.CASCADE, related_name="inventory", db_index=False, help_text=_("The last that saw it.")
+    )
     first_seen_at = models.DateTimeField(default=timezone.now)
     missing_since = models.DateTimeField(null=True, blank=True)
     note = models.TextField(blank=True)
