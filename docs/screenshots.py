@@ -19,6 +19,8 @@ PAGES = {
     "buckets": "/admin/media_catalog/bucket/",
     "bucket": "/admin/media_catalog/bucket/3/change/",
     "objects": "/admin/media_catalog/bucket/3/objects/",
+    "inventory": "/admin/media_catalog/bucket/3/inventory/",
+    "findings": "/admin/media_catalog/finding/",
     "presets": "/admin/media_catalog/preset/",
     "quota": "/admin/media_catalog/requestusage/",
     "tokens": "/admin/media_catalog/apitoken/",

@@ -5,8 +5,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -24,6 +28,20 @@ COLOURS = {
     State.DISMISSED: "skipped",
     State.RESOLVED: "done",
     State.GONE: "skipped",
+}
+
+EVIDENCE = {
+    "etag": "ETag",
+    "size": gettext_lazy("Size"),
+    "modified": gettext_lazy("Modified"),
+    "storage_class": gettext_lazy("Storage"),
+    "row": gettext_lazy("Row of"),
+    "id": gettext_lazy("Its number"),
+    "channel": gettext_lazy("Channel"),
+    "created": gettext_lazy("Begun"),
+    "expires": gettext_lazy("Form expired"),
+    "tries": gettext_lazy("Tries of the sweep"),
+    "error": gettext_lazy("Error"),
 }
 
 
@@ -165,12 +183,20 @@ def _shown(request: HttpRequest, finding: Finding) -> dict[str, Any]:
     return {
         "finding": finding,
         "visible_key": visible(finding.key),
-        "evidence": finding.evidence.items(),
+        "evidence": [(EVIDENCE.get(name, name), _worded(name, value)) for name, value in finding.evidence.items()],
         "object_url": url(finding.bucket, "object", key=finding.key) if may(request, "browse_objects") else "",
         "image_url": _image_url(request, finding),
         "actions": finding_actions.offered(request, finding),
         "title": _("Finding"),
     }
+
+
+def _worded(name: str, value: Any) -> str:
+    """A piece of evidence, which is JSON, for people."""
+    if name == "size":
+        return f"{filesizeformat(value)} ({number_format(value, force_grouping=True)})"
+    moment = parse_datetime(value) if name in ("modified", "created", "expires") and value else None
+    return date_format(localtime(moment), "DATETIME_FORMAT") if moment else str(value)
 
 
 def _image_url(request: HttpRequest, finding: Finding) -> str:

@@ -417,7 +417,7 @@ class TestPages:
         mark = cloud.access_log.mark()
         shown = admin_client.get(f"{LIST}{one(Kind.OBJECT_WITHOUT_ROW).pk}/change/").content.decode()
         assert not cloud.access_log.since(mark)
-        for text in ("other/new.jpg", "etag", 'value="adopt"', 'value="quarantine"', 'value="delete"'):
+        for text in ("other/new.jpg", "ETag", "Modified", 'value="adopt"', 'value="quarantine"', 'value="delete"'):
             assert text in shown
         assert 'value="recreate"' not in shown
 

@@ -113,6 +113,18 @@ class TestLive:
         wait_for(lambda: stack.query("select id from media_catalog_image where key = 'a.jpg'"), 20)
         assert len(stack.query("select id from media_catalog_job")) == 1
 
+    def test_what_a_killed_one_had_reserved_comes_back_with_its_lease(self, stack):
+        counters = "select sum(reserved), sum(leased) from media_catalog_requestcounter where request_class = ?"
+        consumer = stack.start("consume_events", QUOTA_BLOCK_SECONDS="3")
+        wait_for(lambda: stack.query(counters, "sqs_request")[0][1], 20)  # in its first poll
+        consumer.kill()
+        consumer.wait()
+        assert stack.query(counters, "s3_tier2")[0][0] == 2 * 20  # of the day and of the month
+
+        time.sleep(3.1)
+        stack.python("from media_catalog.quota import reservations; reservations.sweep()")
+        assert stack.query(counters, "s3_tier2") == stack.query(counters, "sqs_request") == [(0, 0)]
+
     def test_while_a_limit_is_reached_messages_stay_in_the_queue(self, stack, anybody):
         stack.manage("shell", "-v0", "-c", NOTHING_LEFT)
         consumer = self._consumer(stack)
