@@ -9,7 +9,7 @@ from django.db import transaction
 
 from media_catalog.aws import objects, s3
 from media_catalog.exceptions import AwsDenied
-from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile, Upload
+from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile, TrashedObject, Upload
 
 from . import previews
 
@@ -52,9 +52,7 @@ def delete_rows(rows: Sequence[Row]) -> None:
     images = [row.pk for row in rows if isinstance(row, Image)]
     files = [row.pk for row in rows if isinstance(row, StoredFile)]
     if files:
-        with transaction.atomic():
-            in_use = StoredFile.objects.select_for_update().filter(pk__in=files).order_by("pk")
-            StoredFile.everything.filter(pk__in=list(in_use.values_list("pk", flat=True))).delete()
+        _delete_file_rows(files)
     if not images:
         return
     with transaction.atomic():
@@ -71,6 +69,13 @@ def delete_rows(rows: Sequence[Row]) -> None:
         leftovers = [*late, *_of_the_function(locked)]
         Leftover.objects.bulk_create(Leftover(bucket_id=bucket, key=key) for bucket, key in leftovers)
         Image.everything.filter(pk__in=images).delete()
+
+
+def _delete_file_rows(ids: Sequence[int]) -> None:
+    restored = TrashedObject.objects.filter(file__in=ids, state=TrashedObject.State.RESTORED)
+    restored.delete()  # nothing is to follow any more
+    # delete() would ask for related rows a hundred at a time, and not look again what is in the trash by now.
+    StoredFile.objects.filter(pk__in=ids)._raw_delete(StoredFile.objects.db)
 
 
 def reasons(failed: dict[int, str]) -> str:

@@ -22,7 +22,13 @@ def _remove(client, images, **fields):
     return client.post(IMAGES, data, follow=True)
 
 
-RULE = {"upload_rule": "none", "rule_width": "1024", "rule_height": "786", "resize_engine": "worker"}
+RULE = {
+    "upload_rule": "none",
+    "rule_width": "1024",
+    "rule_height": "786",
+    "resize_engine": "worker",
+    "inventory_every": "0",
+}
 
 
 def test_it_is_set_with_the_permission_to_change_buckets(client, originals, staff_with):

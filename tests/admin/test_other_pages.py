@@ -177,7 +177,7 @@ class TestBuckets:
     def test_what_comes_from_s3_is_read_only(self, admin_client, originals):
         change = f"/admin/media_catalog/bucket/{originals.pk}/change/"
         assert admin_client.get(change).status_code == 200
-        rule = {"upload_rule": "none", "rule_width": "1024", "rule_height": "786"}
+        rule = {"upload_rule": "none", "rule_width": "1024", "rule_height": "786", "inventory_every": "0"}
         values = {"name": "x", "role": "static", "missing_since": "2026-01-01", "resize_engine": "lambda", **rule}
         admin_client.post(change, values)
         assert Bucket.objects.filter(name=originals.name, role=originals.role, missing_since=None).exists()

@@ -16,7 +16,7 @@ from media_catalog.aws import listing, s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsConflict, ObjectRefused
 from media_catalog.jobs import schedules
-from media_catalog.models import Bucket, Image, Job, Rendition, RequestLimit, StoredFile, Upload
+from media_catalog.models import Bucket, Image, Job, Rendition, RequestLimit, StoredFile, TrashedObject, Upload
 from media_catalog.services import arrivals, names, relocation, uploads
 from tests.moto import moto_url
 from tests.pictures import jpeg
@@ -160,7 +160,9 @@ def test_delete_all_is_behind_a_confirmation(admin_client, pages, work):
         assert len(_keys(pages[title])) == 2
         confirm()
         work()
-        assert not _keys(pages[title])
+        assert len(_keys(pages[title])) == 2
+        assert all(key.startswith("trash/") for key in _keys(pages[title]))
+        assert TrashedObject.objects.here().filter(bucket=pages[title]).count() == 2
         assert "Delete all…" not in admin_client.get(address).content.decode()
 
 

@@ -10,7 +10,7 @@ from tests.services.objects import BODY, stale_upload
 
 BUCKETS = "/admin/media_catalog/bucket/"
 
-RULE = {"upload_rule": "none", "rule_width": "1024", "rule_height": "786"}
+RULE = {"upload_rule": "none", "rule_width": "1024", "rule_height": "786", "inventory_every": "0"}
 
 
 @pytest.fixture
