@@ -129,14 +129,11 @@ class ImageAdmin(BackofficeAdmin):
 
     @admin.display(description=gettext_lazy("key"), ordering="key")
     def linked_key(self, image: Image) -> str:
-        """With its name, where that is one of its own, and whether S3 has it no more."""
-        named = format_html('<br><span class="bo-quiet">{}</span>', image.key) if image.unique_name else ""
-        lost = (
-            format_html(' <span class="bo-tag bo-failed">{}</span>', _("Missing at S3")) if image.missing_since else ""
-        )
-        return format_html(
-            '<a href="{}">{}</a>{}{}', _url(image), image.name if image.unique_name else image.key, lost, named
-        )
+        """With its name, where that is one of its own."""
+        if not image.unique_name:
+            return format_html('<a href="{}">{}</a>', _url(image), image.key)
+        words = '<a href="{}">{}</a><br><span class="bo-quiet">{}</span>'
+        return format_html(words, _url(image), image.name, image.key)
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, image: Image) -> str:
