@@ -1,16 +1,13 @@
 """The trash on two servers: what is deleted can come back, whole, and nothing is lost on the way."""
 
-import secrets
-import time
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from media_catalog import jobs
-from media_catalog.aws import listing, s3
 from media_catalog.aws import objects as s3_objects
-from media_catalog.aws.client import forget_clients
+from media_catalog.aws import s3
 from media_catalog.exceptions import (
     AwsConflict,
     AwsDenied,
@@ -18,7 +15,6 @@ from media_catalog.exceptions import (
     AwsUnavailable,
     ImageHeld,
     ObjectRefused,
-    QuotaRefused,
 )
 from media_catalog.imaging.probe import probe
 from media_catalog.jobs import schedules
@@ -32,7 +28,6 @@ from media_catalog.models import (
     Leftover,
     Preset,
     Rendition,
-    RequestLimit,
     TrashedObject,
     Upload,
 )
@@ -48,80 +43,17 @@ from media_catalog.services import (
     trash_objects,
     trash_purge,
     trash_restore,
-    trash_sweep,
     uploads,
 )
 from media_catalog.services.limits import image_limits
-from tests.moto import moto_url
 from tests.pictures import jpeg, one_face, upload_file
 
 from .objects import put_by_hand
+from .trashing import again, bucket, failing, image, keys_of, moto_url, restored, server
 
-__all__ = ["moto_url"]
+__all__ = ["bucket", "failing", "image", "moto_url", "server"]
 KEYS = ["a//b/../c", "new\nline.txt", "ü" * 512, "trailing/slash/"]  # all of them: tests/admin/test_object_keys.py
 NOT_ON_MOTO = {"new\nline.txt": "its routes match no path with a line end: 404 for the PUT"}
-
-
-@pytest.fixture(params=["cloud", "moto"])
-def server(request, settings, db) -> str:
-    if request.param == "moto":
-        settings.AWS_ENDPOINT_URL = request.getfixturevalue("moto_url")
-        forget_clients()
-    else:
-        request.getfixturevalue("cloud")
-    RequestLimit.objects.update(limit=1_000_000)
-    Preset.objects.exclude(slug__in=["thumbnail", "low"]).update(active=False)
-    return request.param
-
-
-@pytest.fixture
-def bucket(server) -> Bucket:
-    """For originals, on either server."""
-    name = f"trash-{secrets.token_hex(6)}"
-    for each in (name, f"{name}-resized"):
-        s3.create_bucket(each, region="us-east-1")
-    place = Bucket.objects.create(name=f"{name}-resized", role=Bucket.Role.RENDITIONS, region="us-east-1")
-    return Bucket.objects.create(name=name, role=Bucket.Role.ORIGINALS, region="us-east-1", renditions_bucket=place)
-
-
-@pytest.fixture
-def image(bucket) -> Image:
-    """With its renditions."""
-    stored = uploads.store(file=upload_file(jpeg(), "p.jpg"), name="p.jpg", caption="", bucket=bucket, user=None)
-    renditions.make(image=stored)
-    return stored
-
-
-def _keys(bucket: Bucket) -> set[str]:
-    return {entry.key for entry in listing.list_page(bucket.name).objects}
-
-
-def _again(image: Image) -> Image:
-    return Image.everything.select_related("bucket__renditions_bucket").get(pk=image.pk)
-
-
-def _restored(image: Image) -> str:
-    return trash_restore.restore(pk=TrashedObject.objects.get(image=image).pk)
-
-
-@pytest.fixture
-def failing(monkeypatch):
-    """`failing(module, name, error)`: the next call fails, before it is sent or, with `after`, when it was answered."""
-
-    def _failing(module, name, error, *, after=False):
-        real, todo = getattr(module, name), [error]
-
-        def fails_once(*args, **kwargs):
-            if todo and not after:
-                raise todo.pop()
-            answer = real(*args, **kwargs)
-            if todo:
-                raise todo.pop()
-            return answer
-
-        monkeypatch.setattr(module, name, fails_once)
-
-    return _failing
 
 
 class TestAnImage:
@@ -132,17 +64,17 @@ class TestAnImage:
         assert spent == {"s3_tier1": 1, "free": 3}
         assert not Image.objects.exists()
         assert not Rendition.objects.exists()
-        assert _keys(bucket) == {trashed.trash_key}
-        assert _keys(bucket.renditions_bucket) == set()
+        assert keys_of(bucket) == {trashed.trash_key}
+        assert keys_of(bucket.renditions_bucket) == set()
         trashed.refresh_from_db()
         assert (trashed.state, trashed.key, trashed.name) == ("trashed", "p.jpg", "p.jpg")
         assert trashed.trashed_by_name == "nobody-known"
         assert trashed.purge_at - trashed.trashed_at == timedelta(days=30)
 
         with meter.tally() as spent:
-            assert _restored(image) == "p.jpg"
+            assert restored(image) == "p.jpg"
         assert spent == trash_restore.cost(1)
-        assert _keys(bucket) == {"p.jpg"}
+        assert keys_of(bucket) == {"p.jpg"}
         held = s3.get_object(bucket.name, "p.jpg")
         assert (held.body, held.content_type, held.etag) == (body, "image/jpeg", Image.objects.get().etag)
         assert schedules.settle_trash() == 0
@@ -150,16 +82,16 @@ class TestAnImage:
         assert schedules.settle_trash() == 1
         assert not TrashedObject.objects.exists()
         assert Job.objects.get().kind == "make_renditions"
-        assert renditions.make(image=_again(image)) == 2
+        assert renditions.make(image=again(image)) == 2
 
     def test_under_a_taken_key_it_comes_back_beside_it(self, image, bucket):
         trash.move_image(image=image)
-        again = uploads.store(file=upload_file(jpeg(), "p.jpg"), name="p.jpg", caption="", bucket=bucket, user=None)
+        second = uploads.store(file=upload_file(jpeg(), "p.jpg"), name="p.jpg", caption="", bucket=bucket, user=None)
         put_by_hand(bucket, "p-2.jpg", b"theirs")
 
-        assert again.key == "p.jpg"
-        assert _restored(image) == "p-3.jpg"
-        assert _again(image).key == "p-3.jpg"
+        assert second.key == "p.jpg"
+        assert restored(image) == "p-3.jpg"
+        assert again(image).key == "p-3.jpg"
         assert s3.get_object(bucket.name, "p-2.jpg").body == b"theirs"
         assert Image.objects.count() == 2
 
@@ -172,7 +104,7 @@ class TestAnImage:
             trash.move_image(image=image)
 
         assert Image.objects.get() == image
-        assert _keys(bucket) == {image.key}
+        assert keys_of(bucket) == {image.key}
         assert image.renditions.count() == 2
         assert not TrashedObject.objects.exists()
 
@@ -183,7 +115,7 @@ class TestAnImage:
 
         assert not any(model.objects.exists() for model in (TrashedObject, Rendition, Leftover))
         assert not Image.everything.exists()
-        assert _keys(bucket.renditions_bucket) == set()
+        assert keys_of(bucket.renditions_bucket) == set()
 
     def test_a_bucket_that_is_gone_is_no_absence_of_its_objects(self, image, bucket):
         bucket.name = image.bucket.name = f"{bucket.name}-no-more"
@@ -199,169 +131,17 @@ class TestAnImage:
         trash.move_image(image=image)
         TrashedObject.objects.update(etag="0123-2")
 
-        _restored(image)
+        restored(image)
 
-        assert detection.is_current(_again(image))
+        assert detection.is_current(again(image))
 
     def test_restored_and_deleted_again_before_its_renditions_are_made(self, image, bucket):
         trash.move_image(image=image)
-        _restored(image)
-        trash.move_image(image=_again(image))
+        restored(image)
+        trash.move_image(image=again(image))
 
         assert TrashedObject.objects.get().state == "trashed"
-        assert _restored(image) == "p.jpg"
-
-
-class TestFaults:
-    """A fault at each step: nothing is lost, and a repeat or the sweep ends it."""
-
-    MOVES = [
-        (s3_objects, "copy_object", False, "repeat"),
-        (s3_objects, "copy_object", True, "sweep"),
-        (s3, "delete_exactly", False, "sweep"),
-        (s3, "delete_exactly", True, "repeat"),
-        (s3, "delete_object", False, "sweep"),
-    ]
-
-    @pytest.mark.parametrize(("module", "name", "after", "by"), MOVES)
-    def test_s3_away_on_the_way_to_the_trash(self, image, bucket, failing, module, name, after, by):
-        failing(module, name, AwsUnavailable("no answer"), after=after)
-        with pytest.raises(AwsUnavailable):
-            trash.move_image(image=image)
-        assert not Image.objects.exists()
-        assert "could not be reached" in TrashedObject.objects.get().problem or name == "delete_object"
-
-        if by == "repeat":
-            assert trash.move_image(image=_again(image))
-        else:
-            assert trash_sweep.end_interrupted() == 0
-            TrashedObject.objects.update(next_try_at=timezone.now())
-            assert trash_sweep.end_interrupted() == 1
-
-        trashed = TrashedObject.objects.get()
-        assert (trashed.state, trashed.problem) == ("trashed", "")
-        assert _keys(bucket) == {trashed.trash_key}
-        assert _keys(bucket.renditions_bucket) == set()
-        assert _restored(image) == "p.jpg"
-
-    @pytest.mark.parametrize(("module", "name"), [(s3_objects, "copy_object"), (s3, "delete_exactly")])
-    def test_what_is_refused_for_good_is_undone(self, image, bucket, failing, module, name):
-        failing(module, name, AwsDenied("no"))
-        with pytest.raises(AwsDenied):
-            trash.move_image(image=image)
-
-        assert Image.objects.get() == image
-        assert _keys(bucket) == {image.key}
-        assert image.renditions.count() == 2
-        assert not TrashedObject.objects.exists()
-        assert not Leftover.objects.exists()
-
-    def test_what_is_refused_after_a_doubtful_try_loses_nothing(self, image, bucket, failing):
-        """The DELETE was done and its answer lost; then all is refused: the trash has the only copy."""
-        failing(s3, "delete_exactly", AwsUnavailable("no answer"), after=True)
-        with pytest.raises(AwsUnavailable):
-            trash.move_image(image=image)
-        RequestLimit.objects.update(limit=0)
-
-        with pytest.raises(QuotaRefused):
-            trash.move_image(image=_again(image))
-
-        RequestLimit.objects.update(limit=1_000_000)
-        assert _keys(bucket) == {TrashedObject.objects.get().trash_key}
-        TrashedObject.objects.update(next_try_at=timezone.now())
-        assert trash_sweep.end_interrupted() == 1
-        assert _restored(image) == "p.jpg"
-
-    def test_the_same_bytes_written_anew_are_not_taken_for_it(self, image, bucket, failing):
-        """The DELETE was done and its answer lost; then others write the same object again."""
-        body = s3.get_object(bucket.name, image.key).body
-        failing(s3, "delete_exactly", AwsUnavailable("no answer"), after=True)
-        with pytest.raises(AwsUnavailable):
-            trash.move_image(image=image)
-        time.sleep(1.1)  # S3 tells whole seconds
-        again = uploads.store(file=upload_file(body, "p.jpg"), name="p.jpg", caption="", bucket=bucket, user=None)
-        assert again.key == "p-2.jpg"
-        put_by_hand(bucket, "p.jpg", body)
-
-        assert trash.move_image(image=_again(image))
-
-        assert _keys(bucket) == {"p.jpg", "p-2.jpg", TrashedObject.objects.get().trash_key}
-
-    @pytest.mark.parametrize(("after", "by"), [(False, "sweep"), (True, "repeat"), (True, "sweep")])
-    def test_s3_away_on_the_way_back(self, image, bucket, failing, after, by):
-        trash.move_image(image=image)
-        failing(s3_objects, "copy_object", AwsUnavailable("no answer"), after=after)
-        with pytest.raises(AwsUnavailable):
-            _restored(image)
-        assert not Image.objects.exists()
-
-        if by == "repeat":
-            assert _restored(image) == "p.jpg"
-        else:
-            TrashedObject.objects.update(next_try_at=timezone.now())
-            assert trash_sweep.end_interrupted() == 1
-        assert Image.objects.get().key == "p.jpg"
-        assert _keys(bucket) == {"p.jpg"}
-
-    def test_a_restore_that_is_refused_lies_in_the_trash_as_before(self, image, bucket, failing):
-        trash.move_image(image=image)
-        failing(s3_objects, "copy_object", AwsDenied("no"))
-        with pytest.raises(AwsDenied):
-            _restored(image)
-
-        trashed = TrashedObject.objects.get()
-        assert (trashed.state, trashed.restore_key) == ("trashed", "")
-        assert "denied" in trashed.problem
-        assert _restored(image) == "p.jpg"
-
-    def test_what_the_trash_has_lost_is_said(self, image, bucket):
-        trashed = trash.move_image(image=image)
-        s3.delete_object(bucket.name, trashed.trash_key)
-
-        with pytest.raises(ObjectRefused, match="not_in_trash"):
-            _restored(image)
-
-        trashed.refresh_from_db()
-        assert (trashed.state, bool(trashed.problem)) == ("trashed", True)
-        assert trash_purge.purge(TrashedObject.objects.all()) == (1, True)
-        assert not Image.everything.exists()
-
-    def test_a_sweep_stops_while_s3_is_away(self, bucket, monkeypatch):
-        for key in "abc":
-            TrashedObject.objects.create(
-                bucket=bucket, key=key, trash_key=key, etag="x", size=1, next_try_at=timezone.now()
-            )
-        calls = []
-
-        def away(*args, **kwargs):
-            calls.append(args)
-            raise AwsUnavailable("no answer")
-
-        monkeypatch.setattr(s3_objects, "copy_object", away)
-        assert trash_sweep.end_interrupted() == 0
-        assert len(calls) == 1
-        assert TrashedObject.objects.interrupted(timezone.now()).count() == 2
-
-    def test_a_purge_that_was_cut_off_is_ended(self, image, bucket, failing):
-        trash.move_image(image=image)
-        failing(s3, "delete_object", AwsUnavailable("no answer"), after=True)
-        with pytest.raises(AwsUnavailable):
-            trash_purge.purge(TrashedObject.objects.all())
-        with pytest.raises(ObjectRefused):
-            _restored(image)
-
-        TrashedObject.objects.update(next_try_at=timezone.now())
-        assert trash_sweep.end_interrupted() == 1
-        assert not Image.everything.exists()
-
-    def test_a_purge_that_is_refused_leaves_all_as_it_was(self, image, bucket, failing):
-        trash.move_image(image=image)
-        failing(s3, "delete_object", AwsDenied("no"))
-        with pytest.raises(AwsDenied):
-            trash_purge.purge(TrashedObject.objects.all())
-
-        assert TrashedObject.objects.get().state == "trashed"
-        assert _restored(image) == "p.jpg"
+        assert restored(image) == "p.jpg"
 
 
 class TestObjects:
@@ -374,7 +154,7 @@ class TestObjects:
         with meter.tally() as spent:
             trashed = trash.move_object(bucket=bucket, key=key)
         assert spent == trash.cost_of_moving(1)
-        assert _keys(bucket) == {trashed.trash_key}
+        assert keys_of(bucket) == {trashed.trash_key}
         assert trash_restore.restore(pk=trashed.pk) == key
         assert s3.get_object(bucket.name, key).body == b"body"
 
@@ -492,7 +272,7 @@ class TestPurging:
             assert trash_purge.purge(TrashedObject.objects.all()) == (1501, True)
 
         assert spent == {"s3_tier1": 2}
-        assert _keys(bucket) == set()
+        assert keys_of(bucket) == set()
         assert not any(model.objects.exists() for model in (TrashedObject, Analysis, Face))
         assert not Image.everything.exists()
 
@@ -503,7 +283,7 @@ class TestPurging:
 
         assert schedules.purge_trash() == 0
         assert trash_purge.purge(TrashedObject.objects.all()) == (0, True)
-        assert _restored(image) == "p.jpg"
+        assert restored(image) == "p.jpg"
 
     def test_the_schedule_takes_what_is_over_its_date(self, bucket, image, settings):
         settings.TRASH_DAYS = 0
@@ -564,7 +344,7 @@ def test_faces_of_a_restored_image_are_those_of_before(server, bucket):
     stored = uploads.store(file=upload_file(one_face(), "f.jpg"), name="f.jpg", caption="", bucket=bucket, user=None)
     detection.detect(image=stored)
     trash.move_image(image=stored)
-    _restored(stored)
+    restored(stored)
 
     assert Face.objects.filter(analysis__image=stored).count() == 1
-    assert detection.is_current(_again(stored))
+    assert detection.is_current(again(stored))
