@@ -19,9 +19,11 @@ from django.views.decorators.http import require_POST
 from media_catalog.models import TrashedObject
 from media_catalog.models.trash import TrashedQuerySet
 from media_catalog.services.object_keys import visible
+from media_catalog.services.trash_objects import AT_ONCE
 
 from . import trash_actions
 from .base import OfferedFilter, ReadOnlyAdmin
+from .history import staff
 
 CSS = {
     TrashedObject.State.MOVING: "queued",
@@ -104,11 +106,13 @@ class TrashedObjectAdmin(ReadOnlyAdmin):
         )
 
     def undo(self, request: HttpRequest) -> HttpResponse:
-        """Of one deletion from a page, by the mark that it left."""
-        if not self.has_restore_permission(request):
-            raise PermissionDenied
+        """Of one deletion from a page, by the mark that it left. Who may not restore has it for what is their own."""
         run, back = request.POST.get("run", "").replace("\x00", ""), trash_actions.safe_back(request)
         rows = TrashedObject.objects.filter(run=run) if run else TrashedObject.objects.none()
+        if not self.has_restore_permission(request):
+            rows = rows.filter(trashed_by=staff(request))
+            if not 0 < rows.count() <= AT_ONCE:
+                raise PermissionDenied
         return trash_actions.undo(self, request, rows, fields=[("run", run), ("next", back)], back=back)
 
     @admin.display(description=gettext_lazy("key"), ordering="key")

@@ -161,9 +161,7 @@ def safe_back(request: HttpRequest) -> str:
     return reverse("admin:media_catalog_trashedobject_changelist")
 
 
-def _undo_form(request: HttpRequest, count: int, run: str, back: str) -> SafeString | str:
-    if not request.user.has_perm(RESTORE.permission):
-        return ""
+def _undo_form(request: HttpRequest, count: int, run: str, back: str) -> SafeString:
     return format_html(
         '<form method="post" action="{}" class="bo-undo"><input type="hidden" name="csrfmiddlewaretoken" value="{}">'
         '<input type="hidden" name="run" value="{}"><input type="hidden" name="next" value="{}">'

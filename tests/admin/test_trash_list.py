@@ -184,10 +184,16 @@ class TestWhoMay:
         client.force_login(staff_with("view_image"))
         assert client.get(LIST).status_code == 403
 
-    def test_undo_is_offered_to_who_may_restore(self, client, staff_with, bucket):
+    def test_undo_of_what_one_deleted_oneself_needs_no_other_permission(self, client, staff_with, bucket):
         put(bucket, "a")
         client.force_login(staff_with("browse_objects", "delete_objects"))
-        assert messages_of(remove(client, bucket, "a")) == ["1 object moved to the trash. "]
+        fields = undo_fields(remove(client, bucket, "a"))
+        client.force_login(staff_with("browse_objects", "delete_objects"))
+        assert client.post(UNDO, fields).status_code == 403
+        assert keys_of(bucket) != ["a"]
+        client.force_login(TrashedObject.objects.get().trashed_by)
+        client.post(UNDO, fields)
+        assert keys_of(bucket) == ["a"]
 
     @pytest.mark.parametrize(("action", "permission"), [("restore", "restore"), ("purge", "purge")])
     def test_who_lost_the_permission_meanwhile_gets_nothing_done(
