@@ -6,6 +6,8 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 KEY_BYTES = 1024  # of a key in UTF-8, at most, at S3
+# Folders of a bucket that objects are moved to when they are deleted, or in doubt: what is written there is no arrival.
+TRASH, QUARANTINE = ASIDE = ("trash/", "quarantine/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,8 @@ def _fact(record: Any) -> Created | str:
         return "malformed record"
     if not isinstance(bucket, str) or not isinstance(etag, str) or not _is_usable(bucket, key):
         return "malformed record"
+    if key.startswith(ASIDE):
+        return "put aside"
     return Created(bucket=bucket, key=key, etag=etag)
 
 

@@ -5,11 +5,11 @@ import re
 from django.conf import settings
 
 from media_catalog.exceptions import ObjectRefused
+from media_catalog.s3_events import QUARANTINE, TRASH
 
 MAX_BYTES = 1024  # of UTF-8, by S3
-# Folders of our own in buckets of others' objects: what the API's clients are sending, deleted and doubtful objects.
-TEMP, TRASH, QUARANTINE = "temp/", "trash/", "quarantine/"
-RESERVED_PREFIXES = (TEMP, TRASH, QUARANTINE)
+# Folders of our own in every bucket: what the API's clients are sending, what is deleted and what is in doubt.
+RESERVED_PREFIXES = ("temp/", TRASH, QUARANTINE)
 # Clients and proxies drop or resolve these parts of a path, so a link to them leads elsewhere.
 _LOST_IN_URLS = re.compile(r"^/|//|(^|/)\.\.?(/|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -4,13 +4,14 @@ from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, AwsNotFound
 from media_catalog.models import Finding
+from media_catalog.s3_events import QUARANTINE
 
 from . import object_keys
 
 
 def put_away(finding: Finding) -> str:
     """Move the object there and return its key. One HEAD, one COPY, one DELETE; a repeat finds what is done."""
-    place = f"{object_keys.QUARANTINE}{finding.pk}/{finding.key}"
+    place = f"{QUARANTINE}{finding.pk}/{finding.key}"
     object_keys.check_new(place)
     _move(finding, finding.key, place, size=finding.evidence.get("size"))
     return place

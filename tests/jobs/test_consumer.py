@@ -173,6 +173,16 @@ def test_a_deletion_is_done_with_and_the_image_stays_for_the_inventory(store, an
     assert Image.objects.filter(pk=image.pk).exists()
 
 
+@pytest.mark.parametrize("folder", ["quarantine/", "trash/"])
+def test_what_is_put_aside_has_not_arrived(announce, put, cloud, folder):
+    put(f"{folder}12/a.jpg", jpeg())
+    mark = cloud.access_log.mark()
+
+    assert len(announce(f"{folder}12/a.jpg")) == 1
+    assert not Image.objects.exists()
+    assert not cloud.access_log.since(mark)
+
+
 def test_an_object_that_is_gone_by_now(announce):
     assert len(announce("gone.jpg")) == 1
     assert not Image.objects.exists()
