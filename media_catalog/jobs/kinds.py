@@ -138,7 +138,9 @@ def _adopt_objects(image: Image | None, options: Mapping[str, Any]) -> Outcome:
     if bucket is None:
         return _bucket_gone()
     counts, done = adoption.adopt(bucket, run=options["run"], any_name=options["any_name"])
-    said = _("%(catalogued)d images catalogued, %(skipped)d objects skipped.") % counts
+    catalogued = ngettext("%(count)d image catalogued.", "%(count)d images catalogued.", counts["catalogued"])
+    skipped = ngettext("%(count)d object skipped.", "%(count)d objects skipped.", counts["skipped"])
+    said = f"{catalogued % {'count': counts['catalogued']}} {skipped % {'count': counts['skipped']}}"
     return _done(said) if done else _goes_on(said)
 
 
@@ -151,9 +153,11 @@ def _act_on_findings(image: Image | None, options: Mapping[str, Any]) -> Outcome
         for finding in batch:
             findings.act(finding, options["action"], by=options["by"], run=options["run"])
     handled = mine.filter(run=options["run"])
-    still_there = handled.filter(action=options["action"], state=Finding.State.RESOLVED).count()
-    counts = {"resolved": still_there, "others": handled.count() - still_there}
-    said = _("%(resolved)d findings resolved; %(others)d were gone or could not be, each says why.") % counts
+    count = handled.filter(action=options["action"], state=Finding.State.RESOLVED).count()
+    said = ngettext("%(count)d finding resolved.", "%(count)d findings resolved.", count) % {"count": count}
+    if others := handled.count() - count:
+        why = ngettext("%(count)d was left, and says why.", "%(count)d were left, and say why.", others)
+        said = f"{said} {why % {'count': others}}"
     return _goes_on(said) if waiting.exists() else _done(said)
 
 

@@ -180,7 +180,7 @@ class TestActing:
         renditions = found.renditions_bucket
         item = act("quarantine")
 
-        assert item.message.startswith("2 findings resolved; 0")
+        assert item.message == "2 findings resolved."
         new, orphan = one(Kind.OBJECT_WITHOUT_ROW), one(Kind.RENDITION_WITHOUT_ORIGINAL)
         assert new.quarantine_key == f"quarantine/{new.pk}/other/new.jpg"
         assert f"quarantine/{new.pk}/other/new.jpg" in keys(found)
@@ -211,7 +211,7 @@ class TestActing:
         assert stale
         item = act("delete")
 
-        assert item.message.startswith("5 findings resolved")
+        assert item.message == "5 findings resolved."
         assert "other/new.jpg" not in keys(found)
         assert "low/orphan.jpg" not in keys(found.renditions_bucket)
         assert not Image.objects.filter(key="gone.jpg").exists()
