@@ -79,7 +79,7 @@ def test_images_are_catalogued_by_one_get_each_and_nothing_is_written(archive, a
     mark = cloud.access_log.mark()
     item = adopt(archive)
 
-    assert (item.state, item.message) == ("done", "3 images catalogued, 1 objects skipped.")
+    assert (item.state, item.message) == ("done", "3 images catalogued. 1 object skipped.")
     assert cloud.access_log.operations(mark) == {"GetObject": 4}
     assert item.job.estimate == {"s3_tier2": 5}
     assert known(archive) == IMAGES
@@ -104,13 +104,13 @@ def test_a_second_time_there_is_nothing_to_do(archive, adopt, admin_client, inve
     put(archive, "no-picture.jpg", encoded(picture(), "PNG"))  # now it is one
     inventory(archive)
     item = adopt(archive)
-    assert item.message == "1 images catalogued, 0 objects skipped."
+    assert item.message == "1 image catalogued. 0 objects skipped."
 
 
 def test_objects_of_other_names_when_asked_for(archive, adopt):
     item = adopt(archive, any_name="1")
 
-    assert item.message == "4 images catalogued, 2 objects skipped."
+    assert item.message == "4 images catalogued. 2 objects skipped."
     assert known(archive) == {*IMAGES, "scan-without-ending"}
 
 
@@ -118,15 +118,15 @@ def test_it_goes_on_in_turns_and_can_be_cancelled(archive, adopt, monkeypatch, w
     monkeypatch.setattr(adoption, "TURN_SECONDS", 0)
     item = adopt(archive)
     assert (item.state, item.attempts) == ("queued", 0)
-    assert item.message == "1 images catalogued, 0 objects skipped."
+    assert item.message == "1 image catalogued. 0 objects skipped."
     work()
-    assert JobItem.objects.get(pk=item.pk).message == "2 images catalogued, 0 objects skipped."
+    assert JobItem.objects.get(pk=item.pk).message == "2 images catalogued. 0 objects skipped."
     control.cancel(item.job, by="admin")
     work()
     assert len(known(archive)) == 2
 
     monkeypatch.setattr(adoption, "TURN_SECONDS", 20)
-    assert adopt(archive).message == "1 images catalogued, 1 objects skipped."
+    assert adopt(archive).message == "1 image catalogued. 1 object skipped."
     assert known(archive) == IMAGES
 
 
@@ -145,7 +145,7 @@ def test_one_that_is_gone_is_no_fault(archive, adopt):
     s3.delete_object(archive.name, "c.png")
     item = adopt(archive)
 
-    assert item.message == "2 images catalogued, 2 objects skipped."
+    assert item.message == "2 images catalogued. 2 objects skipped."
     assert InventoryObject.objects.get(bucket=archive, key="c.png").missing_since
 
 

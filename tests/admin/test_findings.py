@@ -121,7 +121,7 @@ class TestFound:
         assert image.missing_since
         assert "Missing at S3" in admin_client.get("/admin/media_catalog/image/").content.decode()
         shown = admin_client.get(f"/admin/media_catalog/image/{image.pk}/change/").content.decode()
-        assert "Its object is missing at S3" in shown
+        assert "S3 has no such object any more" in shown
         listed = admin_client.get("/admin/media_catalog/image/?presence=missing").context["cl"].result_list
         assert [image.key for image in listed] == ["gone.jpg"]
 
@@ -192,7 +192,7 @@ class TestActing:
         renditions = found.renditions_bucket
         item = act("quarantine")
 
-        assert item.message.startswith("2 findings resolved; 0")
+        assert item.message == "2 findings resolved."
         new, orphan = one(Kind.OBJECT_WITHOUT_ROW), one(Kind.RENDITION_WITHOUT_ORIGINAL)
         assert new.quarantine_key == f"quarantine/{new.pk}/other/new.jpg"
         assert f"quarantine/{new.pk}/other/new.jpg" in keys(found)
@@ -223,7 +223,7 @@ class TestActing:
         assert stale
         item = act("delete")
 
-        assert item.message.startswith("5 findings resolved")
+        assert item.message == "5 findings resolved."
         assert "other/new.jpg" not in keys(found)
         assert "low/orphan.jpg" not in keys(found.renditions_bucket)
         assert not Image.objects.filter(key="gone.jpg").exists()
@@ -305,7 +305,7 @@ class TestLooksFirst:
 
         new = one(Kind.OBJECT_WITHOUT_ROW)
         assert new.state == State.OPEN
-        assert "has changed since it was found" in new.result
+        assert "another object under this key by now" in new.result
         assert s3.get_object(found.name, "other/new.jpg").body == b"changed"
 
     def test_what_the_catalogue_knows_by_now_is_left_alone(self, found, act):

@@ -253,6 +253,16 @@ class TestDeleted:
         assert "S3 has no such object any more" in admin_client.get(page).content.decode()
 
 
+@pytest.mark.parametrize("folder", ["quarantine/", "trash/"])
+def test_what_is_put_aside_has_not_arrived(announce, put, cloud, folder):
+    put(f"{folder}12/a.jpg", jpeg())
+    mark = cloud.access_log.mark()
+
+    assert len(announce(f"{folder}12/a.jpg")) == 1
+    assert not Image.objects.exists()
+    assert not cloud.access_log.since(mark)
+
+
 def test_an_object_that_is_gone_by_now(announce):
     assert len(announce("gone.jpg")) == 1
     assert not Image.objects.exists()

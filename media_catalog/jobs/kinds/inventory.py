@@ -51,7 +51,9 @@ def _adopt_objects(image: Image | None, job: Job) -> Outcome:
     if bucket is None:
         return bucket_gone()
     counts, over = adoption.adopt(bucket, run=job.options["run"], any_name=job.options["any_name"])
-    said = _("%(catalogued)d images catalogued, %(skipped)d objects skipped.") % counts
+    catalogued = ngettext("%(count)d image catalogued.", "%(count)d images catalogued.", counts["catalogued"])
+    skipped = ngettext("%(count)d object skipped.", "%(count)d objects skipped.", counts["skipped"])
+    said = f"{catalogued % {'count': counts['catalogued']}} {skipped % {'count': counts['skipped']}}"
     return done(said) if over else goes_on(said)
 
 
@@ -64,9 +66,11 @@ def _act_on_findings(image: Image | None, job: Job) -> Outcome:
         for finding in batch:
             findings.act(finding, job.options["action"], by=job.options["by"], run=job.options["run"])
     handled = mine.filter(run=job.options["run"])
-    still_there = handled.filter(action=job.options["action"], state=Finding.State.RESOLVED).count()
-    counts = {"resolved": still_there, "others": handled.count() - still_there}
-    said = _("%(resolved)d findings resolved; %(others)d were gone or could not be, each says why.") % counts
+    count = handled.filter(action=job.options["action"], state=Finding.State.RESOLVED).count()
+    said = ngettext("%(count)d finding resolved.", "%(count)d findings resolved.", count) % {"count": count}
+    if others := handled.count() - count:
+        why = ngettext("%(count)d was left, and says why.", "%(count)d were left, and say why.", others)
+        said = f"{said} {why % {'count': others}}"
     return goes_on(said) if waiting.exists() else done(said)
 
 
