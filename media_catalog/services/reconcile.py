@@ -11,9 +11,10 @@ from django.db import transaction
 from django.db.models import Case, Count, Exists, F, OuterRef, QuerySet, Value, When
 from django.utils import timezone
 
-from media_catalog.models import Bucket, Finding, Image, Scan
+from media_catalog.models import Bucket, Finding, Scan
 
 from . import inventory
+from .catalogued import tables
 from .discrepancies import Check, Seen, checks, present
 from .turns import TURN_SECONDS, Turn
 
@@ -34,7 +35,7 @@ def reconcile(bucket: Bucket) -> Turn | None:
     if all(_note_all(check, bucket, scan, until) for check in wanted):
         for kind in Finding.Kind:
             _close_gone([check for check in wanted if check.kind == kind], bucket, kind)
-        _mark_images(bucket, scan)
+        _mark_rows(bucket, scan)
         return Turn(count=sum(open_counts(bucket).values()), done=True)
     return Turn(count=sum(open_counts(bucket).values()), done=False)
 
@@ -122,12 +123,14 @@ def _close_gone(wanted: Sequence[Check], bucket: Bucket, kind: Finding.Kind) -> 
         live.filter(pk__in=gone).update(state=Finding.State.GONE)
 
 
-def _mark_images(bucket: Bucket, scan: Scan) -> None:
-    """Open findings mark their images as missing; what was seen again is not."""
+def _mark_rows(bucket: Bucket, scan: Scan) -> None:
+    """Open findings mark their images and files as missing; what was seen again is not."""
     found = Finding.objects.filter(
         bucket=bucket, kind=Finding.Kind.ROW_WITHOUT_OBJECT, state=Finding.State.OPEN, rendition=None
     )
-    missing = Image.objects.filter(pk__in=found.exclude(image=None).values("image"), missing_since=None)
-    missing.update(missing_since=timezone.now())
     held = Exists(present(bucket, scan).filter(key=OuterRef("key")))
-    Image.objects.filter(held, bucket=bucket, missing_since__isnull=False).update(missing_since=None)
+    for table in tables():
+        rows = table._default_manager.filter(bucket=bucket)
+        lost = rows.filter(key__in=found.values("key"), created_at__lt=scan.started_at, missing_since=None)
+        lost.update(missing_since=timezone.now())
+        rows.filter(held, missing_since__isnull=False).update(missing_since=None)

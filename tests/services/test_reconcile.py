@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from media_catalog.models import Bucket, Finding, Image, Leftover, Rendition, Upload
+from media_catalog.models import Bucket, Finding, Image, Leftover, Rendition, StoredFile, Upload
 from media_catalog.services import reconcile
 from tests.reconciling import images, listed, thumbnails, uploads
 
@@ -114,6 +114,18 @@ def test_what_is_in_order_again_is_gone_by_itself(pair):
 
     assert set(Finding.objects.values_list("state", flat=True)) == {State.GONE}
     assert Image.objects.get(key="gone.jpg").missing_since is None
+
+
+def test_a_file_is_marked_as_missing_and_no_more_when_it_is_seen_again(pair):
+    originals, _renditions = pair
+    facts = {"bucket": originals, "size": 1, "etag": "e", "created_at": timezone.now() - timedelta(days=1)}
+    for name in ("gone.txt", "there.txt"):
+        StoredFile.objects.create(key=name, name=name, description="What it is", **facts)
+    look(originals, ["there.txt"])
+    assert list(StoredFile.objects.exclude(missing_since=None).values_list("key", flat=True)) == ["gone.txt"]
+
+    look(originals, ["gone.txt", "there.txt"], times=1)
+    assert not StoredFile.objects.exclude(missing_since=None).exists()
 
 
 def test_dismissed_findings_stay_dismissed(pair):
