@@ -70,9 +70,9 @@ def no_more_than_held():
 
 class TestPage:
     def test_may_talk_to_s3_and_to_nobody_else(self, page, cloud):
-        policy = page.get(URL)["Content-Security-Policy"]
-        assert f"connect-src 'self' {cloud.endpoint_url};" in policy
-        assert "form-action 'self';" in policy
+        policy = [rule.strip() for rule in page.get(URL)["Content-Security-Policy"].split(";")]
+        assert f"connect-src 'self' {cloud.endpoint_url}" in policy
+        assert "form-action 'self'" in policy
         assert cloud.endpoint_url not in page.get("/admin/media_catalog/image/")["Content-Security-Policy"]
 
     def test_lists_what_is_unfinished(self, page, originals):
