@@ -14,9 +14,16 @@ def committing(test: T) -> T:
     return pytest.mark.django_db(transaction=True)(pytest.mark.usefixtures("rows_of_migrations")(test))
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
+def keep_shipped_rows(request: pytest.FixtureRequest) -> None:
+    """Before the first test that empties the tables."""
+    if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(request.fixturenames):
+        request.getfixturevalue("shipped_rows")
+
+
+@pytest.fixture(scope="session")
 def shipped_rows(django_db_setup: None, django_db_blocker: Any) -> list[models.Model]:
-    """As migrations have written them, before the first test that empties the tables."""
+    """As migrations have written them."""
     with django_db_blocker.unblock():
         tables = apps.get_app_config("media_catalog").get_models()
         return [row for table in tables for row in table._base_manager.all()]

@@ -183,7 +183,9 @@ def test_the_function_may_do_no_more_than_it_needs():
 @pytest.fixture
 def command(tmp_path):
     """Run deploy/uploads.sh with these answers; its status, what it said and what it asked of AWS."""
-    (tmp_path / "aws").symlink_to(ROOT / "tests" / "deploy" / "fake_commands.py")
+    source = (ROOT / "tests" / "deploy" / "fake_commands.py").read_text()
+    (tmp_path / "aws").write_text(f"#!{sys.executable} -IS\n{source}")
+    (tmp_path / "aws").chmod(0o755)
     (tmp_path / "function.zip").write_bytes(b"zip")
     calls = tmp_path / "calls"
 
