@@ -5,7 +5,8 @@ That an object is missing is believed only while its bucket answers.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -218,17 +219,43 @@ def _delete_file(finding: Finding) -> Done:
 
 def _settle(finding: Finding) -> Done:
     """As the sweep would."""
-    upload = _upload(finding)
-    settle = uploads.settle_one if upload.expires_at is None else direct_uploads.expire_one
-    image = settle(upload=upload)
-    return Done(said=_("Catalogued as image %(id)s.") % {"id": image.pk} if image else _("Closed: nothing had come."))
+    with _claimed(finding) as upload:
+        image = _settle_one(upload)
+    if image:
+        return Done(said=_("Catalogued as image %(id)s.") % {"id": image.pk})
+    if Upload.objects.filter(pk=upload.pk, status=Upload.Status.COMPLETED).exists():
+        return Done(said=_("Catalogued, and the upload closed."))
+    return Done(said=_("Closed: nothing had come."))
 
 
 def _give_up(finding: Finding) -> Done:
     """An upload with an error is undone: what came of it is deleted."""
-    Upload.objects.filter(pk=_upload(finding).pk, error="").update(error="given up by staff")
-    _settle(finding)
+    with _claimed(finding) as upload:
+        upload.error = upload.error or "given up by staff"
+        upload.save(update_fields=["error"])
+        _settle_one(upload)
     return Done(said=_("Closed, and what had come of it deleted."))
+
+
+def _settle_one(upload: Upload) -> Image | None:
+    settle = uploads.settle_one if upload.expires_at is None else direct_uploads.expire_one
+    return settle(upload=upload)
+
+
+@contextmanager
+def _claimed(finding: Finding) -> Iterator[Upload]:
+    """The upload, for us alone; as it was before when it could not be settled. Raises ObjectRefused while another is
+    at work on it.
+    """
+    upload = _upload(finding)
+    before, now = upload.next_try_at, timezone.now()
+    until = now + direct_uploads.CLAIM
+    if not Upload.objects.claim(upload, now, until):
+        raise ObjectRefused("being_uploaded")
+    try:
+        yield upload
+    finally:
+        Upload.objects.filter(pk=upload.pk, next_try_at=until).update(next_try_at=before)
 
 
 def _upload(finding: Finding) -> Upload:

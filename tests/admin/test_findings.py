@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -24,7 +25,7 @@ from media_catalog.models import (
     TrashedObject,
     Upload,
 )
-from media_catalog.services import inventory, reconcile
+from media_catalog.services import arrivals, direct_uploads, inventory, reconcile
 from media_catalog.services import renditions as making
 from tests.aws.faults import RESET, Answer, s3_error, serving
 from tests.pictures import jpeg
@@ -321,6 +322,62 @@ class TestActing:
         assert not admin_client.get(LIST).context["cl"].result_count
         choose(admin_client, "reopen")
         assert set(Finding.objects.values_list("state", "acted_by")) == {(State.OPEN, "admin")}
+
+
+class TestStaleUploads:
+    @pytest.fixture
+    def direct(self, originals, take) -> Upload:
+        """One by a form that ran out long ago, whose object has come, found as stale."""
+        past = timezone.now() - timedelta(days=2)
+        put(originals, "late.jpg", jpeg(), "image/jpeg")
+        [upload] = uploads(originals, ["late.jpg"], expires_at=past, created_at=past)
+        take(originals)
+        Finding.objects.exclude(kind=Kind.STALE_UPLOAD).delete()
+        return upload
+
+    def test_one_that_is_being_confirmed_is_not_deleted(self, direct, act, monkeypatch):
+        """Between the GET of the confirmation and its row."""
+        record, seen = arrivals.record, []
+
+        def slowly(**facts):
+            monkeypatch.setattr(arrivals, "record", record)
+            act("delete")
+            seen.append(Finding.objects.get().result)
+            return record(**facts)
+
+        monkeypatch.setattr(arrivals, "record", slowly)
+        direct_uploads.confirm(upload=direct)
+
+        assert seen == ["An upload is under way under this key."]
+        assert direct.status == Upload.Status.COMPLETED
+        assert s3.head_object(direct.bucket.name, "late.jpg")
+        act("delete")
+        assert Finding.objects.get().state == State.GONE
+        assert s3.head_object(direct.bucket.name, "late.jpg")
+
+    def test_nor_is_one_that_a_sweep_has_just_begun_with(self, direct, act):
+        now = timezone.now()
+        assert Upload.objects.overdue(now).put_off(direct, now)
+        act("delete")
+        assert Finding.objects.get().state == State.OPEN
+        assert s3.head_object(direct.bucket.name, "late.jpg")
+
+    def test_one_that_the_sweep_has_put_off_is(self, direct, act):
+        Upload.objects.update(tries=3, next_try_at=timezone.now() + timedelta(minutes=30))
+        act("delete")
+        assert Finding.objects.get().state == State.RESOLVED
+        direct.refresh_from_db()
+        assert (direct.status, direct.error) == ("failed", "given up by staff")
+        assert s3.head_object(direct.bucket.name, "late.jpg") is None
+
+    def test_a_file_that_had_come_is_said_to_be_catalogued(self, originals, take, act):
+        bucket, body = new_bucket(), b"the whole file"
+        s3.put_object(bucket.name, "a.txt", body, content_type="text/plain", sha256=sha256(body).digest())
+        uploads(bucket, ["a.txt"], is_file=True, caption="A file", sha256=sha256(body).hexdigest())
+        take(bucket)
+        act("adopt")
+        assert StoredFile.objects.filter(key="a.txt").exists()
+        assert one(Kind.STALE_UPLOAD).result == "Catalogued, and the upload closed."
 
 
 class TestFiles:
