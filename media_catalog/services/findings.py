@@ -138,10 +138,10 @@ def _still_unknown(finding: Finding) -> Done | None:
 def _where_it_went(finding: Finding) -> Done:
     """To quarantine, when a run was cut off after it had moved it there; else it is gone."""
     if finding.quarantine_key and s3.head_object(finding.bucket.name, finding.quarantine_key):
-        inventory.forget(finding.bucket, finding.key)
+        inventory.forget(finding.bucket, [finding.key])
         return Done(said=_("Moved to quarantine."), fields={"action": _Action.QUARANTINE})
     _check_bucket(finding)
-    inventory.forget(finding.bucket, finding.key)
+    inventory.forget(finding.bucket, [finding.key])
     return Done(said=_("S3 has no such object any more."), gone=True)
 
 
@@ -182,13 +182,13 @@ def _quarantine(finding: Finding) -> Done:
     # Written down before: after a run that is cut off, the object is found where it lies.
     Finding.objects.filter(pk=finding.pk).update(quarantine_key=quarantine.place_of(finding))
     quarantine.put_away(finding)
-    inventory.forget(finding.bucket, finding.key)
+    inventory.forget(finding.bucket, [finding.key])
     return Done(said=_("Moved to quarantine."))
 
 
 def _delete_object(finding: Finding) -> Done:
     moved = trash.move_object(bucket=finding.bucket, key=finding.key)
-    inventory.forget(finding.bucket, finding.key)
+    inventory.forget(finding.bucket, [finding.key])
     return Done(said=_("Moved to the trash.") if moved else _("Gone already."))
 
 
