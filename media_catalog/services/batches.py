@@ -11,7 +11,7 @@ from media_catalog.aws import objects, s3
 from media_catalog.exceptions import AwsDenied
 from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile, TrashedObject, Upload
 
-from . import previews
+from . import inventory, previews
 
 Row = Image | StoredFile
 
@@ -40,6 +40,7 @@ def delete(bucket: Bucket, rows: Sequence[Row]) -> Deleted:
     kept = _delete_keys(bucket.name, [row.key for row in whole])
     failed |= {row.pk: kept[row.key] for row in whole if row.key in kept}
     gone = [row for row in whole if row.pk not in failed]
+    inventory.forget(bucket, [row.key for row in gone])
     delete_rows(gone)
     return Deleted(rows=len(gone), objects=len(gone) + renditions, bytes=sum(row.size for row in gone), failed=failed)
 
@@ -93,7 +94,9 @@ def _delete_renditions(images: Sequence[Image]) -> tuple[dict[int, str], int]:
         held = list(group)
         kept = _delete_keys(place, [rendition.key for rendition in held])
         failed |= {rendition.image_id: kept[rendition.key] for rendition in held if rendition.key in kept}
-        gone += [rendition for rendition in held if rendition.key not in kept]
+        deleted = [rendition for rendition in held if rendition.key not in kept]
+        inventory.forget(held[0].bucket_id, [rendition.key for rendition in deleted])
+        gone += deleted
     previews.forget_all(gone)
     now = dict(Rendition.objects.filter(image__in=images).values_list("pk", "created_at"))
     # Made anew meanwhile, one has an object again, which goes with the row of its image.

@@ -16,7 +16,7 @@ from media_catalog.exceptions import AwsConflict, ObjectRefused
 from media_catalog.imaging.probe import extension, probe
 from media_catalog.models import Bucket, Image, Rendition, StoredFile, TrashedObject
 
-from . import keys, object_keys, uploads
+from . import inventory, keys, object_keys, uploads
 from .limits import image_limits
 
 PAGE_SIZE = 100
@@ -173,3 +173,4 @@ def move(bucket: Bucket, key: str, *, to_bucket: Bucket, to_key: str) -> None:
         raise ObjectRefused("rendition" if held.rendition else "catalogued")
     copy(bucket, key, to_bucket=to_bucket, to_key=to_key)
     s3.delete_object(bucket.name, key)
+    inventory.forget(bucket, [key])

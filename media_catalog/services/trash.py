@@ -33,7 +33,7 @@ from media_catalog.models.trash import first_try
 from media_catalog.quota import attribution
 from media_catalog.s3_events import TRASH
 
-from . import names, object_keys, removal, renditions
+from . import inventory, names, object_keys, removal, renditions
 from .sentences import sentence
 
 logger = logging.getLogger(__name__)
@@ -224,7 +224,9 @@ def _copy(trashed: TrashedObject, *, fresh: bool) -> tuple[str, bool]:
         # The same bytes may have been written anew since: that is another object.
         return there.etag, bool(source and source.etag == trashed.etag and source.modified <= there.modified)
     try:
-        etag = s3_objects.copy_object(name, trashed.key, to_bucket=name, to_key=trashed.trash_key, only=trashed.etag)
+        etag = s3_objects.copy_object(
+            name, trashed.key, to_bucket=name, to_key=trashed.trash_key, only=trashed.etag, replace=True
+        )
     except AwsNotFound:
         if s3.bucket_exists(name):
             return "", False
@@ -234,6 +236,7 @@ def _copy(trashed: TrashedObject, *, fresh: bool) -> tuple[str, bool]:
 
 def _settle(trashed: TrashedObject, etag: str) -> bool:
     image, file = trashed.image, trashed.file
+    inventory.forget(trashed.bucket_id, [trashed.key])
     if not etag:
         trashed.delete()
         if image:
