@@ -644,11 +644,11 @@ class TestDeletion:
         with monkeypatch.context() as patch:
             patch.setattr(s3, "delete_exactly", _die)
             with pytest.raises(SystemExit):
-                trash_objects.move_files(ids=chosen, run="r")
+                trash_objects.move_files(ids=chosen, run="r", settled=set())
         assert len(_keys(folder)) == 3
         assert StoredFile.objects.count() == 1
 
-        moved = trash_objects.move_files(ids=chosen, run="r")
+        moved = trash_objects.move_files(ids=chosen, run="r", settled=set())
 
         assert (moved.count, moved.failed, moved.done) == (2, [], True)
         assert not StoredFile.objects.exists()
