@@ -773,6 +773,23 @@ class TestRestoring:
         assert _keys(folder) == [TrashedObject.objects.here().get().trash_key]
         assert StoredFile.everything.get() == file
 
+    def test_the_retention_rule_leaves_what_came_back_elsewhere(self, folder, monkeypatch):
+        file = _row(folder)
+        delete_keys = batches._delete_keys
+
+        def meanwhile(bucket, keys):
+            row = trash.move_file(file=file)
+            s3.put_object(folder.name, file.key, b"theirs", content_type="text/plain")
+            trash_restore.restore(pk=row.pk)
+            return delete_keys(bucket, keys)
+
+        monkeypatch.setattr(batches, "_delete_keys", meanwhile)
+        batches.delete(folder, [file])
+
+        [key] = _keys(folder)
+        assert key != file.key
+        assert StoredFile.objects.get().key == key
+
 
 class TestElsewhere:
     def test_the_browser_of_objects_knows_files_and_leaves_them_alone(self, admin_client, folder):
