@@ -16,6 +16,7 @@ from media_catalog.aws import listing, s3
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsDenied, AwsUnavailable, BucketRefused, ObjectRefused
+from media_catalog.jobs import sweeps
 from media_catalog.models import Bucket, Job, JobItem, Leftover, RequestLimit, StoredFile, TrashedObject, Upload
 from media_catalog.services import (
     batches,
@@ -679,6 +680,21 @@ class TestRestoring:
         second.refresh_from_db()
         assert (second.key, second.name, second.unique_name) == ("other.txt", "other.txt", True)
         assert set(_keys(folder)) == {"report.txt", "report-2.txt", "report-3.txt", "other.txt"}
+
+    def test_what_the_rule_would_remove_at_once_stays_and_that_is_said(self, admin_client, folder, work):
+        old = _row(folder, created_at=timezone.now() - timedelta(days=2))
+        young = _row(folder, "young.txt")
+        response = _delete(admin_client, [old, young])
+        Bucket.objects.filter(pk=folder.pk).update(expire_after=3600, retention_on=True)
+        rows = {"action": "restore", "_selected_action": [row.pk for row in TrashedObject.objects.all()]}
+        assert "comes back exempt from it" in admin_client.post(TRASH, rows).content.decode()
+
+        said = messages_of(admin_client.post(f"{TRASH}undo/", _undo_fields(messages_of(response)[0]), follow=True))
+
+        assert "1 is exempt from the retention rule of its bucket, so that it stays." in said
+        assert list(StoredFile.objects.filter(exempt=True)) == [old]
+        assert not sweeps.start_sweeps()
+        assert len(_keys(folder)) == 2
 
     def test_a_name_that_is_taken_at_that_very_moment(self, folder, monkeypatch):
         """Asked, the name was free; then somebody has committed it."""

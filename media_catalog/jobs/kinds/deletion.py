@@ -57,7 +57,7 @@ def _restore(image: Image | None, job: Job) -> Outcome:
     said = [
         ngettext("%(count)d object restored.", "%(count)d objects restored.", turn.restored) % {"count": turn.restored}
     ]
-    said += trash_restore.renamed_words(turn)
+    said += trash_restore.changed_words(turn)
     missing = job.options["count"] - turn.restored
     failures = [_("The trash says why.")] * missing if turn.done else []
     return ended(" ".join(said), over=turn.done, failures=failures)
