@@ -224,7 +224,9 @@ def _copy(trashed: TrashedObject, *, fresh: bool) -> tuple[str, bool]:
         # The same bytes may have been written anew since: that is another object.
         return there.etag, bool(source and source.etag == trashed.etag and source.modified <= there.modified)
     try:
-        etag = s3_objects.copy_object(name, trashed.key, to_bucket=name, to_key=trashed.trash_key, only=trashed.etag)
+        etag = s3_objects.copy_object(
+            name, trashed.key, to_bucket=name, to_key=trashed.trash_key, only=trashed.etag, replace=True
+        )
     except AwsNotFound:
         if s3.bucket_exists(name):
             return "", False
