@@ -33,7 +33,7 @@ from .objects import crumbs
 from .trash_actions import offer_undo, say_failed
 
 COPY = {RequestClass.S3_TIER1.value: 1, RequestClass.S3_TIER2.value: 1}
-MOVE = {**COPY, RequestClass.FREE.value: 1}
+MOVE = {**COPY, RequestClass.S3_TIER2.value: 2, RequestClass.FREE.value: 1}
 
 
 class CopyForm(forms.Form):
