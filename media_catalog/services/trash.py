@@ -262,7 +262,22 @@ def _undo(trashed: TrashedObject) -> None:
                 names.bring_back(trashed.row)
             leftover = Leftover.objects.create(bucket=trashed.bucket, key=trashed.trash_key)
             TrashedObject.objects.filter(pk=trashed.pk).delete()
-    except IntegrityError:  # somebody has catalogued another object under the key: its own cannot be back
-        logger.exception("the move of %s to the trash is left as it is", trashed.pk)
-        return
+    except IntegrityError:
+        if trashed.row and type(trashed.row).objects.filter(bucket=trashed.bucket, key=trashed.key).exists():
+            _forget(trashed, trashed.row)
+        return  # a name was taken at that moment: the next try gets another
     removal.discard_or_log(leftover=leftover)
+
+
+def _forget(trashed: TrashedObject, row: Image | StoredFile) -> None:
+    """Somebody has catalogued another object under the key: the row's own is no more, and so it goes for good.
+
+    Objects are left to the sweep, which keeps those that the other row uses.
+    """
+    logger.warning("%s %s goes for good: another has its key, and its object is no more", row._meta.model_name, row.pk)
+    with transaction.atomic():
+        made = Rendition.objects.filter(image=trashed.image_id).values_list("bucket", "key")
+        left = [*made, (trashed.bucket_id, trashed.trash_key)]
+        Leftover.objects.bulk_create(Leftover(bucket_id=bucket, key=key) for bucket, key in left)
+        TrashedObject.objects.filter(pk=trashed.pk).delete()
+        type(row).everything.filter(pk=row.pk).delete()
