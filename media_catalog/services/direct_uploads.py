@@ -66,8 +66,9 @@ class Terms:
     """What the forms allow: keys `<prefix><32 hex digits>`, up to `max_bytes` if that is not above IMAGE_MAX_BYTES,
     for so many `seconds`, with exactly this metadata.
 
-    `named`: keys `<prefix><cleaned name>-<8 hex digits>.<extension>` instead, for files whose type is said. `renditions`: how many the Lambda
-    makes of each; 0 when it has no part in it. `at_once`: how many we make of each when it is confirmed.
+    `named`: keys `<prefix><cleaned name>-<8 hex digits>.<extension>` instead, for files whose type is said.
+    `renditions`: how many the Lambda makes of each; 0 when it has no part in it. `at_once`: how many we make of each
+    when it is confirmed.
     """
 
     prefix: str
@@ -171,7 +172,7 @@ def expire() -> list[int]:
 
 
 def expire_one(*, upload: Upload) -> Image | None:
-    """Settle one whose form has run out; the image, when it is new to the catalogue. One GET, or a HEAD and a DELETE."""
+    """Settle one whose form has run out; the image, when it is new to the catalogue. A GET, or a HEAD and a DELETE."""
     if upload.error:
         _delete_own(upload)
         _fail(upload, upload.error)

@@ -135,10 +135,14 @@ def _decide(upload: Upload, report: Report) -> bool:
 
 
 def _end_in_error(upload: Upload, report: Report) -> None:
-    """What is no image is deleted. With another error the upload stays open: the sweep may adopt what came."""
+    """What is no image is deleted. With another error the upload stays open: the sweep may adopt what came.
+
+    So with "damaged", which is also said of sound images by a decoder that was cut short: the sweep looks itself.
+    """
     upload.outcome = report.outcome
-    code = report.error.get("code") if isinstance(report.error, dict) else None
-    if code == ImageRefused.code and upload.status == Upload.Status.CREATED:
+    error = report.error if isinstance(report.error, dict) else {}
+    refused = error.get("code") == ImageRefused.code and error.get("reason") != "damaged"
+    if refused and upload.status == Upload.Status.CREATED:
         upload.status, upload.error = Upload.Status.FAILED, "refused by the Lambda"
         Leftover.objects.create(bucket=upload.bucket, key=upload.key)
 

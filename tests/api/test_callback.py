@@ -12,7 +12,7 @@ from django.test import Client
 from media_catalog.aws import s3
 from media_catalog.models import Image, Leftover, Preset, Rendition, RequestUsage, Reservation, Upload
 from media_catalog.services import direct_uploads, removal
-from tests.services.direct import figures
+from tests.services.direct import expired, figures
 from tests.services.objects import body_of, no_more
 
 from .conftest import SECRET, URL, call_back, create, made, signed, success
@@ -131,6 +131,15 @@ class TestError:
         for leftover in Leftover.objects.all():
             removal.discard(leftover=leftover)
         assert body_of(bucket, f"temp/{sent}") is None
+
+    def test_damaged_is_looked_at_before_anything_is_deleted(self, api, sent, bucket):
+        """What the Lambda cannot read may be sound: it has its own limits."""
+        error = {"code": "image_refused", "reason": "damaged", "facts": {}}
+        assert call_back(api, sent, {"error": error}).json()["error"] == error
+        assert not Leftover.objects.exists()
+        expired()
+        assert direct_uploads.expire() == [Image.objects.get().pk]
+        assert body_of(bucket, f"temp/{sent}") is not None
 
     def test_of_another_kind_leaves_the_object_to_the_sweep(self, api, sent, bucket):
         call_back(api, sent, {"error": {"code": "out_of_memory"}})
