@@ -71,8 +71,9 @@ class Report:
 def take(*, upload: Upload, report: Report) -> Upload:
     """Make the report the upload's final result; the same again changes nothing. Its requests count in any case.
 
-    Renditions of a report that is not taken are deleted, unless they are those of the final result. Without `source` the original is looked at: one GET. Raises ReportRefused for what cannot be the upload's, and
-    ReportConflict when another result is final already.
+    Renditions of a report that is not taken are deleted, unless they are those of the final result. Without `source`
+    the original is looked at: one GET. Raises ReportRefused for what cannot be the upload's, and ReportConflict when
+    another result is final.
     """
     _check(upload, report)
     if report.error is None and report.source is None:
