@@ -12,6 +12,7 @@ from .quota import Reservation
 LONGEST_WAIT = timedelta(days=1)  # between two tries of a sweep
 # S3 looks at the expiry of a form when its POST begins: one that began in time may take so long to end.
 POST_GRACE = timedelta(minutes=15)
+UNDECIDED = {"processed_key": "", "outcome__isnull": True}
 
 
 class UploadQuerySet(models.QuerySet["Upload"]):
@@ -28,6 +29,10 @@ class UploadQuerySet(models.QuerySet["Upload"]):
     def overdue(self, now: datetime) -> "UploadQuerySet":
         """Free ones whose POST cannot come any more."""
         return self.free(now).filter(expires_at__lt=now - POST_GRACE)
+
+    def undecided(self) -> "UploadQuerySet":
+        """Those by the API whose image is known, and whose renditions are to come."""
+        return self.filter(channel=Upload.Channel.API, status=Upload.Status.COMPLETED, **UNDECIDED)
 
     def put_off(self, upload: "Upload", now: datetime) -> bool:
         """Set the next try, twice as far away each time; False when the upload is no longer among these.
@@ -102,7 +107,14 @@ class Upload(models.Model):
         verbose_name = _("upload")
         verbose_name_plural = _("uploads")
         default_permissions = ()
-        indexes = [models.Index(fields=["user", "channel", "-created_at", "-id"], name="upload_own_newest")]
+        indexes = [
+            models.Index(fields=["user", "channel", "-created_at", "-id"], name="upload_own_newest"),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(channel="api", status="completed", **UNDECIDED),
+                name="upload_undecided",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["bucket", "key"], condition=models.Q(status="created"), name="upload_open_bucket_key"
