@@ -14,8 +14,18 @@ from django.utils import timezone
 from media_catalog.aws import s3, sqs
 from media_catalog.jobs import consumer
 from media_catalog.jobs.consumer import ROUND, Consumer
-from media_catalog.models import Image, RequestCounter, RequestLimit, RequestUsage, Reservation
+from media_catalog.models import (
+    AuditEvent,
+    BlockedRequest,
+    Image,
+    LimitAlert,
+    RequestCounter,
+    RequestLimit,
+    RequestUsage,
+    Reservation,
+)
 from media_catalog.quota import reservations
+from media_catalog.quota.attribution import attribute
 from tests.lambda_function.events import s3_event, s3_record
 from tests.pictures import jpeg
 
@@ -109,6 +119,20 @@ def test_without_room_for_a_round_no_message_is_taken(one, announced, cloud):
 
     assert not cloud.access_log.since(mark)
     assert not Image.objects.exists()
+
+
+def test_a_round_that_does_not_fit_is_noted_once_a_minute_and_announced(one, announced):
+    announced("a.jpg")
+    left(**{**ROUND, GET: 0})
+    with attribute(action="consume_events", job_kind="housekeeping"):
+        one._round()
+        one._round()
+
+    refused = BlockedRequest.objects.get()
+    assert (refused.request_class, refused.operation, refused.action) == (GET, "ReceiveMessage", "consume_events")
+    assert (refused.needed, refused.left, refused.times) == (ROUND[GET], 0, 2)
+    assert AuditEvent.objects.filter(action=AuditEvent.Action.REFUSED).count() == 1
+    assert LimitAlert.objects.get().request_class == GET
 
 
 def test_many_idle_polls_touch_the_counters_a_few_times(one, cloud):
