@@ -44,8 +44,8 @@ IDLE_POLLS = 18
 PAUSE_SECONDS = 30.0
 
 
-class _Told(BaseException):
-    """Told to stop while nothing but waiting for messages was going on."""
+class _Told(KeyboardInterrupt):
+    """Told to stop while nothing but waiting for messages was going on. Of this class, so that psycopg cleans up."""
 
 
 class Consumer:

@@ -186,7 +186,7 @@ def _settle(row: TrashedObject, key: str, etag: str) -> bool:
 
 
 def _come_back(row: TrashedObject, key: str, etag: str) -> Leftover | None:
-    """What is superfluous: the object in the trash or, when another run was faster, ours if it is not that run's too."""
+    """What is superfluous: the object in the trash; when another run was faster ours, if it is not that run's too."""
     with transaction.atomic():
         ours = TrashedObject.objects.filter(pk=row.pk, state=TrashedObject.State.RESTORING)
         if not ours.update(

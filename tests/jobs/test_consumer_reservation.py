@@ -2,12 +2,16 @@
 
 import contextlib
 import json
+import os
 import secrets
+import signal
+import threading
 from datetime import timedelta
+from typing import Any
 
 import boto3
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -154,6 +158,33 @@ def test_near_the_limit_it_polls_once_and_reserves_anew(one, cloud):
     one._round()
 
     assert cloud.access_log.operations(mark)["ReceiveMessage"] == 1
+
+
+def test_told_in_the_middle_of_a_query_it_gives_back_what_it_holds(one, monkeypatch):
+    """The signal that ends a poll may come while the poll is counted."""
+    if connection.vendor != "postgresql":
+        pytest.skip("a query of SQLite is not cut off")
+    monkeypatch.setattr(
+        signal, "signal", lambda number, handler, real=signal.signal: kept.append(real(number, handler))
+    )
+    kept: list[Any] = []
+
+    def receive(_queue: sqs.Queue) -> list[sqs.Message]:
+        threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGTERM]).start()
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(5)")
+        return []
+
+    monkeypatch.setattr(sqs, "receive", receive)
+    try:
+        one.run()
+    finally:
+        monkeypatch.undo()
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), kept, strict=True):
+            signal.signal(number, handler)
+
+    assert not Reservation.objects.exists()
+    assert held(SQS) == (0, 0)
 
 
 def test_what_a_killed_one_held_comes_back_with_its_lease(one, monkeypatch, settings):
