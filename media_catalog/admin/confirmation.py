@@ -158,8 +158,7 @@ def _context(page: ModelAdmin, request: HttpRequest, selection: Selection, asked
         "selection": digest(ids),
         "token": uuid4().hex,
         "notes": list(_notes(asked, cost)),
-        "nothing_to_do": not any(cost.requests.values())
-        and not {estimates.UNREADABLE, estimates.TOO_LARGE} & cost.skipped.keys(),
+        "nothing_to_do": not any(cost.requests.values()) and not estimates.FAILING & cost.skipped.keys(),
         "options": [(name, label, selection.options[name]) for name, label in asked.choices.items()],
         "strip": [thumbnail(image) for image in shown],
         "more": max(0, len(ids) - STRIP),
@@ -226,6 +225,19 @@ _SKIPPED: dict[str, Callable[[int], str]] = {
     estimates.CURRENT: lambda count: ngettext(
         "%(count)d image has all its renditions already and is skipped.",
         "%(count)d images have all their renditions already and are skipped.",
+        count,
+    ),
+    estimates.UNPAIRED: lambda count: ngettext(
+        "%(count)d image is in a bucket that is not paired with one for renditions: it will be marked as failed without"
+        " a request.",
+        "%(count)d images are in buckets that are not paired with one for renditions: they will be marked as failed"
+        " without a request.",
+        count,
+    ),
+    estimates.REFUSED: lambda count: ngettext(
+        "%(count)d image would have renditions of too many pixels only: it will be marked as failed without a request.",
+        "%(count)d images would have renditions of too many pixels only: they will be marked as failed without a"
+        " request.",
         count,
     ),
     estimates.ANALYSED: lambda count: ngettext(

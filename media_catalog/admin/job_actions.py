@@ -183,6 +183,11 @@ def _retry(page: ModelAdmin, request: HttpRequest, job: Job) -> HttpResponse:
 def _retry_at_once(request: HttpRequest, job: Job, start: confirmation.Start) -> HttpResponse:
     try:
         with transaction.atomic():
+            # Locked, so that the second click of two finds the job of the first.
+            Job.objects.select_for_update().filter(pk=job.pk).exists()
+            if under_way := job.retries.exclude(state__in=Job.OVER).first():
+                messages.info(request, _("Its failed items are retried already, by this job."))
+                return _to(under_way)
             new = start(park=False, token=None)
     except QuotaShort as short:
         refused_by_quota(short, job.kind)

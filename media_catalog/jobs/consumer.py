@@ -6,7 +6,6 @@ so a process that dies has it delivered again, and a second delivery finds nothi
 the dead-letter queue.
 """
 
-import contextlib
 import json
 import logging
 import signal
@@ -45,8 +44,8 @@ IDLE_POLLS = 18
 PAUSE_SECONDS = 30.0
 
 
-class _Told(BaseException):
-    """Told to stop while nothing but waiting for messages was going on."""
+class _Told(KeyboardInterrupt):
+    """Told to stop while nothing but waiting for messages was going on. Of this class, so that psycopg cleans up."""
 
 
 class Consumer:
@@ -107,17 +106,21 @@ class Consumer:
 
 
 def _reserved() -> tuple[int, int] | None:
-    """A reservation (id) for a round, and how many polls it is for; None while the limits allow no round.
+    """A reservation (id) for a round, and how many polls it is for; None, which is noted, while the limits allow none.
 
     One whose process dies is given back when its lease is over.
     """
     for polls in (IDLE_POLLS, 1):
         units = {**ROUND, RequestClass.SQS_REQUEST.value: ROUND[RequestClass.SQS_REQUEST.value] + polls - 1}
-        with contextlib.suppress(QuotaShort):
+        try:
             reservation = reservations.reserve(
                 kind=Reservation.Kind.IMPORT, units=units, seconds=settings.QUOTA_BLOCK_SECONDS, bulk=True
             )
+        except QuotaShort as error:
+            short = error
+        else:
             return reservation.pk, polls
+    reservations.note_refusal(short, operation="ReceiveMessage")
     return None
 
 

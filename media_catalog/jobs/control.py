@@ -47,9 +47,10 @@ def pause(job: Job) -> bool:
 
 def resume(job: Job) -> bool:
     """Go on with a paused job as far as the limits allow; the rest is parked. False when it was not paused."""
-    if not Job.objects.filter(pk=job.pk, state=Job.State.PAUSED, cancelled_at=None).exists():
+    paused = Job.objects.filter(pk=job.pk, state=Job.State.PAUSED, cancelled_at=None).first()
+    if paused is None:
         return False
-    go_on(job)
+    go_on(paused)
     finish_if_done(job.pk)
     return True
 

@@ -24,6 +24,7 @@ from .kinds import KINDS
 
 RUN_CHUNK = "media_catalog.jobs.runner.run_chunk"  # stored with queued tasks: a public contract
 INSERT_BATCH = 2000
+LOOKS = 4  # at what is left, before a job that does not fit is parked as a whole
 
 
 def start(
@@ -82,11 +83,14 @@ def failed_images(job: Job) -> list[int]:
 
 
 def go_on(job: Job) -> int:
-    """Start what fits now of a parked or paused job; the rest is parked. Returns how many items wait for a worker."""
+    """Start what fits now of a parked or paused job; the rest is parked. Returns how many items wait for a worker.
+
+    Nothing when its state has changed since it was loaded: who has paused a parked job meanwhile wants it to stay so.
+    """
+    if job.state not in (Job.State.PARKED, Job.State.PAUSED):
+        return 0
     with transaction.atomic():
-        held = Job.objects.select_for_update().filter(
-            pk=job.pk, state__in=[Job.State.PARKED, Job.State.PAUSED], cancelled_at=None
-        )
+        held = Job.objects.select_for_update().filter(pk=job.pk, state=job.state, cancelled_at=None)
         if not held.exists():
             return 0
         waiting = job.items.filter(state__in=[JobItem.State.PARKED, JobItem.State.QUEUED])
@@ -171,12 +175,23 @@ def _begin(job: Job, cost: Estimate | None, *, park: bool) -> None:
     except QuotaShort as short:
         if not park:
             raise
-        if cost is None:
-            _park(job, short, running=[])
-            return
-        fitting = cost.costs[: cost.fitting(reservations.left(short.shortfalls))]
-        _reserve(job, Estimate(costs=fitting).requests)
-        _park(job, short, running=[pk for pk, _cost in fitting])
+        _park(job, short, running=_reserve_fitting(job, cost, short) if cost else [])
+
+
+def _reserve_fitting(job: Job, cost: Estimate, short: QuotaShort) -> list[int]:
+    """Reserve for as many images, from the first, as fit, and return them (ids).
+
+    None when others take the units before us each time that we look.
+    """
+    for _look in range(LOOKS):
+        cost = Estimate(costs=cost.costs[: cost.fitting(reservations.left(short.shortfalls))])
+        try:
+            _reserve(job, cost.requests)
+        except QuotaShort as taken:
+            short = taken
+        else:
+            return [pk for pk, _cost in cost.costs]
+    return []
 
 
 def _park(job: Job, short: QuotaShort, *, running: Sequence[int]) -> None:

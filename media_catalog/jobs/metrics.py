@@ -67,8 +67,9 @@ def _queue_age(now: datetime) -> float:
 def _refusals(since: datetime, now: datetime, told: Mapping[int, int]) -> tuple[int, dict[int, int]]:
     """How many since then, and those of the rows (ids) that still grow: the next time they are `told`."""
     found = BlockedRequest.objects.filter(Q(at__gt=since) | Q(pk__in=told), at__lte=now)
-    rows = list(found.values_list("pk", "at", "job", "times"))
-    growing = {pk: times for pk, at, job, times in rows if job and at > now - usage.REFUSALS_TOGETHER}
+    rows = list(found.values_list("pk", "at", "job", "job_kind", "times"))
+    recent = now - usage.REFUSALS_TOGETHER
+    growing = {pk: times for pk, at, job, kind, times in rows if (job or kind) and at > recent}
     return sum(times for *_row, times in rows) - sum(told.values()), growing
 
 

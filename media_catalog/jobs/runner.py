@@ -119,10 +119,10 @@ def _run_items(job: Job, item_ids: Sequence[int]) -> None:
             _run_item(job, item_id)
         if time.monotonic() > beat + BEAT_SECONDS:
             beat = time.monotonic()
-            # Cancelled or paused: no use in asking for each of the others.
-            if not Job.objects.filter(pk=job.pk, state__in=Job.ACTIVE, cancelled_at=None).update(
-                heartbeat=timezone.now()
-            ):
+            # Cancelled or paused: no use in asking for each of the others. Paused and resumed: what is reserved for
+            # them is another reservation.
+            mine = Job.objects.filter(pk=job.pk, state__in=Job.ACTIVE, cancelled_at=None)
+            if not mine.filter(reservation=job.reservation_id).update(heartbeat=timezone.now()):
                 return
 
 

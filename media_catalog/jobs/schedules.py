@@ -236,6 +236,8 @@ def _take_inventory(bucket: Bucket) -> bool:
         start(kind="sync_inventory", user=None, scope=scope, options={"bucket": bucket.pk, "run": secrets.token_hex(8)})
     except QuotaShort as short:
         logger.warning("no inventory of %s: %s", bucket, short)
+        with attribute(action="inventories", job_kind=HOUSEKEEPING, bucket=bucket.name):
+            reservations.note_refusal(short, operation="sync_inventory")
         return False
     return True
 

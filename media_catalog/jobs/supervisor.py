@@ -64,6 +64,7 @@ class Supervisor:
         """No sign of life meanwhile: without a cluster nothing is worked at."""
         logger.warning("the cluster is started anew in %d s", wait)
         self._restarts += 1
+        _attempt(self._note_restarts)
         self._recovered_at = -math.inf
         until = time.monotonic() + wait
         while not self._stopping and (left := until - time.monotonic()) > 0:
@@ -135,6 +136,10 @@ class Supervisor:
         signs = {"beat_at": now, "busy_at": now} if self._busy else {"beat_at": now}
         Worker.objects.filter(name=self._me).update(restarts=self._restarts, **signs)
         self._busy = False
+
+    def _note_restarts(self) -> None:
+        """At once: a cluster that is killed in its first second never comes to a beat."""
+        Worker.objects.filter(name=self._me).update(restarts=self._restarts)
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping = True

@@ -13,8 +13,8 @@ from .stored import StoredObject, stored_constraints
 
 class ImageQuerySet(models.QuerySet["Image"]):
     def for_workers(self) -> "ImageQuerySet":
-        """Those whose renditions the workers make when they arrive; the Lambda makes those of the others."""
-        return self.filter(bucket__resize_engine=Bucket.ResizeEngine.WORKER)
+        """Those whose renditions the workers make when they arrive: not the Lambda's, nor those of unpaired buckets."""
+        return self.filter(bucket__resize_engine=Bucket.ResizeEngine.WORKER, bucket__renditions_bucket__isnull=False)
 
     def with_queued(self) -> "ImageQuerySet":
         """Annotate `queued`: whether a face detection of the image waits or runs."""

@@ -52,8 +52,8 @@ class RequestUsage(models.Model):
 class BlockedRequest(models.Model):
     """A request, or a reservation of several, that a limit refused. Nothing was sent.
 
-    A job may run into a limit with each of its items: what it is refused within a minute for the same reason is one
-    row, with the number of times.
+    A job may run into a limit with each of its items, and the import with each round: what such work is refused within
+    a minute for the same reason is one row, with the number of times.
     """
 
     at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)

@@ -51,8 +51,8 @@ class Books:
         return line.reservation_id in self._open
 
     def line(self, key: int | None) -> ReservedUnits | None:
-        """One of the locked reserved units."""
-        return self._lines[key] if key else None
+        """One of the locked reserved units; None when its reservation was dropped before the lock."""
+        return self._lines.get(key) if key else None
 
     def lock(self, wanted: Iterable[tuple[str, date]]) -> None:
         """Lock the counters of classes for days and their months; made when missing."""

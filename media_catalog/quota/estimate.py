@@ -12,7 +12,8 @@ class Candidate:
     """What an estimate must know of a selected image.
 
     `bytes` of the original; `missing` renditions that would be made, of which `replaced` leave an old object to be
-    deleted; `held` ones that exist; `readable` by Rekognition or `too_large` for it; `analysed` and unchanged since;
+    deleted; `refused` ones, which would have too many pixels; `unpaired` bucket, without a place for renditions; `held`
+    ones that exist; `readable` by Rekognition or `too_large` for it; `analysed` and unchanged since;
     `legal_hold` of its bucket, which forbids its removal.
     """
 
@@ -20,6 +21,8 @@ class Candidate:
     bytes: int = 0
     missing: int = 0
     replaced: int = 0
+    refused: int = 0
+    unpaired: bool = False
     held: int = 0
     readable: bool = True
     too_large: bool = False
@@ -74,7 +77,8 @@ class Estimate:
 
 
 CURRENT, ANALYSED, UNREADABLE, TOO_LARGE = "current", "analysed", "unreadable", "too large"
-NOT_PERMITTED = "not permitted"
+NOT_PERMITTED, UNPAIRED, REFUSED = "not permitted", "unpaired", "refused"
+FAILING = {UNREADABLE, TOO_LARGE, UNPAIRED, REFUSED}  # skipped ones whose items fail, and say why
 
 
 def estimate(kind: str, selection: Iterable[Candidate], options: Mapping[str, bool]) -> Estimate:
@@ -86,7 +90,9 @@ def estimate(kind: str, selection: Iterable[Candidate], options: Mapping[str, bo
 def _make_renditions(image: Candidate, options: Mapping[str, bool]) -> Cost:
     """One GET, one decode, one PUT for each; a DELETE for each old object that one replaces."""
     if not image.missing:
-        return Cost(skipped=CURRENT)
+        return Cost(skipped=REFUSED if image.refused else CURRENT)
+    if image.unpaired:
+        return Cost(skipped=UNPAIRED)
     requests = {RequestClass.S3_TIER2.value: 1, RequestClass.S3_TIER1.value: image.missing}
     if image.replaced:
         requests[RequestClass.FREE.value] = image.replaced

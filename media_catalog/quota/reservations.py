@@ -37,6 +37,13 @@ def missing(units: Mapping[str, int], *, bulk: bool) -> list[Shortfall]:
     return ledger.shortfalls(units, day_of(now), now=now, bulk=bulk)
 
 
+def note_refusal(short: QuotaShort, *, operation: str) -> None:
+    """Note and announce a refusal that nobody is told of otherwise: of work that asks by itself."""
+    now = timezone.now()
+    usage.record_refusal(list(short.shortfalls), operation=operation, who=current(), at=now)
+    alerts.announce(ledger.reached(short.shortfalls, day_of(now)))
+
+
 def left(shortfalls: Iterable[Shortfall]) -> dict[str, int]:
     """Requests left per class, in the tightest of its periods."""
     found: dict[str, int] = {}

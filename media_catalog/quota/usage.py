@@ -51,7 +51,8 @@ def record(counts: Mapping[Entry, int]) -> None:
 def record_refusal(shortfalls: list[Shortfall], *, operation: str, who: Attribution, at: datetime) -> None:
     """Note what a limit refused: one row for each limit in the way, and one audit event.
 
-    What a job is refused again within REFUSALS_TOGETHER is counted in the row that is there, and is no further event.
+    What work in the background, which asks by itself, is refused again within REFUSALS_TOGETHER is counted in the row
+    that is there, and is no further event.
     """
     rows = [
         BlockedRequest(
@@ -66,7 +67,7 @@ def record_refusal(shortfalls: list[Shortfall], *, operation: str, who: Attribut
         )
         for short in shortfalls
     ]
-    new = [row for row in rows if not (who.job and _refused_again(row))]
+    new = [row for row in rows if not ((who.job or who.job_kind) and _refused_again(row))]
     if not new:
         return
     BlockedRequest.objects.bulk_create(new)

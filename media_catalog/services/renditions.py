@@ -12,6 +12,7 @@ from django.utils import timezone
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused, ObjectRefused
 from media_catalog.imaging.formats import content_type, extension, rendered_as
+from media_catalog.imaging.geometry import Target
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
 from media_catalog.imaging.renditions import make as make_pixels
 from media_catalog.models import Image, Leftover, Preset, Rendition
@@ -136,7 +137,7 @@ def _drop_if_trashed(image: Image) -> None:
 def _refusal(preset: Preset, image: Image, limits: Limits) -> ImageRefused | None:
     """Why the preset cannot be made of this image, if so; `preset` among the facts says that it is not the image."""
     target = target_size(spec_of(preset), image.width, image.height)
-    if target.width * target.height <= limits.max_pixels:
+    if not _too_large(target, limits):
         return None
     return ImageRefused(
         "too_many_pixels",
@@ -145,6 +146,16 @@ def _refusal(preset: Preset, image: Image, limits: Limits) -> ImageRefused | Non
         height=target.height,
         limit=limits.max_pixels,
     )
+
+
+def refused_presets(specs: Mapping[int, Spec], *, width: int, height: int) -> set[int]:
+    """The keys of those that would make too many pixels of an image of this size."""
+    limits = image_limits()
+    return {key for key, spec in specs.items() if _too_large(target_size(spec, width, height), limits)}
+
+
+def _too_large(target: Target, limits: Limits) -> bool:
+    return target.width * target.height > limits.max_pixels
 
 
 def _original(image: Image, limits: Limits) -> Source:

@@ -1,24 +1,31 @@
 """What an estimate must know of the selected images, in a few queries however many they are."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db.models import BooleanField, Count, ExpressionWrapper, F, Q
 
-from media_catalog.models import Analysis, Image, Preset
+from media_catalog.imaging.renditions import Spec
+from media_catalog.models import Analysis, Image, Preset, Rendition
 from media_catalog.quota.estimate import Candidate
 
-from . import detection
+from . import detection, renditions
 from .readable import MAX_BYTES
 
 _ACTIVE = Q(renditions__preset__active=True)
 _CURRENT = Q(renditions__source_etag=F("etag"), renditions__preset_version=F("renditions__preset__version"))
 # The thumbnail keeps its key and is overwritten; all others get a new key and the old object is deleted.
 _NEW_KEY = ~Q(renditions__preset__slug=Preset.THUMBNAIL)
+_AS_THEY_ARE = ("pk", "held", "readable", "too_large", "legal_hold", "unpaired")
 
 
 def candidates(images: Sequence[int]) -> list[Candidate]:
-    """Facts of these images (ids), in the order of their ids; unknown ids are left out. Two queries."""
-    active = Preset.objects.filter(active=True).count()
+    """Facts of these images (ids), in the order of their ids; unknown ids are left out.
+
+    Two queries, and two more for images of which renditions would have too many pixels.
+    """
+    specs = {preset.pk: renditions.spec_of(preset) for preset in Preset.objects.filter(active=True)}
     analysed = Q(analysis__source_etag=F("etag")) & ~Q(analysis__state=Analysis.State.FAILED)
     rows = (
         Image.objects.filter(pk__in=images)
@@ -30,21 +37,43 @@ def candidates(images: Sequence[int]) -> list[Candidate]:
             too_large=ExpressionWrapper(Q(size__gt=MAX_BYTES), output_field=BooleanField()),
             analysed=ExpressionWrapper(analysed, output_field=BooleanField()),
             legal_hold=F("bucket__legal_hold"),
+            unpaired=ExpressionWrapper(Q(bucket__renditions_bucket=None), output_field=BooleanField()),
         )
         .order_by("pk")
-        .values_list("pk", "size", "held", "current", "replaced", "readable", "too_large", "analysed", "legal_hold")
+        .values(*_AS_THEY_ARE, "size", "width", "height", "current", "replaced", "analysed")
     )
+    found = list(rows)
+    refused, kept = _refused(found, specs)
     return [
         Candidate(
-            pk=pk,
-            bytes=size,
-            missing=active - current,
-            replaced=replaced,
-            held=held,
-            readable=readable,
-            too_large=too_large,
-            analysed=bool(done),
-            legal_hold=legal_hold,
+            **{name: row[name] for name in _AS_THEY_ARE},
+            bytes=row["size"],
+            missing=len(specs) - row["current"] - refused[row["pk"]],
+            replaced=row["replaced"] - kept[row["pk"]],
+            refused=refused[row["pk"]],
+            analysed=bool(row["analysed"]),
         )
-        for pk, size, held, current, replaced, readable, too_large, done, legal_hold in rows
+        for row in found
     ]
+
+
+def _refused(found: Sequence[Mapping[str, Any]], specs: Mapping[int, Spec]) -> tuple[Counter[int], Counter[int]]:
+    """By image (id): missing renditions that would have too many pixels, and old ones that stay because of that."""
+    presets = {
+        row["pk"]: refused
+        for row in found
+        if (refused := renditions.refused_presets(specs, width=row["width"], height=row["height"]))
+    }
+    missing, kept = Counter({pk: len(refused) for pk, refused in presets.items()}), Counter[int]()
+    if not presets:
+        return missing, kept
+    held = Rendition.objects.filter(image__in=presets, preset__in=specs)
+    current = set(held.current().values_list("pk", flat=True))
+    for pk, image, preset, slug in held.values_list("pk", "image", "preset", "preset__slug"):
+        if preset not in presets[image]:
+            continue
+        if pk in current:
+            missing[image] -= 1
+        elif slug != Preset.THUMBNAIL:
+            kept[image] += 1
+    return missing, kept

@@ -203,7 +203,7 @@ def _settle(row: TrashedObject, key: str, etag: str) -> bool:
 
 
 def _come_back(row: TrashedObject, key: str, etag: str) -> Leftover | None:
-    """What is left in the trash; None when another run was faster."""
+    """What is superfluous: the object in the trash; when another run was faster ours, if it is not that run's too."""
     with transaction.atomic():
         ours = TrashedObject.objects.filter(pk=row.pk, state=TrashedObject.State.RESTORING)
         if not ours.update(
@@ -213,7 +213,10 @@ def _come_back(row: TrashedObject, key: str, etag: str) -> Leftover | None:
             job=acting().job,
             next_try_at=first_try(),
         ):
-            return None
+            theirs = TrashedObject.objects.filter(pk=row.pk, restore_key=key)
+            if theirs.exists() or not _is_free(row, key):
+                return None
+            return Leftover.objects.create(bucket=row.bucket, key=key)
         if row.image:
             # Made of the same bytes, whatever S3 calls them now.
             Analysis.objects.filter(image=row.image, source_etag=row.image.etag).update(source_etag=etag)

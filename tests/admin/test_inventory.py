@@ -12,7 +12,7 @@ from django.utils import timezone
 from media_catalog.aws import bucket_settings, listing, s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.jobs import control, schedules
-from media_catalog.models import Bucket, Image, InventoryObject, Job, JobItem, RequestLimit, Scan
+from media_catalog.models import BlockedRequest, Bucket, Image, InventoryObject, Job, JobItem, RequestLimit, Scan
 from media_catalog.services import inventory, inventory_list
 from tests.aws.faults import Answer, serving
 from tests.listing import list_server
@@ -261,6 +261,8 @@ class TestByTheClock:
         RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
         assert clock() == 0
         assert not Job.objects.exists()
+        refused = BlockedRequest.objects.get()
+        assert (refused.operation, refused.bucket, refused.action) == ("sync_inventory", full.name, "inventories")
 
 
 class TestPage:

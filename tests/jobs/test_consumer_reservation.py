@@ -2,20 +2,34 @@
 
 import contextlib
 import json
+import os
 import secrets
+import signal
+import threading
 from datetime import timedelta
+from typing import Any
 
 import boto3
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from media_catalog.aws import s3, sqs
 from media_catalog.jobs import consumer
 from media_catalog.jobs.consumer import ROUND, Consumer
-from media_catalog.models import Image, RequestCounter, RequestLimit, RequestUsage, Reservation
+from media_catalog.models import (
+    AuditEvent,
+    BlockedRequest,
+    Image,
+    LimitAlert,
+    RequestCounter,
+    RequestLimit,
+    RequestUsage,
+    Reservation,
+)
 from media_catalog.quota import reservations
+from media_catalog.quota.attribution import attribute
 from tests.lambda_function.events import s3_event, s3_record
 from tests.pictures import jpeg
 
@@ -111,6 +125,20 @@ def test_without_room_for_a_round_no_message_is_taken(one, announced, cloud):
     assert not Image.objects.exists()
 
 
+def test_a_round_that_does_not_fit_is_noted_once_a_minute_and_announced(one, announced):
+    announced("a.jpg")
+    left(**{**ROUND, GET: 0})
+    with attribute(action="consume_events", job_kind="housekeeping"):
+        one._round()
+        one._round()
+
+    refused = BlockedRequest.objects.get()
+    assert (refused.request_class, refused.operation, refused.action) == (GET, "ReceiveMessage", "consume_events")
+    assert (refused.needed, refused.left, refused.times) == (ROUND[GET], 0, 2)
+    assert AuditEvent.objects.filter(action=AuditEvent.Action.REFUSED).count() == 1
+    assert LimitAlert.objects.get().request_class == GET
+
+
 def test_many_idle_polls_touch_the_counters_a_few_times(one, cloud):
     mark = cloud.access_log.mark()
     with CaptureQueriesContext(connection) as queries:
@@ -130,6 +158,33 @@ def test_near_the_limit_it_polls_once_and_reserves_anew(one, cloud):
     one._round()
 
     assert cloud.access_log.operations(mark)["ReceiveMessage"] == 1
+
+
+def test_told_in_the_middle_of_a_query_it_gives_back_what_it_holds(one, monkeypatch):
+    """The signal that ends a poll may come while the poll is counted."""
+    if connection.vendor != "postgresql":
+        pytest.skip("a query of SQLite is not cut off")
+    monkeypatch.setattr(
+        signal, "signal", lambda number, handler, real=signal.signal: kept.append(real(number, handler))
+    )
+    kept: list[Any] = []
+
+    def receive(_queue: sqs.Queue) -> list[sqs.Message]:
+        threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGTERM]).start()
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(5)")
+        return []
+
+    monkeypatch.setattr(sqs, "receive", receive)
+    try:
+        one.run()
+    finally:
+        monkeypatch.undo()
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), kept, strict=True):
+            signal.signal(number, handler)
+
+    assert not Reservation.objects.exists()
+    assert held(SQS) == (0, 0)
 
 
 def test_what_a_killed_one_held_comes_back_with_its_lease(one, monkeypatch, settings):

@@ -112,6 +112,27 @@ class TestPause:
         assert job.state == "finished"
         assert set(_states(job)) == {"done"}
 
+    def test_a_chunk_that_outlives_both_leaves_the_rest_to_the_new_reservation(self, job, kind, monkeypatch):
+        monkeypatch.setattr(runner, "BEAT_SECONDS", 0)
+        before = job.reservation_id
+
+        def paused_and_resumed_meanwhile(*_args):
+            assert control.pause(job)
+            assert control.resume(job)
+            return DONE
+
+        kind("detect_faces", paused_and_resumed_meanwhile)
+        runner.run_chunk(job.pk, _ids(job))
+
+        job.refresh_from_db()
+        assert job.reservation_id != before
+        assert _states(job) == ["done"] + ["queued"] * 9
+        assert not job.items.filter(state="queued").exclude(dispatched_at__isnull=False, worker="").exists()
+
+        kind("detect_faces")
+        runner.run_chunk(job.pk, _ids(job))
+        assert set(_states(job)) == {"done"}
+
     def test_is_for_jobs_that_go_on_and_resume_for_paused_ones(self, job):
         assert not control.resume(job)
         assert control.pause(job)

@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -10,7 +11,7 @@ from django.utils import timezone
 from media_catalog import jobs
 from media_catalog.aws import s3
 from media_catalog.exceptions import QuotaShort
-from media_catalog.jobs import schedules
+from media_catalog.jobs import control, enqueue, schedules
 from media_catalog.models import (
     AuditEvent,
     BlockedRequest,
@@ -22,7 +23,7 @@ from media_catalog.models import (
     RequestLimit,
     Reservation,
 )
-from media_catalog.quota import meter
+from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 from media_catalog.services import detection, renditions, uploads
 from tests.pictures import one_face, upload_file
@@ -147,6 +148,38 @@ def test_nothing_fits_now_is_parked_as_a_whole(faces, admin_user):
     job.refresh_from_db()
     assert job.state == Job.State.PARKED
     assert set(job.items.values_list("state", flat=True)) == {"parked"}
+
+
+@pytest.mark.parametrize(("times", "running"), [(1, 4), (2, 3), (99, 0)])
+def test_units_that_others_take_while_a_job_is_parked_do_not_stop_it(faces, admin_user, monkeypatch, times, running):
+    """Each time that the job has seen what is left, somebody takes one of it, before the job does."""
+    _limit("rekognition_image", 5)
+    reserve, looks = reservations.reserve, []
+
+    def reserve_late(**asked: Any) -> Reservation:
+        looks.append(asked)
+        if 1 < len(looks) <= times + 1:
+            reserve(kind=Reservation.Kind.JOB, units={"rekognition_image": 1}, seconds=60, bulk=True)
+        return reserve(**asked)
+
+    monkeypatch.setattr(enqueue.reservations, "reserve", reserve_late)
+    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces], park=True)
+
+    assert job.items.filter(state="queued").count() == running
+    assert job.items.filter(state="parked").count() == 10 - running
+
+
+def test_a_parked_job_that_was_paused_meanwhile_stays_paused(faces, admin_user):
+    _limit("rekognition_image", 0)
+    job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces], park=True)
+    loaded = Job.objects.get()
+    assert control.pause(job)
+    _limit("rekognition_image", 10)
+
+    assert enqueue.go_on(loaded) == 0
+    job.refresh_from_db()
+    assert job.state == Job.State.PAUSED
+    assert not job.items.filter(state="queued").exists()
 
 
 def test_parked_images_are_not_shown_as_queued(faces, admin_user):

@@ -5,10 +5,11 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from media_catalog.exceptions import QuotaRefused, QuotaShort
-from media_catalog.models import LimitOverride, RequestCounter, RequestLimit, RequestUsage, Reservation
+from media_catalog.models import LimitOverride, RequestCounter, RequestLimit, RequestUsage, Reservation, UnitBlock
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 
@@ -185,6 +186,19 @@ class TestReservation:
         assert RequestCounter.objects.get(period="month").written_off == 10
         [row] = RequestUsage.objects.filter(operation="written off").values_list("estimated", "count")
         assert row == (True, 10)
+
+    def test_dropped_meanwhile_does_not_keep_a_dead_process_from_being_written_off(self) -> None:
+        held = reserve(10)
+        with nullcontext(meter.Leasing(held)) as lease, attribute(job_kind="x"):
+            token = meter._leasing.set(lease)
+            get()
+            meter._leasing.reset(token)
+        block = UnitBlock.objects.get()
+        UnitBlock.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        reservations.drop(held)
+
+        assert reservations._write_off(block) == block.units
+        assert counter() == (block.units, 0, 0)
 
     def test_goes_over_into_the_new_month(self, at: Clock) -> None:
         set_limit("s3_tier2", 20)

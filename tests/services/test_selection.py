@@ -1,7 +1,11 @@
 """What an estimate is told of a selection, and what it makes of it."""
 
-from media_catalog.models import Image, Preset
-from media_catalog.quota.estimate import estimate
+import contextlib
+
+from localcloud.process import RunningCloud
+from media_catalog.exceptions import BackofficeError
+from media_catalog.models import Bucket, Image, Preset
+from media_catalog.quota.estimate import REFUSED, UNPAIRED, estimate
 from media_catalog.services import detection, renditions
 from media_catalog.services.selection import candidates
 from tests.pictures import encoded, jpeg, one_face, picture
@@ -31,6 +35,43 @@ def test_renditions_count_what_is_missing_and_replaced(store):
     assert found.fitting({"s3_tier1": 7}) == 1
     assert found.fitting({"s3_tier1": 1}) == 0
     assert found.fitting({}) == 2
+
+
+def _measured(image: Image, cloud: RunningCloud) -> dict[str, int]:
+    mark = cloud.access_log.mark()
+    with contextlib.suppress(BackofficeError):
+        renditions.make(image=Image.objects.get(pk=image.pk))
+    sent = cloud.access_log.operations(mark)
+    classes = {"PutObject": "s3_tier1", "GetObject": "s3_tier2", "DeleteObject": "free"}
+    return {classes[operation]: count for operation, count in sent.items()}
+
+
+def test_renditions_of_an_unpaired_bucket_cost_nothing(store, originals, cloud):
+    image = store()
+    Bucket.objects.filter(pk=originals.pk).update(renditions_bucket=None)
+
+    found = estimate("make_renditions", candidates([image.pk]), {})
+
+    assert (found.requests, found.skipped) == ({}, {UNPAIRED: 1})
+    assert not _measured(image, cloud)
+    assert not Image.objects.for_workers().exists()
+
+
+def test_renditions_of_too_many_pixels_cost_nothing(store, cloud, settings):
+    fresh, held, hopeless = store(), store(), store()
+    renditions.make(image=held)
+    Preset.objects.filter(slug="high").update(width=4000, height=4000, allow_upscale=True, version=2)
+    settings.IMAGE_MAX_PIXELS = 2000 * 2000
+
+    for image, missing in [(fresh, 5), (held, 0)]:
+        [candidate] = candidates([image.pk])
+        assert (candidate.missing, candidate.replaced, candidate.refused) == (missing, 0, 1)
+        assert estimate("make_renditions", [candidate], {}).requests == _measured(image, cloud)
+
+    settings.IMAGE_MAX_PIXELS = 1
+    found = estimate("make_renditions", candidates([hopeless.pk]), {})
+    assert (found.requests, found.skipped) == ({}, {REFUSED: 1})
+    assert not _measured(hopeless, cloud)
 
 
 def test_ten_thousand_images_cost_few_queries(originals, django_assert_max_num_queries):

@@ -228,6 +228,27 @@ class TestObjects:
         monkeypatch.setattr(s3_objects, "copy_object", somebody_was_faster)
         assert trash_restore.restore(pk=trashed.pk) == "a-2.txt"
 
+    def test_of_two_that_restore_at_the_same_time_one_copy_stays(self, bucket, monkeypatch):
+        """The other run finds the key taken by our copy, and comes back beside it."""
+        put_by_hand(bucket, "a.txt", b"first")
+        trashed = trash.move_object(bucket=bucket, key="a.txt")
+        copy, others = s3_objects.copy_object, []
+
+        def other_run_meanwhile(*args, **kwargs):
+            etag = copy(*args, **kwargs)
+            if not others:
+                TrashedObject.objects.filter(pk=trashed.pk).update(state="trashed", restore_key="")
+                others.append("")
+                others.append(trash_restore.restore(pk=trashed.pk))
+            return etag
+
+        monkeypatch.setattr(s3_objects, "copy_object", other_run_meanwhile)
+        trash_restore.restore(pk=trashed.pk)
+
+        assert others[1] == "a-2.txt"
+        assert keys_of(bucket) == {"a-2.txt"}
+        assert not Leftover.objects.exists()
+
 
 class TestOthers:
     def test_keys_on_their_way_are_given_to_nobody(self, bucket, image):
