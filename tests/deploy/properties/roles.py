@@ -140,3 +140,28 @@ def the_deploy_role_hands_on_only_our_roles_and_only_to_ecs_and_cloudformation(t
     assert statement["Resource"]["Fn::Sub"].endswith(":role/backoffice-${EnvironmentName}-*")
     services = statement["Condition"]["StringEquals"]["iam:PassedToService"]
     assert services == ["ecs-tasks.amazonaws.com", "cloudformation.amazonaws.com"]
+
+
+# `aws cloudformation deploy` of a stack that is there: which parameters it has, the change set, and how that went.
+DEPLOY_CALLS = {
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:ExecuteChangeSet",
+    "cloudformation:GetTemplateSummary",
+}
+
+
+@holds(
+    drop("DeployRole", f"{STATEMENT}.3.Action.5"),
+    put("DeployRole", f"{STATEMENT}.3.Resource", {"Fn::Sub": "arn:${AWS::Partition}:cloudformation:*:*:stack/other-*"}),
+)
+def the_deploy_role_may_send_every_call_of_the_deploy_command_for_our_stacks(templates: Templates) -> None:
+    [changes] = [
+        item
+        for item in _statements(templates.properties("DeployRole"))
+        if "cloudformation:CreateChangeSet" in item["Action"]
+    ]
+    assert set(changes["Action"]) >= DEPLOY_CALLS
+    assert changes["Resource"]["Fn::Sub"].endswith(":stack/backoffice-${EnvironmentName}-*")
+    assert "cloudformation:DescribeStacks" in _actions(templates.properties("DeployRole"))
