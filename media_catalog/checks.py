@@ -35,6 +35,8 @@ def check_buckets(app_configs: object, **kwargs: Any) -> list[Error]:
     names = [settings.BUCKET_ORIGINALS, settings.BUCKET_RENDITIONS, settings.BUCKET_STATIC]
     if settings.ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET:
         names += [settings.ASYNC_IMAGE_UPLOAD_BUCKET, settings.ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET]
+    if settings.BUCKET_FILES:
+        names.append(settings.BUCKET_FILES)
     if len(set(names)) < len(names):
         return [Error("The buckets must have different names.", id="media_catalog.E003")]
     return []

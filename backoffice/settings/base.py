@@ -200,6 +200,7 @@ AWS_REGION = env("AWS_DEFAULT_REGION", default="us-east-1")
 BUCKET_ORIGINALS = env("BUCKET_ORIGINALS", default="mediafiles")
 BUCKET_RENDITIONS = env("BUCKET_RENDITIONS", default="mediafilesresized")
 BUCKET_STATIC = env("BUCKET_STATIC", default="staticfilesatv")
+BUCKET_FILES = env("BUCKET_FILES", default="")  # files of any type; empty: none is named
 # Where S3 announces new objects: to `manage.py consume_events`, or to the Lambda, by the bucket's resize engine.
 EVENTS_QUEUE = env("EVENTS_QUEUE", default="backoffice-events")
 RESIZER_QUEUE = env("RESIZER_QUEUE", default="backoffice-resizer")

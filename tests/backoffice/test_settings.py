@@ -90,6 +90,7 @@ def test_development_makes_its_data_directory(tmp_path):
         ("IMAGE_MAX_BYTES", 0, "media_catalog.E001"),
         ("IMAGE_FORMATS", ("JPEG", "PSD"), "media_catalog.E002"),
         ("BUCKET_STATIC", "mediafiles", "media_catalog.E003"),
+        ("BUCKET_FILES", "mediafiles", "media_catalog.E003"),
         ("JOB_CHUNK_SECONDS", 300, "media_catalog.E005"),
         ("QUEUE_BROKER", "kafka", "media_catalog.E009"),
         ("ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_EXPIRATION", 0, "media_catalog.E010"),

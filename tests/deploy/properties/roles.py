@@ -95,19 +95,21 @@ def task_roles_allow_what_the_table_of_operations_says(templates: Templates) -> 
 
 @holds(
     drop("WebRole", f"{STATEMENT}.0.Resource.3"),
+    drop("WebRole", f"{STATEMENT}.0.Resource.4"),
+    drop("WorkerRole", f"{STATEMENT}.0.Resource.4"),
     drop("WorkerRole", f"{STATEMENT}.1.Resource.1"),
     drop("ReleaseRole", f"{STATEMENT}.2.Resource.1"),
     drop("CheckRole", f"{STATEMENT}.0.Resource.4"),
     put("ConsumerRole", f"{STATEMENT}.0.Resource.1", {"Fn::Sub": "arn:aws:s3:::${StaticBucketName}/*"}),
 )
 def each_role_reaches_the_buckets_of_its_work(templates: Templates) -> None:
-    images = {"Originals", "Renditions", "Uploads", "UploadRenditions"}
+    held = {"Originals", "Renditions", "Uploads", "UploadRenditions", "Files"}
     expected = {
-        "WebRole": [images, images],
-        "WorkerRole": [images, images],
+        "WebRole": [held, held],
+        "WorkerRole": [held, held],
         "ConsumerRole": [{"Originals", "Renditions"}] * 2,  # the queue has their events
-        "ReleaseRole": [{"Static"}, {*images, "Static"}, {"Originals", "Uploads"}],
-        "CheckRole": [{*images, "Static"}],
+        "ReleaseRole": [{"Static"}, {*held, "Static"}, {"Originals", "Uploads"}],
+        "CheckRole": [{*held, "Static"}],
     }
     for name, wanted in expected.items():
         found = [

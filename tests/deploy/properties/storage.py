@@ -10,7 +10,7 @@ QUEUES = ("Events", "Resize")
 
 def _buckets(templates: Templates) -> dict[str, Node]:
     found = templates.of_type("S3::Bucket")
-    names = ("Artifacts", "Originals", "Renditions", "Static", "UploadRenditions", "Uploads")
+    names = ("Artifacts", "Files", "Originals", "Renditions", "Static", "UploadRenditions", "Uploads")
     assert found.keys() == {f"{name}Bucket" for name in names}
     return found
 

@@ -90,6 +90,7 @@ BUCKETS = {
     "BUCKET_ORIGINALS": "OriginalsBucketName",
     "BUCKET_RENDITIONS": "RenditionsBucketName",
     "BUCKET_STATIC": "StaticBucketName",
+    "BUCKET_FILES": "FilesBucketName",
     "ASYNC_IMAGE_UPLOAD_BUCKET": "UploadsBucketName",
     "ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET": "UploadRenditionsBucketName",
 }
@@ -98,6 +99,7 @@ BUCKETS = {
 @holds(
     put("WebTask", f"{C}Environment.7.Value", {"Ref": "RenditionsBucketName"}),
     drop("WorkerTask", f"{C}Environment.7"),
+    drop("WebTask", f"{C}Environment.11"),
     put("ReleaseTask", f"{C}Environment.6.Value", {"Ref": "OriginalsBucketName"}),
     put("ReleaseTask", f"{C}Command", ["python", "manage.py", "release"]),
 )
