@@ -1,6 +1,8 @@
 """What each role may do."""
 
+import json
 import re
+from collections.abc import Callable
 
 from deploy.operations_table import NOBODY, ROLES, actions_of
 from tests.deploy.registry import holds
@@ -26,6 +28,12 @@ TASK_ROLES = sorted(ROLES.keys() - {NOBODY})
 
 def _statements(role: Node) -> list[Node]:
     return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def _when(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The same condition with something of what it gives."""
+    condition, given, otherwise = node["Fn::If"]
+    return {"Fn::If": [condition, change(given), otherwise]}
 
 
 def _listed(value: object) -> list:
@@ -67,10 +75,11 @@ def resources_are_named_where_they_can_be(templates: Templates) -> None:
     put("ExecutionRole", f"{STATEMENT}.3.Resource", [{"Ref": "DjangoSecretArn"}]),
     put("ExecutionRole", f"{STATEMENT}.3.Resource.0", {"Ref": "DatabasePasswordArn"}),
     put("WebTask", "ContainerDefinitions.0.Secrets.0.ValueFrom", {"Ref": "OtherSecretArn"}),
+    put("ExecutionRole", f"{STATEMENT}.3.Resource.4", {"Ref": "EmailSecretArn"}),
 )
 def the_execution_role_reads_exactly_the_secrets_of_the_tasks(templates: Templates) -> None:
     used = {
-        secret["ValueFrom"]["Ref"]
+        json.dumps(secret["ValueFrom"] if "ValueFrom" in secret else _when(secret, lambda item: item["ValueFrom"]))
         for task in templates.of_type("ECS::TaskDefinition").values()
         for secret in task["ContainerDefinitions"][0]["Secrets"]
     }
@@ -79,7 +88,7 @@ def the_execution_role_reads_exactly_the_secrets_of_the_tasks(templates: Templat
         for item in _statements(templates.properties("ExecutionRole"))
         if "secretsmanager:GetSecretValue" in item["Action"]
     ]
-    assert {secret["Ref"] for secret in statement["Resource"]} == used
+    assert {json.dumps(secret) for secret in statement["Resource"]} == used
 
 
 @holds(
