@@ -146,10 +146,10 @@ def probe_write(bucket: str, key: str) -> None:
         client("s3").abort_multipart_upload(Bucket=bucket, Key=key, UploadId=begun["UploadId"])
 
 
-def probe_delete(bucket: str, key: str, *, versioned: bool) -> None:
+def probe_delete(bucket: str, key: str) -> None:
     """Delete a key that nobody has. AwsDenied when we may not. One DELETE.
 
-    Where versions are kept, a version that does not exist: deleting a key would leave a delete marker.
+    Not where versions are kept: it would leave a delete marker, and to delete a version takes another permission.
     """
     with call(bucket=bucket):
-        client("s3").delete_object(Bucket=bucket, **_identifier(key, "null" if versioned else ""))
+        client("s3").delete_object(Bucket=bucket, Key=key)

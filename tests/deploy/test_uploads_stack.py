@@ -143,6 +143,12 @@ def test_rules_of_others_stay():
     assert existing_bucket.lifecycle(kept, "temp/", "0") == {"Rules": [{"ID": "theirs"}]}
 
 
+def test_delete_markers_go_with_the_last_version_behind_them():
+    for bucket in ("Uploads", "Renditions"):
+        rules = Templates.uploads().properties(bucket)["LifecycleConfiguration"]["Rules"]
+        assert {"Id": "markers", "Status": "Enabled", "ExpiredObjectDeleteMarker": True} in rules
+
+
 def test_uploads_expire_where_days_are_given():
     templates = Templates.uploads()
     *_rules, temporary = templates.properties("Uploads")["LifecycleConfiguration"]["Rules"]
