@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings.production"
 
 bind = env("WEB_BIND", default="0.0.0.0:8000")
 workers = env.int("WEB_WORKERS", default=2)
-threads = env.int("WEB_THREADS", default=4)
+threads = settings.WEB_THREADS
 worker_class = "gthread"
 timeout = 60
 graceful_timeout = env.int("WEB_STOP_SECONDS", default=20)  # below the 30 that ECS waits before it kills

@@ -23,19 +23,33 @@ output() {
   echo "$value"
 }
 
+# defaults TEMPLATE: name=default of its parameters that have one.
+defaults() {
+  awk '/^[A-Z]/ { within = /^Parameters:/ }
+    within && /^  [A-Z]/ { name = $1; sub(":", "", name) }
+    within && match($0, /Default: ("[^"]*"|[^,}]*)/) {
+      value = substr($0, RSTART + 9, RLENGTH - 9); gsub(/^"|"$/, "", value); print name "=" value
+    }' "$1"
+}
+
 # stack NAME [Parameter=value …]: create or change a stack and wait for it. A parameter's value is the one given here, or
-# an output of the same name, or that in the file of the environment. A failed change is rolled back by CloudFormation.
+# an output of the same name of another stack, or that in the file of the environment, or the template's default. Defaults
+# are given too: the command keeps the old value of what is not, and a value that was taken out would stay. Only the code
+# of the function is left as it is unless it is given. A failed change is rolled back by CloudFormation.
 stack() {
-  local name=$1 template=$here/cloudformation/$1.yaml wanted given overrides=()
+  local name=$1 template=$here/cloudformation/$1.yaml wanted own given overrides=()
   shift
   wanted=$(sed -n '/^Parameters:/,/^[A-Z]/s/^  \([A-Za-z]*\):.*/\1/p' "$template")
-  given=$(grep -v '^#' "$values"; echo "$known"; printf '%s\n' "$@")
+  own=$(sed -n '/^Outputs:/,$s/^  \([A-Za-z]*\):.*/\1/p' "$template")
+  given=$(defaults "$template" | grep -v -e '^FunctionCodeKey=' -e '^FunctionVersion='; grep -v '^#' "$values"
+    awk -F= 'NR == FNR { own[$1]; next } !($1 in own)' <(printf ':\n%s\n' "$own") <(echo "$known"); printf '%s\n' "$@")
   local override
-  # The last one wins; without a value it is the template's default.
+  # The last one wins that has a value.
   while IFS= read -r override; do
     overrides+=("$override")
-  done < <(awk -F= 'NR == FNR { wanted[$1]; next } $1 in wanted { last[$1] = $0 }
-    END { for (name in last) if (last[name] != name "=") print last[name] }' <(echo "$wanted") <(echo "$given"))
+  done < <(awk -F= 'NR == FNR { wanted[$1]; next }
+    $1 in wanted && (!($1 in last) || $0 != $1 "=") { last[$1] = $0 }
+    END { for (name in last) print last[name] }' <(echo "$wanted") <(echo "$given"))
   echo "== stack $name"
   aws cloudformation deploy --stack-name "backoffice-$ENVIRONMENT-$name" --template-file "$template" \
     --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset \

@@ -35,6 +35,8 @@ def check_buckets(app_configs: object, **kwargs: Any) -> list[Error]:
     names = [settings.BUCKET_ORIGINALS, settings.BUCKET_RENDITIONS, settings.BUCKET_STATIC]
     if settings.ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET:
         names += [settings.ASYNC_IMAGE_UPLOAD_BUCKET, settings.ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET]
+    if settings.BUCKET_FILES:
+        names.append(settings.BUCKET_FILES)
     if len(set(names)) < len(names):
         return [Error("The buckets must have different names.", id="media_catalog.E003")]
     return []
@@ -94,6 +96,13 @@ def check_api(app_configs: object, **kwargs: Any) -> list[Error]:
         )
     if len(settings.ASYNC_IMAGE_CALLBACK_SECRETS) > 2:
         errors.append(Error("ASYNC_IMAGE_CALLBACK_SECRETS: two at most, the new and the old.", id="media_catalog.E012"))
+    if settings.API_MAX_WAITERS >= settings.WEB_THREADS:
+        errors.append(
+            Error(
+                "API_MAX_WAITERS must be below WEB_THREADS: long polls would leave no thread for health checks.",
+                id="media_catalog.E016",
+            )
+        )
     if not hasattr(_result_model(), "create_model"):
         errors.append(Error("PROCESSED_IMAGE_MODEL names no model with create_model().", id="media_catalog.E013"))
     return errors

@@ -15,10 +15,11 @@ from media_catalog.jobs.runner import run_chunk
 from media_catalog.models import Bucket, Image, Job, JobItem, RequestLimit
 from media_catalog.services import uploads
 from tests.cloud import local_cloud
+from tests.committing import keep_shipped_rows, rows_of_migrations, shipped_rows
 from tests.flush import flush_guarded_tables
 from tests.pictures import jpeg, upload_file
 
-__all__ = ["flush_guarded_tables", "local_cloud"]
+__all__ = ["flush_guarded_tables", "keep_shipped_rows", "local_cloud", "rows_of_migrations", "shipped_rows"]
 
 
 @pytest.fixture(autouse=True)

@@ -200,6 +200,7 @@ AWS_REGION = env("AWS_DEFAULT_REGION", default="us-east-1")
 BUCKET_ORIGINALS = env("BUCKET_ORIGINALS", default="mediafiles")
 BUCKET_RENDITIONS = env("BUCKET_RENDITIONS", default="mediafilesresized")
 BUCKET_STATIC = env("BUCKET_STATIC", default="staticfilesatv")
+BUCKET_FILES = env("BUCKET_FILES", default="")  # files of any type; empty: none is named
 # Where S3 announces new objects: to `manage.py consume_events`, or to the Lambda, by the bucket's resize engine.
 EVENTS_QUEUE = env("EVENTS_QUEUE", default="backoffice-events")
 RESIZER_QUEUE = env("RESIZER_QUEUE", default="backoffice-resizer")
@@ -220,7 +221,9 @@ ASYNC_IMAGE_CALLBACK_SECRETS = env.list("ASYNC_IMAGE_CALLBACK_SECRETS", default=
 ASYNC_IMAGE_CALLBACK_GRACE = env.int("ASYNC_IMAGE_CALLBACK_GRACE", default=60)  # seconds until a poll looks itself
 ASYNC_IMAGE_RENDITIONS = env.int("ASYNC_IMAGE_RENDITIONS", default=3)  # of the Lambda for an upload: reserved with it
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=120)  # of one token
-API_MAX_WAITERS = env.int("API_MAX_WAITERS", default=8)  # long polls at a time in one process: each takes a thread
+WEB_THREADS = env.int("WEB_THREADS", default=16)  # of each process of the web server
+# Long polls at a time in one process: each takes a thread, and the others are for pages and health checks.
+API_MAX_WAITERS = env.int("API_MAX_WAITERS", default=WEB_THREADS // 4)
 UPLOAD_FORM_SECONDS = env.int("UPLOAD_FORM_SECONDS", default=3600)  # to send a file that was chosen on the page
 
 DEPLOYMENT_NAME = env("DEPLOYMENT_NAME", default="local")  # dimension of the metrics: staging, production

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
+
+from media_catalog.exceptions import ObjectRefused
+from media_catalog.models.stored import StoredObject
 
 LONGEST_NUMBER = 18  # digits that fit into the numbers of every database
 
@@ -27,6 +31,17 @@ class BackofficeAdmin(admin.ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return TextChangeList
+
+
+def save_changed(row: StoredObject, form: forms.ModelForm) -> None:
+    """What the form changes and no more: a job may write the rest meanwhile. Within the transaction of the page.
+
+    Raises ObjectRefused for a row that has left the catalogue since the form was read.
+    """
+    rows = type(row)._default_manager.select_for_update().filter(pk=row.pk)
+    if rows.first() is None:
+        raise ObjectRefused("left_catalogue")
+    row.save(update_fields=form.changed_data)
 
 
 class OfferedFilter(admin.SimpleListFilter):

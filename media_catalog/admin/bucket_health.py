@@ -60,6 +60,9 @@ TEXTS: Mapping[tuple[str, str], str | Promise] = {
     ),
     ("lifecycle", "set"): gettext_lazy("Unfinished uploads are ended by a rule."),
     ("lifecycle", "unfinished_uploads"): gettext_lazy("Unfinished uploads stay, unseen, and are paid."),
+    ("delete", "versioned"): gettext_lazy(
+        "Not tried: where versions are kept, or may be, a trial would leave a delete marker."
+    ),
     ("read", "needs_list"): gettext_lazy("Cannot be told without permission to list."),
 }
 SHARED_TEXTS: Mapping[str, str | Promise] = {

@@ -79,9 +79,9 @@ def _remove(request: HttpRequest, ids: list[int]) -> HttpResponse | None:
 def _move(request: HttpRequest, options: Mapping[str, Any]) -> HttpResponse:
     """Within this request. What S3 is too slow for goes on as a job."""
     ids, run = options["files"], options["run"]
-    moved = None
+    moved, settled = None, set[int]()
     try:
-        moved = trash_objects.move_files(ids=ids, run=run)
+        moved = trash_objects.move_files(ids=ids, run=run, settled=settled)
     except BackofficeError as error:
         messages.error(request, sentence(error))
     there = list(StoredFile.everything.filter(in_trash__in=TrashedObject.objects.filter(run=run).here()))
@@ -92,7 +92,9 @@ def _move(request: HttpRequest, options: Mapping[str, Any]) -> HttpResponse:
         messages.info(request, lost)
     if moved:
         say_failed(request, moved)
-    goes_on = _start(request, options, token=None) if moved and not moved.done else None
+    goes_on = None
+    if moved and not moved.done:
+        goes_on = _start(request, {**options, "settled": sorted(settled)}, token=None)
     return goes_on or redirect(_back(request))
 
 

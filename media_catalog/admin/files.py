@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
@@ -14,13 +15,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from media_catalog.exceptions import BackofficeError
+from media_catalog.exceptions import BackofficeError, ObjectRefused
 from media_catalog.models import StoredFile
 from media_catalog.services import files, keys, object_keys
 from media_catalog.services.sentences import sentence
 
 from . import file_removal, file_upload, shelves
-from .base import BackofficeAdmin
+from .base import BackofficeAdmin, save_changed
 from .bucket_pages import may
 
 
@@ -144,7 +145,14 @@ class FileAdmin(BackofficeAdmin):
             if file
             else {}
         )
-        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+        try:
+            return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+        except ObjectRefused as refused:
+            messages.error(request, sentence(refused))
+            return redirect(reverse("admin:media_catalog_storedfile_changelist"))
+
+    def save_model(self, request: HttpRequest, obj: StoredFile, form: forms.ModelForm, change: bool) -> None:
+        save_changed(obj, form)
 
     def last(self, request: HttpRequest) -> HttpResponseBase:
         """The file that came last, of the bucket that the address names or of all."""

@@ -23,7 +23,7 @@ from media_catalog.services import annotation, downloads, names
 from media_catalog.services.sentences import accepted_formats, sentence
 
 from . import bulk, direct, layout, named_upload, pictures, renditions, shelves, upload
-from .base import BackofficeAdmin, OfferedFilter
+from .base import BackofficeAdmin, OfferedFilter, save_changed
 from .states import PresenceFilter, StateFilter, describe
 
 
@@ -205,6 +205,12 @@ class ImageAdmin(BackofficeAdmin):
         except IntegrityError:  # of two changes at the same moment, both to a name that was free
             messages.error(request, sentence(ObjectRefused("name_taken")))
             return redirect(reverse("admin:media_catalog_image_change", args=[object_id]))
+        except ObjectRefused as refused:
+            messages.error(request, sentence(refused))
+            return redirect(reverse("admin:media_catalog_image_changelist"))
+
+    def save_model(self, request: HttpRequest, obj: Image, form: forms.ModelForm, change: bool) -> None:
+        save_changed(obj, form)
 
     def preview(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
         try:

@@ -33,7 +33,7 @@ from .objects import crumbs
 from .trash_actions import offer_undo, say_failed
 
 COPY = {RequestClass.S3_TIER1.value: 1, RequestClass.S3_TIER2.value: 1}
-MOVE = {**COPY, RequestClass.FREE.value: 1}
+MOVE = {**COPY, RequestClass.S3_TIER2.value: 2, RequestClass.FREE.value: 1}
 
 
 class CopyForm(forms.Form):
@@ -174,9 +174,9 @@ def _move(request: HttpRequest, bucket: Bucket, options: dict[str, Any], *, back
     keys, run = options["keys"], options["run"]
     made = Rendition.objects.filter(bucket=bucket, key__in=keys)
     before = made.count()
-    moved = None
+    moved, settled = None, set[str]()
     try:
-        moved = trash_objects.move_objects(bucket=bucket, keys=keys, run=run)
+        moved = trash_objects.move_objects(bucket=bucket, keys=keys, run=run, settled=settled)
     except BackofficeError as error:
         messages.error(request, sentence(error))
     there = list(TrashedObject.objects.filter(run=run).here().order_by("pk").values_list("key", flat=True))
@@ -191,7 +191,7 @@ def _move(request: HttpRequest, bucket: Bucket, options: dict[str, Any], *, back
     if moved:
         _say_others(request, moved, gone=len(keys) - len(there) - deleted - len(moved.failed))
     if moved and not moved.done:
-        _start(request, bucket, options)
+        _start(request, bucket, {**options, "settled": sorted(settled)})
 
 
 def _say_others(request: HttpRequest, moved: trash_objects.Moved, *, gone: int) -> None:

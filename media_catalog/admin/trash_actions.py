@@ -111,6 +111,7 @@ def confirm_or_start(
         "more": max(0, len(ids) - SHOWN),
         "left_out": chosen.count() - len(ids),
         "follows": _follows(rows) if action is RESTORE else "",
+        "ruled": action is RESTORE and trash_restore.ruled(rows),
         **cost_context(action.cost(rows), bulk=True),
     }
     return TemplateResponse(request, "admin/media_catalog/trash_confirm.html", context)
@@ -178,7 +179,7 @@ def _say_restored(request: HttpRequest, turn: trash_restore.Turn, count: int) ->
     if turn.restored:
         said = ngettext("%(count)d object restored.", "%(count)d objects restored.", turn.restored)
         messages.success(request, said % {"count": turn.restored})
-    for line in trash_restore.renamed_words(turn):
+    for line in trash_restore.changed_words(turn):
         messages.warning(request, line)
     if turn.restored < count:
         link = reverse("admin:media_catalog_trashedobject_changelist")

@@ -83,13 +83,15 @@ def _chunks(body: StreamingBody) -> Iterator[bytes]:
         raise AwsUnavailable(str(error)) from error
 
 
-def copy_object(bucket: str, key: str, *, to_bucket: str, to_key: str, only: str = "") -> str:
+def copy_object(bucket: str, key: str, *, to_bucket: str, to_key: str, only: str = "", replace: bool = False) -> str:
     """Copy the object with its metadata, and return the ETag of the copy. One COPY.
 
-    An object that is there wins, AwsConflict, at servers that know conditional copies: ask with HEAD before. With
-    `only`, an ETag, the copy is made of that very object, AwsConflict otherwise, and replaces what is there.
+    Unless it is to `replace` what is there, an object that is there wins, AwsConflict, at servers that know conditional
+    copies: ask with HEAD before. With `only`, an ETag, the copy is made of that very object, AwsConflict otherwise.
     """
-    condition: Any = {"CopySourceIfMatch": f'"{only}"'} if only else {"IfNoneMatch": "*"}
+    condition: Any = {"CopySourceIfMatch": f'"{only}"'} if only else {}
+    if not replace:
+        condition["IfNoneMatch"] = "*"
     with call(bucket=to_bucket):
         answer = client("s3").copy_object(
             Bucket=to_bucket, Key=to_key, CopySource={"Bucket": bucket, "Key": key}, **condition
@@ -144,10 +146,10 @@ def probe_write(bucket: str, key: str) -> None:
         client("s3").abort_multipart_upload(Bucket=bucket, Key=key, UploadId=begun["UploadId"])
 
 
-def probe_delete(bucket: str, key: str, *, versioned: bool) -> None:
+def probe_delete(bucket: str, key: str) -> None:
     """Delete a key that nobody has. AwsDenied when we may not. One DELETE.
 
-    Where versions are kept, a version that does not exist: deleting a key would leave a delete marker.
+    Not where versions are kept: it would leave a delete marker, and to delete a version takes another permission.
     """
     with call(bucket=bucket):
-        client("s3").delete_object(Bucket=bucket, **_identifier(key, "null" if versioned else ""))
+        client("s3").delete_object(Bucket=bucket, Key=key)

@@ -26,7 +26,7 @@ class BucketInfo:
 class ObjectInfo:
     """`etag` without quotes, `size` in bytes, `sha256` of the content where S3 keeps one.
 
-    `metadata` is what a HEAD tells of it, names in lower case without `x-amz-meta-`.
+    `metadata` is what a HEAD tells of it, names in lower case without `x-amz-meta-`. `modified_at` by the clock of S3.
     """
 
     etag: str
@@ -34,6 +34,7 @@ class ObjectInfo:
     content_type: str
     sha256: bytes | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    modified_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +43,12 @@ class ObjectContent(ObjectInfo):
 
 
 class ObjectTooLarge(AwsError):
-    """The object has `size` bytes, more than asked for; it was not read."""
+    """The object has `size` bytes, more than asked for; it was not read. `modified_at` where that was asked."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, modified_at: datetime | None = None) -> None:
         super().__init__(f"{size} bytes")
         self.size = size
+        self.modified_at = modified_at
 
 
 def list_buckets() -> list[BucketInfo]:
@@ -178,7 +180,7 @@ def copy_object(bucket: str, key: str, file: IO[bytes], *, max_bytes: int) -> Ob
             answer = client("s3").get_object(Bucket=bucket, Key=key)
             if answer["ContentLength"] > max_bytes:
                 answer["Body"].close()
-                raise ObjectTooLarge(answer["ContentLength"])
+                raise ObjectTooLarge(answer["ContentLength"], answer.get("LastModified"))
             for piece in deadline.pieces(answer["Body"]):
                 file.write(piece)
     except AwsNotFound:
@@ -187,6 +189,7 @@ def copy_object(bucket: str, key: str, file: IO[bytes], *, max_bytes: int) -> Ob
         etag=answer["ETag"].strip('"'),
         size=answer["ContentLength"],
         content_type=answer.get("ContentType", ""),
+        modified_at=answer.get("LastModified"),
     )
 
 
@@ -205,6 +208,7 @@ def head_object(bucket: str, key: str) -> ObjectInfo | None:
         content_type=answer.get("ContentType", ""),
         sha256=base64.b64decode(checksum) if whole else None,
         metadata=answer.get("Metadata", {}),
+        modified_at=answer.get("LastModified"),
     )
 
 

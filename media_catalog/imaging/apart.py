@@ -6,12 +6,14 @@ child costs a tenth of a second, so JPEG, PNG, WebP and GIF, nearly all pictures
 libraries are fuzzed for many years, and what they ask of CPU and memory we bound by their structure first.
 
 A plain subprocess: the workers of django-q2 are daemons, which may have no children of multiprocessing. It
-inherits no secrets: its environment is empty, and a crash, a hang or greed ends it and refuses the file.
+inherits no secrets: its environment is empty. A crash, or more CPU time than such a picture needs, ends it and refuses
+the file; too little memory, SIGKILL and a hang may be the machine's trouble, and are a MemoryError, as in this process.
 """
 
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -62,6 +64,8 @@ def _asked(order: dict[str, Any], body: bytes, pixels: int) -> tuple[dict[str, A
     order |= {"seconds": seconds, "memory": _MEMORY + _MEMORY_PER_PIXEL * pixels}
     head, _, bodies = _run(json.dumps(order).encode() + b"\n" + body, seconds * _PATIENCE).partition(b"\n")
     answer: dict[str, Any] = json.loads(head)
+    if "memory" in answer:
+        raise MemoryError
     if "refused" in answer:
         facts = {name: tuple(value) if isinstance(value, list) else value for name, value in answer["facts"].items()}
         raise ImageRefused(answer["refused"], **facts)
@@ -80,7 +84,9 @@ def _run(order: bytes, timeout: float) -> bytes:
             check=False,
         )
     except subprocess.TimeoutExpired as late:
-        raise ImageRefused("damaged") from late
+        raise MemoryError from late
+    if child.returncode == -signal.SIGKILL:
+        raise MemoryError
     if child.returncode < 0:
         # A signal: the decoder crashed, or took more CPU time than any such picture needs.
         raise ImageRefused("damaged")

@@ -1,7 +1,7 @@
 """The child process of `apart`: one picture, then it ends.
 
 In: one line of JSON (limits; specs, or none to probe; seconds and memory it may take), then the file.
-Out: one line of JSON ("probe", "made" or "refused"), then the renditions one behind the other.
+Out: one line of JSON ("probe", "made", "refused" or "memory"), then the renditions one behind the other.
 """
 
 import io
@@ -30,8 +30,8 @@ def answer(order: dict[str, Any], body: bytes) -> bytes:
     except ImageRefused as refused:
         told, bodies = {"refused": refused.reason, "facts": refused.facts}, []
     except MemoryError:
-        # Ours was measured for the size that its header claims, so the file asks for more than it shows.
-        told, bodies = {"refused": "damaged", "facts": {}}, []
+        # The file's or the machine's fault: nobody can tell from here.
+        told, bodies = {"memory": True}, []
     return b"".join((json.dumps(told).encode(), b"\n", *bodies))
 
 
@@ -51,7 +51,8 @@ def _described(made: Made) -> dict[str, Any]:
 
 
 def _restrict(*, seconds: int, memory: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    # The soft limit ends with SIGXCPU, which tells it from the SIGKILL of a machine without memory.
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     # No files, no dump of the memory: a picture needs neither.
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -20,6 +20,8 @@ from media_catalog.imaging.drafting import Box
 from media_catalog.imaging.formats import FORMATS
 from media_catalog.imaging.values import Limits
 
+MAX_FRAMES = 1_000_000  # that are told: headers may claim billions
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
@@ -182,5 +184,5 @@ def _picture(image: Image.Image, format: str, frames: int | None) -> Picture:
         orientation=turn,
         width=width,
         height=height,
-        frames=getattr(image, "n_frames", 1) if frames is None else frames,
+        frames=min(getattr(image, "n_frames", 1) if frames is None else frames, MAX_FRAMES),
     )

@@ -22,7 +22,7 @@ from media_catalog.exceptions import QuotaShort
 from media_catalog.models import Bucket, Image, Job, JobItem, ScheduleRun
 from media_catalog.quota import reservations
 from media_catalog.quota.attribution import attribute
-from media_catalog.services import direct_uploads, inventory, removal, trash_purge, trash_sweep, uploads
+from media_catalog.services import direct_uploads, inventory, presigned, removal, trash_purge, trash_sweep, uploads
 
 from . import restored, sweeps
 from .control import under_way
@@ -185,11 +185,14 @@ def _go_on(job: Job) -> int:
 def settle_uploads() -> int:
     """Finish or undo uploads that a dead process left open; returns how many images became known by it.
 
-    They are new to the catalogue, so one job makes their renditions.
+    They are new to the catalogue, so one job makes their renditions, and those of uploads by the API of which neither
+    the Lambda nor a job has told anything.
     """
     with attribute(action="settle uploads", job_kind=HOUSEKEEPING):
         found = [*uploads.settle_stale(), *direct_uploads.expire()]
-    if ids := list(Image.objects.for_workers().filter(pk__in=found).values_list("pk", flat=True)):
+    ids = set(Image.objects.for_workers().filter(pk__in=found).values_list("pk", flat=True))
+    ids.update(presigned.finish_waiting())
+    if ids:
         start(kind="make_renditions", user=None, images=ids, scope=_("Recovered uploads"), park=True)
     return len(found)
 

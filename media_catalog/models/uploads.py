@@ -12,6 +12,7 @@ from .quota import Reservation
 LONGEST_WAIT = timedelta(days=1)  # between two tries of a sweep
 # S3 looks at the expiry of a form when its POST begins: one that began in time may take so long to end.
 POST_GRACE = timedelta(minutes=15)
+UNDECIDED = {"processed_key": "", "outcome__isnull": True}
 
 
 class UploadQuerySet(models.QuerySet["Upload"]):
@@ -29,14 +30,33 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         """Free ones whose POST cannot come any more."""
         return self.free(now).filter(expires_at__lt=now - POST_GRACE)
 
+    def undecided(self) -> "UploadQuerySet":
+        """Those by the API whose image is known, and whose renditions are to come."""
+        return self.filter(channel=Upload.Channel.API, status=Upload.Status.COMPLETED, **UNDECIDED)
+
     def put_off(self, upload: "Upload", now: datetime) -> bool:
         """Set the next try, twice as far away each time; False when the upload is no longer among these.
 
         Done before a try, so that neither a second sweep nor a crash repeats it too soon.
         """
-        seconds = min(settings.UPLOAD_STALE_SECONDS * 2**upload.tries, LONGEST_WAIT.total_seconds())
-        later = now + timedelta(seconds=seconds)
+        later = now + _wait(upload.tries)
         return bool(self.filter(pk=upload.pk).update(tries=models.F("tries") + 1, next_try_at=later))
+
+    def claim(self, upload: "Upload", now: datetime, until: datetime) -> bool:
+        """Take an open one for so long, even one whose next try is far away; False when somebody may be at work on it.
+
+        Whoever settles an upload needs less time than that.
+        """
+        at = upload.next_try_at
+        if at and at > now and (at <= until or at - _wait(upload.tries - 1) > now - (until - now)):
+            return False  # it is taken, or its last try began a moment ago
+        mine = self.filter(pk=upload.pk, status=Upload.Status.CREATED, next_try_at=at)
+        return bool(mine.update(next_try_at=until))
+
+
+def _wait(tries: int) -> timedelta:
+    """From a try of a sweep to the next, after so many before."""
+    return timedelta(seconds=min(settings.UPLOAD_STALE_SECONDS * 2**tries, LONGEST_WAIT.total_seconds()))
 
 
 class Upload(models.Model):
@@ -87,7 +107,14 @@ class Upload(models.Model):
         verbose_name = _("upload")
         verbose_name_plural = _("uploads")
         default_permissions = ()
-        indexes = [models.Index(fields=["user", "channel", "-created_at", "-id"], name="upload_own_newest")]
+        indexes = [
+            models.Index(fields=["user", "channel", "-created_at", "-id"], name="upload_own_newest"),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(channel="api", status="completed", **UNDECIDED),
+                name="upload_undecided",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["bucket", "key"], condition=models.Q(status="created"), name="upload_open_bucket_key"

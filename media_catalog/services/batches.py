@@ -4,16 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import TypeVar
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from media_catalog.aws import objects, s3
 from media_catalog.exceptions import AwsDenied
 from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile, TrashedObject, Upload
 
-from . import previews
+from . import inventory, previews
 
 Row = Image | StoredFile
+Kind = TypeVar("Kind", Image, StoredFile)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,7 @@ def delete(bucket: Bucket, rows: Sequence[Row]) -> Deleted:
     kept = _delete_keys(bucket.name, [row.key for row in whole])
     failed |= {row.pk: kept[row.key] for row in whole if row.key in kept}
     gone = [row for row in whole if row.pk not in failed]
+    inventory.forget(bucket, [row.key for row in gone])
     delete_rows(gone)
     return Deleted(rows=len(gone), objects=len(gone) + renditions, bytes=sum(row.size for row in gone), failed=failed)
 
@@ -47,35 +51,38 @@ def delete(bucket: Bucket, rows: Sequence[Row]) -> Deleted:
 def delete_rows(rows: Sequence[Row]) -> None:
     """The rows of objects that are gone. What may still come of renditions is left to the sweep of leftovers.
 
-    What somebody has moved to the trash meanwhile stays there.
+    What somebody has moved to the trash meanwhile stays there, and so does a row that has another object by now:
+    moved elsewhere, or restored under another key.
     """
-    images = [row.pk for row in rows if isinstance(row, Image)]
-    files = [row.pk for row in rows if isinstance(row, StoredFile)]
-    if files:
+    if files := [row for row in rows if isinstance(row, StoredFile)]:
         _delete_file_rows(files)
+    images = [row for row in rows if isinstance(row, Image)]
     if not images:
         return
     with transaction.atomic():
         # Saving a rendition locks the row too.
-        locked = list(
-            Image.objects.get_queryset()
-            .select_for_update(of=("self",))
-            .filter(pk__in=images)
-            .select_related("bucket")
-            .order_by("pk")
-        )
-        images = [image.pk for image in locked]
-        late = Rendition.objects.filter(image__in=images).values_list("bucket", "key")
+        locked = _unchanged(Image.objects.get_queryset().select_for_update(of=("self",)), images)
+        ids = [image.pk for image in locked]
+        late = Rendition.objects.filter(image__in=ids).values_list("bucket", "key")
         leftovers = [*late, *_of_the_function(locked)]
         Leftover.objects.bulk_create(Leftover(bucket_id=bucket, key=key) for bucket, key in leftovers)
-        Image.everything.filter(pk__in=images).delete()
+        Image.everything.filter(pk__in=ids).delete()
 
 
-def _delete_file_rows(ids: Sequence[int]) -> None:
-    restored = TrashedObject.objects.filter(file__in=ids, state=TrashedObject.State.RESTORED)
-    restored.delete()  # nothing is to follow any more
-    # delete() would ask for related rows a hundred at a time, and not look again what is in the trash by now.
-    StoredFile.objects.filter(pk__in=ids)._raw_delete(StoredFile.objects.db)
+def _delete_file_rows(files: Sequence[StoredFile]) -> None:
+    with transaction.atomic():
+        ids = [file.pk for file in _unchanged(StoredFile.objects.select_for_update(of=("self",)), files)]
+        restored = TrashedObject.objects.filter(file__in=ids, state=TrashedObject.State.RESTORED)
+        restored.delete()  # nothing is to follow any more
+        # delete() would ask for related rows a hundred at a time.
+        StoredFile.objects.filter(pk__in=ids)._raw_delete(StoredFile.objects.db)
+
+
+def _unchanged(rows: QuerySet[Kind], loaded: Sequence[Kind]) -> list[Kind]:
+    """Of those loaded the ones that still have the same object, locked."""
+    objects_then = {row.pk: (row.bucket_id, row.key, row.etag) for row in loaded}
+    now = rows.filter(pk__in=objects_then).select_related("bucket").order_by("pk")
+    return [row for row in now if objects_then[row.pk] == (row.bucket_id, row.key, row.etag)]
 
 
 def reasons(failed: dict[int, str]) -> str:
@@ -93,7 +100,9 @@ def _delete_renditions(images: Sequence[Image]) -> tuple[dict[int, str], int]:
         held = list(group)
         kept = _delete_keys(place, [rendition.key for rendition in held])
         failed |= {rendition.image_id: kept[rendition.key] for rendition in held if rendition.key in kept}
-        gone += [rendition for rendition in held if rendition.key not in kept]
+        deleted = [rendition for rendition in held if rendition.key not in kept]
+        inventory.forget(held[0].bucket_id, [rendition.key for rendition in deleted])
+        gone += deleted
     previews.forget_all(gone)
     now = dict(Rendition.objects.filter(image__in=images).values_list("pk", "created_at"))
     # Made anew meanwhile, one has an object again, which goes with the row of its image.

@@ -26,6 +26,7 @@ PROBE_FOLDER = ".backoffice-probe"
 # These stop a check: they say nothing of the bucket.
 NOT_OF_THE_BUCKET = (AwsThrottled, AwsUnavailable)
 Finding = tuple[str, str]  # level, code
+NOT_TRIED: Finding = (UNKNOWN, "versioned")  # deleting a key would leave a marker, a version takes another permission
 
 
 def check(bucket: Bucket, *, origin: str) -> None:
@@ -46,9 +47,8 @@ def check(bucket: Bucket, *, origin: str) -> None:
     checks["list"] = may_list
     checks["read"] = _may_read(bucket, probe) if may_list[0] == GOOD else (UNKNOWN, "needs_list")
     checks["write"] = _may(lambda: objects.probe_write(bucket.name, probe))
-    versioned = bool(found.get("versioning", True))
-    checks["delete"] = _may(lambda: objects.probe_delete(bucket.name, probe, versioned=versioned))
-    bucket.health = {slug: {"level": level, "code": code} for slug, (level, code) in checks.items()}
+    checks["delete"] = NOT_TRIED if found.get("versioning", True) else _may_delete(bucket, probe)
+    bucket.health = _as_json(checks)
     bucket.health_at = timezone.now()
     bucket.settings = _merged(bucket, found)
     bucket.missing_since = None
@@ -61,9 +61,10 @@ def judge_again(bucket: Bucket) -> None:
     if now is None or not bucket.health:
         return
     found = asdict(now)
-    for slug, judge in JUDGES.items():
-        level, code = judge(bucket, found)
-        bucket.health[slug] = {"level": level, "code": code}
+    checks = {slug: judge(bucket, found) for slug, judge in JUDGES.items()}
+    if now.versioning:
+        checks["delete"] = NOT_TRIED
+    bucket.health |= _as_json(checks)
     bucket.save(update_fields=["health"])
 
 
@@ -79,6 +80,10 @@ def endpoint_origin(bucket: Bucket) -> str:
         parts = urlsplit(settings.AWS_ENDPOINT_URL)
         return f"{parts.scheme}://{parts.netloc}"
     return f"https://{bucket.name}.s3.{bucket.region or settings.AWS_REGION}.amazonaws.com"
+
+
+def _as_json(checks: Mapping[str, Finding]) -> dict[str, dict[str, str]]:
+    return {slug: {"level": level, "code": code} for slug, (level, code) in checks.items()}
 
 
 def _read_settings(bucket: Bucket, origin: str) -> tuple[dict[str, object], set[str]]:
@@ -163,3 +168,7 @@ def _may(probe: Callable[[], object]) -> Finding:
 def _may_read(bucket: Bucket, key: str) -> Finding:
     """With permission to list, S3 says 404 of a key that is not there to whoever may read, and 403 to others."""
     return _may(lambda: objects.get_details(bucket.name, key))
+
+
+def _may_delete(bucket: Bucket, key: str) -> Finding:
+    return _may(lambda: objects.probe_delete(bucket.name, key))

@@ -21,7 +21,8 @@ IMAGES = 100  # catalogued images that go at a time, with their renditions
 
 def refusal(bucket: Bucket) -> BucketRefused | None:
     """Why the bucket may not be deleted, full or empty, as things are. No request."""
-    if bucket.name in {settings.BUCKET_ORIGINALS, settings.BUCKET_RENDITIONS, settings.BUCKET_STATIC}:
+    of_the_site = (settings.BUCKET_ORIGINALS, settings.BUCKET_RENDITIONS, settings.BUCKET_STATIC, settings.BUCKET_FILES)
+    if bucket.name in of_the_site:
         return BucketRefused("of_the_site")
     if Bucket.objects.filter(pk=bucket.pk, legal_hold=True).exists():
         return BucketRefused("held")

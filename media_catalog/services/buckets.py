@@ -93,7 +93,8 @@ def named_are_ready() -> bool:
         for pair in _named_pairs()
     ]
     static = present.filter(name=settings.BUCKET_STATIC, role=Bucket.Role.STATIC)
-    return all(rows.exists() for rows in [*pairs, static])
+    files = [Bucket.objects.for_files().filter(name=name) for name in _named_for_files()]
+    return all(rows.exists() for rows in [*pairs, static, *files])
 
 
 def ensure_named(*, origins: list[str]) -> list[Bucket]:
@@ -105,7 +106,8 @@ def ensure_named(*, origins: list[str]) -> list[Bucket]:
     for pair in pairs:
         _check_renditions_are_free(pair)
     made = [bucket for pair in pairs for bucket in _ensure_pair(pair, origins)]
-    return [*made, _ensure(settings.BUCKET_STATIC, Bucket.Role.STATIC)]
+    made.append(_ensure(settings.BUCKET_STATIC, Bucket.Role.STATIC))
+    return [*made, *(_ensure_for_files(name) for name in _named_for_files())]
 
 
 def ensure(name: str, role: Bucket.Role) -> Bucket:
@@ -116,6 +118,10 @@ def ensure(name: str, role: Bucket.Role) -> Bucket:
 
 def _named_pairs() -> list[Pair]:
     return [STAFF, API] if API.renditions else [STAFF]
+
+
+def _named_for_files() -> list[str]:
+    return [settings.BUCKET_FILES] if settings.BUCKET_FILES else []
 
 
 def _check_renditions_are_free(pair: Pair) -> None:
@@ -147,6 +153,13 @@ def _ensure(name: str, role: Bucket.Role, *, engine: Bucket.ResizeEngine = Bucke
     bucket, _created = Bucket.objects.update_or_create(
         name=name, defaults=known, create_defaults={**known, "resize_engine": engine}
     )
+    return bucket
+
+
+def _ensure_for_files(name: str) -> Bucket:
+    bucket = _ensure(name, Bucket.Role.GENERAL)
+    bucket.accepts = Bucket.Accepts.ANY
+    bucket.save(update_fields=["accepts"])
     return bucket
 
 

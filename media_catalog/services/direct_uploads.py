@@ -12,9 +12,9 @@ import mimetypes
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BufferedRandom
 from typing import Any, BinaryIO
 
@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from media_catalog.aws import presign, s3
 from media_catalog.aws.deadline import deadline
-from media_catalog.exceptions import ImageRefused
+from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused
 from media_catalog.imaging.probe import content_type, extension, probe
 from media_catalog.models import Bucket, Image, RequestClass, Reservation, Upload
 from media_catalog.models.uploads import POST_GRACE
@@ -38,7 +38,13 @@ from .limits import check_rule, image_limits
 logger = logging.getLogger(__name__)
 CLAIM = timedelta(minutes=2)  # on an upload that is being confirmed; longer than the one GET may take
 CANCELLED = "cancelled"
+KEY_TAKEN = "key taken at S3"
+CLOCKS = timedelta(minutes=15)  # that ours and that of S3 may differ; it refuses requests beyond that
 SWEEP_SECONDS = 10  # of a run, which shares its task with the sweep of the other uploads
+
+
+class _KeyTaken(Exception):
+    """The object under the upload's key was there before the upload: somebody else's."""
 
 
 # What is done with an image that is new to the catalogue, and a file with its bytes, before the upload's units go back.
@@ -60,8 +66,9 @@ class Terms:
     """What the forms allow: keys `<prefix><32 hex digits>`, up to `max_bytes` if that is not above IMAGE_MAX_BYTES,
     for so many `seconds`, with exactly this metadata.
 
-    `named`: keys `<prefix><cleaned name>` instead, for files whose type is said. `renditions`: how many the Lambda
-    makes of each; 0 when it has no part in it. `at_once`: how many we make of each when it is confirmed.
+    `named`: keys `<prefix><cleaned name>-<8 hex digits>.<extension>` instead, for files whose type is said.
+    `renditions`: how many the Lambda makes of each; 0 when it has no part in it. `at_once`: how many we make of each
+    when it is confirmed.
     """
 
     prefix: str
@@ -165,16 +172,16 @@ def expire() -> list[int]:
 
 
 def expire_one(*, upload: Upload) -> Image | None:
-    """Settle one whose form has run out; the image, when it is new to the catalogue. One GET, or a DELETE."""
+    """Settle one whose form has run out; the image, when it is new to the catalogue. A GET, or a HEAD and a DELETE."""
     if upload.error:
-        s3.delete_object(upload.bucket.name, upload.key)
+        _delete_own(upload)
         _fail(upload, upload.error)
         return None
     try:
         arrival = _settle(upload, leave_for_job)
     except ImageRefused:  # settled: its row tells why
         return None
-    if arrival is None:
+    if arrival is None and Upload.objects.filter(pk=upload.pk, status=Upload.Status.CREATED).exists():
         _fail(upload, "never arrived")
     return arrival.image if arrival and arrival.new else None
 
@@ -230,7 +237,10 @@ def _save(uploads: Sequence[Upload], terms: Terms) -> list[Upload]:
 
 def _save_named(uploads: Sequence[Upload], files: Sequence[Wanted], terms: Terms) -> list[Upload]:
     extensions = {content_type(name): extension(name) for name in settings.IMAGE_FORMATS}
-    wanted = [f"{terms.prefix}{keys.clean_name(file.name, extension=extensions[file.content_type])}" for file in files]
+    wanted = [
+        f"{terms.prefix}{keys.own_name(file.name, digits=upload.uuid.hex, extension=extensions[file.content_type])}"
+        for upload, file in zip(uploads, files, strict=True)
+    ]
     return free_keys.save(uploads, wanted)
 
 
@@ -258,7 +268,10 @@ def _known(upload: Upload) -> arrivals.Arrival | None:
 
 
 def _settle(upload: Upload, use: Use) -> arrivals.Arrival | None:
-    """Catalogue the object, None when there is none. One that is refused is deleted, and ImageRefused raised."""
+    """Catalogue the object, None when there is none of ours. One that is refused is deleted, and ImageRefused raised.
+
+    One that was there before the upload is somebody else's: it stays as it is, and the upload fails.
+    """
     try:
         with tempfile.TemporaryFile() as file:  # memory is for many
             held = _fetch(upload, file)
@@ -272,6 +285,10 @@ def _settle(upload: Upload, use: Use) -> arrivals.Arrival | None:
         s3.delete_object(upload.bucket.name, upload.key)
         _fail(upload, repr(refused), outcome={"error": explained(refused)})
         raise
+    except _KeyTaken:
+        logger.warning("%s/%s was there before upload %s", upload.bucket.name, upload.key, upload.uuid)
+        _fail(upload, KEY_TAKEN, outcome={"error": {"code": "key_taken", "reason": "", "facts": {}}})
+        return None
     return_units(upload)
     return arrival
 
@@ -283,11 +300,26 @@ def _fetch(upload: Upload, file: BufferedRandom) -> s3.ObjectInfo | None:
         try:
             held = s3.copy_object(upload.bucket.name, upload.key, file, max_bytes=limit)
         except s3.ObjectTooLarge as error:
+            _check_own(upload, error.modified_at)
             _count_post(upload)
             raise ImageRefused("too_many_bytes", size=error.size, limit=limit) from error
         if held:
+            _check_own(upload, held.modified_at)
             _count_post(upload)
     return held
+
+
+def _check_own(upload: Upload, modified_at: datetime | None) -> None:
+    if modified_at and modified_at < upload.created_at - CLOCKS:
+        raise _KeyTaken
+
+
+def _delete_own(upload: Upload) -> None:
+    """Delete what came by the form, and nothing else. The HEAD is instead of the GET that was reserved."""
+    with _spending(upload), suppress(_KeyTaken, AwsConflict, AwsNotFound):
+        if held := s3.head_object(upload.bucket.name, upload.key):
+            _check_own(upload, held.modified_at)
+            s3.delete_exactly(upload.bucket.name, upload.key, etag=held.etag)
 
 
 @contextmanager
@@ -327,7 +359,8 @@ def explained(refused: ImageRefused) -> dict[str, Any]:
 
 def _fail(upload: Upload, error: str, *, outcome: dict[str, Any] | None = None) -> None:
     changes = {"outcome": outcome} if outcome and upload.channel == Upload.Channel.API else {}
-    Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.FAILED, error=error, **changes)
+    still_open = Upload.objects.filter(pk=upload.pk, status=Upload.Status.CREATED)
+    still_open.update(status=Upload.Status.FAILED, error=error, **changes)
     return_units(upload)
 
 

@@ -5,7 +5,8 @@ That an object is missing is believed only while its bucket answers.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -33,7 +34,7 @@ _Kind, _Action = Finding.Kind, Finding.Action
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """`gone`: there was nothing to act on any more. `fields` are further columns of the finding."""
+    """`gone`: there was nothing to act on any more. `fields` are further columns, and may say what was done instead."""
 
     said: str
     gone: bool = False
@@ -42,7 +43,7 @@ class Done:
 
 def actions_for(finding: Finding) -> set[str]:
     """What can be done about it now."""
-    if finding.state == Finding.State.RESOLVED and finding.action == _Action.QUARANTINE:
+    if _is_in_quarantine(finding):
         return {_Action.RESTORE}
     if finding.state not in Finding.LIVE:
         return set()
@@ -86,8 +87,8 @@ def act(finding: Finding, action: str, *, by: str, run: str) -> None:
     else:
         now = timezone.now()
         state = Finding.State.GONE if done.gone else Finding.State.RESOLVED
-        fields |= {"state": state, "result": done.said, **(done.fields or {})}
         fields |= {} if done.gone else {"action": action, "acted_by": by, "acted_at": now}
+        fields |= {"state": state, "result": done.said, **(done.fields or {})}
     Finding.objects.filter(pk=finding.pk).update(**fields)
 
 
@@ -97,10 +98,14 @@ def _act(finding: Finding, action: str) -> Done:
     if action == _Action.RESTORE:
         quarantine.put_back(finding)
         return Done(said=_("Put back. The next inventories will find it again, if it has no row."))
-    gone = _CHECKS[finding.kind](finding)
-    if gone:
-        return Done(said=gone, gone=True)
-    return _ACTS[finding.kind, action](finding)
+    return _CHECKS[finding.kind](finding) or _ACTS[finding.kind, action](finding)
+
+
+def _is_in_quarantine(finding: Finding) -> bool:
+    """Or may be: an inventory may have met what a run that was cut off has moved there, and have found it gone."""
+    if finding.state == Finding.State.RESOLVED:
+        return finding.action == _Action.QUARANTINE
+    return finding.state == Finding.State.GONE and bool(finding.quarantine_key)
 
 
 def _fits(finding: Finding, action: str) -> bool:
@@ -108,32 +113,42 @@ def _fits(finding: Finding, action: str) -> bool:
     return action != _Action.RECREATE or finding.rendition_id is not None
 
 
-def _still_missing(finding: Finding) -> str:
+def _still_missing(finding: Finding) -> Done | None:
     held = s3.head_object(finding.bucket.name, finding.key)
     if held is None:
         _check_bucket(finding)
-        return ""
+        return None
     Image.everything.filter(bucket=finding.bucket_id, key=finding.key).update(missing_since=None)
-    return _("S3 has the object.")
+    return Done(said=_("S3 has the object."), gone=True)
 
 
-def _still_unknown(finding: Finding) -> str:
+def _still_unknown(finding: Finding) -> Done | None:
     """Why there is nothing to do; raises ObjectRefused when another object is there by now."""
     place = InventoryObject.objects.filter(bucket=finding.bucket_id, key=finding.key)
     if place.filter(has_row() | is_rendition() | is_on_its_way()).exists():
-        return _("The catalogue knows it by now.")
+        return Done(said=_("The catalogue knows it by now."), gone=True)
     held = s3.head_object(finding.bucket.name, finding.key)
     if held is None:
-        _check_bucket(finding)
-        inventory.forget(finding.bucket, finding.key)
-        return _("S3 has no such object any more.")
+        return _where_it_went(finding)
     if held.etag != finding.evidence.get("etag"):
         raise ObjectRefused("changed")
-    return ""
+    return None
 
 
-def _still_open(finding: Finding) -> str:
-    return "" if _upload(finding).status == Upload.Status.CREATED else _("The upload has been settled.")
+def _where_it_went(finding: Finding) -> Done:
+    """To quarantine, when a run was cut off after it had moved it there; else it is gone."""
+    if finding.quarantine_key and s3.head_object(finding.bucket.name, finding.quarantine_key):
+        inventory.forget(finding.bucket, [finding.key])
+        return Done(said=_("Moved to quarantine."), fields={"action": _Action.QUARANTINE})
+    _check_bucket(finding)
+    inventory.forget(finding.bucket, [finding.key])
+    return Done(said=_("S3 has no such object any more."), gone=True)
+
+
+def _still_open(finding: Finding) -> Done | None:
+    if _upload(finding).status == Upload.Status.CREATED:
+        return None
+    return Done(said=_("The upload has been settled."), gone=True)
 
 
 def _check_bucket(finding: Finding) -> None:
@@ -164,14 +179,16 @@ def _recreate(finding: Finding) -> Done:
 
 
 def _quarantine(finding: Finding) -> Done:
-    place = quarantine.put_away(finding)
-    inventory.forget(finding.bucket, finding.key)
-    return Done(said=_("Moved to quarantine."), fields={"quarantine_key": place})
+    # Written down before: after a run that is cut off, the object is found where it lies.
+    Finding.objects.filter(pk=finding.pk).update(quarantine_key=quarantine.place_of(finding))
+    quarantine.put_away(finding)
+    inventory.forget(finding.bucket, [finding.key])
+    return Done(said=_("Moved to quarantine."))
 
 
 def _delete_object(finding: Finding) -> Done:
     moved = trash.move_object(bucket=finding.bucket, key=finding.key)
-    inventory.forget(finding.bucket, finding.key)
+    inventory.forget(finding.bucket, [finding.key])
     return Done(said=_("Moved to the trash.") if moved else _("Gone already."))
 
 
@@ -202,17 +219,43 @@ def _delete_file(finding: Finding) -> Done:
 
 def _settle(finding: Finding) -> Done:
     """As the sweep would."""
-    upload = _upload(finding)
-    settle = uploads.settle_one if upload.expires_at is None else direct_uploads.expire_one
-    image = settle(upload=upload)
-    return Done(said=_("Catalogued as image %(id)s.") % {"id": image.pk} if image else _("Closed: nothing had come."))
+    with _claimed(finding) as upload:
+        image = _settle_one(upload)
+    if image:
+        return Done(said=_("Catalogued as image %(id)s.") % {"id": image.pk})
+    if Upload.objects.filter(pk=upload.pk, status=Upload.Status.COMPLETED).exists():
+        return Done(said=_("Catalogued, and the upload closed."))
+    return Done(said=_("Closed: nothing had come."))
 
 
 def _give_up(finding: Finding) -> Done:
     """An upload with an error is undone: what came of it is deleted."""
-    Upload.objects.filter(pk=_upload(finding).pk, error="").update(error="given up by staff")
-    _settle(finding)
+    with _claimed(finding) as upload:
+        upload.error = upload.error or "given up by staff"
+        upload.save(update_fields=["error"])
+        _settle_one(upload)
     return Done(said=_("Closed, and what had come of it deleted."))
+
+
+def _settle_one(upload: Upload) -> Image | None:
+    settle = uploads.settle_one if upload.expires_at is None else direct_uploads.expire_one
+    return settle(upload=upload)
+
+
+@contextmanager
+def _claimed(finding: Finding) -> Iterator[Upload]:
+    """The upload, for us alone; as it was before when it could not be settled. Raises ObjectRefused while another is
+    at work on it.
+    """
+    upload = _upload(finding)
+    before, now = upload.next_try_at, timezone.now()
+    until = now + direct_uploads.CLAIM
+    if not Upload.objects.claim(upload, now, until):
+        raise ObjectRefused("being_uploaded")
+    try:
+        yield upload
+    finally:
+        Upload.objects.filter(pk=upload.pk, next_try_at=until).update(next_try_at=before)
 
 
 def _upload(finding: Finding) -> Upload:
@@ -220,7 +263,7 @@ def _upload(finding: Finding) -> Upload:
     return Upload.objects.select_related("bucket", "user").get(pk=finding.upload_id or 0)
 
 
-_CHECKS: Mapping[str, Callable[[Finding], str]] = {
+_CHECKS: Mapping[str, Callable[[Finding], Done | None]] = {
     _Kind.ROW_WITHOUT_OBJECT: _still_missing,
     _Kind.OBJECT_WITHOUT_ROW: _still_unknown,
     _Kind.RENDITION_WITHOUT_ORIGINAL: _still_unknown,

@@ -14,11 +14,11 @@ TRIES = 3  # against uploads that take the same keys at the same moment
 
 
 def save(uploads: Sequence[Upload], wanted: Sequence[str]) -> list[Upload]:
-    """Save uploads to one bucket, each under the key that it wants, or with a suffix where that is taken.
+    """Save uploads to one bucket, each under the key that it wants, or with a suffix where the catalogue has that.
 
     Taken: by an image of the catalogue, by an open upload, by an object that is about to be deleted, or by one on its
-    way to or from the trash. What the catalogue does not know is not seen, and would be replaced. Raises AwsConflict
-    when others were faster each time.
+    way to or from the trash. What the catalogue does not know is not seen: against that, wanted keys have random digits
+    (`keys.own_name`). Raises AwsConflict when others were faster each time.
     """
     for _try in range(TRIES):
         _choose(uploads, wanted)

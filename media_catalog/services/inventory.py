@@ -4,7 +4,7 @@ Only a scan that has come to its end says what is missing. One that failed, was 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import quote, unquote
 
@@ -71,9 +71,11 @@ def sync(bucket: Bucket, *, run: str) -> Turn:
     return Turn(count=scan.entries, done=scan.state == Scan.State.COMPLETE)
 
 
-def forget(bucket: Bucket, key: str) -> None:
-    """Write down that an object is gone, before the next scan sees it."""
-    InventoryObject.objects.filter(bucket=bucket, key=key, missing_since=None).update(missing_since=timezone.now())
+def forget(bucket: Bucket | int, keys: Collection[str]) -> None:
+    """Write down that objects are gone, before the next scan sees it. One query."""
+    if keys:
+        held = InventoryObject.objects.filter(bucket=bucket, key__in=keys, missing_since=None)
+        held.update(missing_since=timezone.now())
 
 
 def _scan(bucket: Bucket, run: str) -> Scan:

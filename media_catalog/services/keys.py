@@ -25,6 +25,12 @@ def clean_name(name: str, *, extension: str) -> str:
     return f"{_clean(stem) or 'image'}.{extension}"
 
 
+def own_name(name: str, *, digits: str, extension: str) -> str:
+    """As `clean_name`, with eight of the random hex digits: what nobody else has, in or out of the catalogue."""
+    stem = clean_name(name, extension="").removesuffix(".")
+    return f"{stem}-{digits[:8]}.{extension}"
+
+
 def clean_extension(name: str) -> str:
     """The ending of a file's name, in small letters, without the dot; empty when it has none that is usable."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]

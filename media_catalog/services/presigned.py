@@ -17,7 +17,7 @@ from django.utils import timezone
 from media_catalog.aws import s3
 from media_catalog.aws.presign import Post
 from media_catalog.exceptions import ImageRefused, NoUploadBucket
-from media_catalog.models import Bucket, Image, Preset, Upload
+from media_catalog.models import Bucket, Image, JobItem, Preset, Upload
 
 from . import direct_uploads, metadata, reports
 from .direct_uploads import Issued, Terms, Wanted
@@ -25,6 +25,7 @@ from .renditions import missing_presets
 from .reports import MadeObject
 
 MAX_BATCH = 100
+SWEEP_ROWS = 500
 BUCKET_SECONDS = 60  # that the bucket of the settings is remembered
 
 
@@ -62,21 +63,35 @@ def look(upload: Upload) -> Image | None:
     """What a poll does when the report seems lost; the image, if it became known by it, whose processing is to start.
 
     After ASYNC_IMAGE_CALLBACK_GRACE seconds, and once in so many, one GET looks whether the object has come. When
-    our own worker has then made its renditions, they are the result.
+    our own worker has then made its renditions, they are the result; when its job has failed, that is. An image for
+    which there is no job is answered once more.
     """
     if upload.status == Upload.Status.COMPLETED and not upload.is_decided:
-        _finish_by_worker(upload)
-        return None
+        return _finish_by_worker(upload)
     grace = timedelta(seconds=settings.ASYNC_IMAGE_CALLBACK_GRACE)
     if upload.is_decided or upload.status != Upload.Status.CREATED or timezone.now() < upload.created_at + grace:
         return None
-    if not cache.add(f"upload-look:{upload.pk}", True, settings.ASYNC_IMAGE_CALLBACK_GRACE):
+    if not _first_look(upload):
         return None
     try:
         arrival = direct_uploads.confirm(upload=upload)
     except ImageRefused:  # the upload tells it
         return None
     return arrival.image if arrival and arrival.new else None
+
+
+def finish_waiting() -> list[int]:
+    """Give results to known images of uploads that still wait for theirs; returns those (ids) that need a job.
+
+    No request. Oldest first, SWEEP_ROWS at most.
+    """
+    before = timezone.now() - timedelta(seconds=settings.ASYNC_IMAGE_CALLBACK_GRACE)
+    waiting = Upload.objects.undecided().filter(created_at__lt=before).select_related("bucket").order_by("created_at")
+    return [image.pk for upload in waiting[:SWEEP_ROWS] if (image := look(upload))]
+
+
+def _first_look(upload: Upload) -> bool:
+    return cache.add(f"upload-look:{upload.pk}", True, settings.ASYNC_IMAGE_CALLBACK_GRACE)
 
 
 def _issue(user: User, data: Mapping[str, str], *, count: int) -> list[Issued]:
@@ -118,17 +133,33 @@ def _reusable(place: str) -> Issued | None:
     return Issued(upload=upload, post=Post(**kept[1]))
 
 
-def _finish_by_worker(upload: Upload) -> None:
-    image = Image.objects.filter(bucket=upload.bucket_id, key=upload.key).first()
+def _finish_by_worker(upload: Upload) -> Image | None:
+    """Set the result if there is one by now; the image, once in each grace, when there is neither result nor job."""
+    image = Image.objects.filter(bucket=upload.bucket_id, key=upload.key).select_related("bucket").first()
     if image is None:
-        outcome = {"error": {"code": "removed", "reason": "", "facts": {}}}
-        Upload.objects.filter(pk=upload.pk, processed_key="", outcome__isnull=True).update(outcome=outcome)
-    elif not missing_presets(image):
-        _finish_with(upload, image)
+        _end(upload, "removed")
+        return None
+    if not missing_presets(image):
+        if not _finish_with(upload, image):
+            _end(upload, "renditions_failed")
+        return None
+    items = image.job_items.filter(job__kind="make_renditions").order_by("-pk")
+    last = items.values_list("state", flat=True).first()
+    if last in (None, JobItem.State.DONE):  # DONE: of presets that have changed since
+        return image if _first_look(upload) else None
+    if last in (JobItem.State.FAILED, JobItem.State.SKIPPED, JobItem.State.CANCELLED):
+        _end(upload, "renditions_failed")
+    return None
+
+
+def _end(upload: Upload, code: str) -> None:
+    outcome = {"error": {"code": code, "reason": "", "facts": {}}}
+    Upload.objects.undecided().filter(pk=upload.pk).update(outcome=outcome)
     upload.refresh_from_db()
 
 
-def _finish_with(upload: Upload, image: Image) -> None:
+def _finish_with(upload: Upload, image: Image) -> bool:
+    """False when the image has no rendition that could be the result."""
     made = [
         MadeObject(
             preset=rendition.preset.slug,
@@ -148,3 +179,5 @@ def _finish_with(upload: Upload, image: Image) -> None:
             outcome = {"renditions": [asdict(each) for each in made]}
             reports.finish(locked, processed_key=shown.key, outcome=outcome)
             locked.save(update_fields=["processed_key", "outcome"])
+    upload.refresh_from_db()
+    return bool(shown)

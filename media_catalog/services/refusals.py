@@ -50,6 +50,7 @@ _OBJECTS: dict[str, Callable[[], str]] = {
     "changed": lambda: _("S3 holds another object under this key by now. Nothing was done with it."),
     "held": lambda: _("The bucket is under legal hold: what it holds must not be removed."),
     "not_in_trash": lambda: _("The object is not in the trash any more."),
+    "left_catalogue": lambda: _("It was moved to the trash or deleted meanwhile, so the change was not saved."),
     "not_for_files": lambda: _("Catalogued files can only be in a general bucket that accepts files of any type."),
     "description_length": lambda: _("A description has 4 to 80 characters."),
     "name_empty": lambda: _("Give a name: each one in this bucket has its own."),

@@ -16,6 +16,7 @@ from media_catalog.quota.attribution import attribute
 from media_catalog.quota.reported import Sent
 
 from . import arrivals, direct_uploads
+from .limits import check_rule
 from .renditions import fits
 
 OUTPUT = "image/"  # of the Lambda, in the renditions bucket: `image/<32 hex digits>_<preset>.<ext>`
@@ -70,8 +71,9 @@ class Report:
 def take(*, upload: Upload, report: Report) -> Upload:
     """Make the report the upload's final result; the same again changes nothing. Its requests count in any case.
 
-    Without `source` the original is looked at: one GET. Raises ReportRefused for what cannot be the upload's, and
-    ReportConflict when another result is final already.
+    Renditions of a report that is not taken are deleted, unless they are those of the final result. Without `source`
+    the original is looked at: one GET. Raises ReportRefused for what cannot be the upload's, and ReportConflict when
+    another result is final.
     """
     _check(upload, report)
     if report.error is None and report.source is None:
@@ -80,6 +82,8 @@ def take(*, upload: Upload, report: Report) -> Upload:
         upload = Upload.objects.select_for_update(of=("self",)).select_related("bucket", "user").get(pk=upload.pk)
         _count(upload, report)
         accepted = _decide(upload, report)
+        if not accepted and upload.is_decided:
+            _leave_over(upload, report)
         upload.save(update_fields=["status", "error", "outcome", "processed_key", "reports"])
     direct_uploads.return_units(upload)
     if not accepted:
@@ -131,14 +135,33 @@ def _decide(upload: Upload, report: Report) -> bool:
             _complete(upload, report)
     except AwsConflict:  # the catalogue knows another object under the key
         return False
+    except ImageRefused as refused:
+        upload.outcome = {"error": direct_uploads.explained(refused)}
+        upload.status, upload.error = Upload.Status.FAILED, repr(refused)
+        Leftover.objects.create(bucket=upload.bucket, key=upload.key)
+        return False
     return True
 
 
+def _leave_over(upload: Upload, report: Report) -> None:
+    """What the Lambda has made is nobody's: its keys are in no result."""
+    bucket = upload.bucket.renditions_bucket
+    final = {upload.processed_key, *(each["key"] for each in (upload.outcome or {}).get("renditions", ()))}
+    made = {each.key for each in report.renditions} - final
+    if bucket and report.error is None and made:
+        made -= set(Leftover.objects.filter(bucket=bucket, key__in=made).values_list("key", flat=True))
+        Leftover.objects.bulk_create(Leftover(bucket=bucket, key=key) for key in sorted(made))
+
+
 def _end_in_error(upload: Upload, report: Report) -> None:
-    """What is no image is deleted. With another error the upload stays open: the sweep may adopt what came."""
+    """What is no image is deleted. With another error the upload stays open: the sweep may adopt what came.
+
+    So with "damaged", which is also said of sound images by a decoder that was cut short: the sweep looks itself.
+    """
     upload.outcome = report.outcome
-    code = report.error.get("code") if isinstance(report.error, dict) else None
-    if code == ImageRefused.code and upload.status == Upload.Status.CREATED:
+    error = report.error if isinstance(report.error, dict) else {}
+    refused = error.get("code") == ImageRefused.code and error.get("reason") != "damaged"
+    if refused and upload.status == Upload.Status.CREATED:
         upload.status, upload.error = Upload.Status.FAILED, "refused by the Lambda"
         Leftover.objects.create(bucket=upload.bucket, key=upload.key)
 
@@ -146,6 +169,8 @@ def _end_in_error(upload: Upload, report: Report) -> None:
 def _complete(upload: Upload, report: Report) -> None:
     source = report.source
     if source:
+        if upload.status != Upload.Status.COMPLETED:  # else it was asked when the image became known
+            check_rule(upload.bucket, source.probe)
         upload.sha256 = source.sha256
         image = arrivals.record(
             bucket=upload.bucket,

@@ -147,6 +147,13 @@ def is_due(bucket: Bucket) -> bool:
     return bucket.retains and any(due(bucket, kind).exists() for kind in KINDS)
 
 
+def spare(row: Row) -> None:
+    """Exempt a row from the rule of its bucket if that is in force and would remove it now."""
+    bucket, kind = Bucket.objects.get(pk=row.bucket_id), type(row)
+    if bucket.retention_on and due(bucket, kind).filter(pk=row.pk).exists():
+        kind.objects.filter(pk=row.pk).update(exempt=True)
+
+
 def _failed_just_now(bucket: Bucket) -> bool:
     failed_at = bucket.sweep.get("failed_at")
     return bool(failed_at) and datetime.fromisoformat(failed_at) > timezone.now() - PAUSE_AFTER_FAILURE

@@ -33,7 +33,7 @@ from media_catalog.models.trash import first_try
 from media_catalog.quota import attribution
 from media_catalog.s3_events import TRASH
 
-from . import names, object_keys, removal, renditions
+from . import inventory, names, object_keys, removal, renditions
 from .sentences import sentence
 
 logger = logging.getLogger(__name__)
@@ -224,7 +224,9 @@ def _copy(trashed: TrashedObject, *, fresh: bool) -> tuple[str, bool]:
         # The same bytes may have been written anew since: that is another object.
         return there.etag, bool(source and source.etag == trashed.etag and source.modified <= there.modified)
     try:
-        etag = s3_objects.copy_object(name, trashed.key, to_bucket=name, to_key=trashed.trash_key, only=trashed.etag)
+        etag = s3_objects.copy_object(
+            name, trashed.key, to_bucket=name, to_key=trashed.trash_key, only=trashed.etag, replace=True
+        )
     except AwsNotFound:
         if s3.bucket_exists(name):
             return "", False
@@ -234,6 +236,7 @@ def _copy(trashed: TrashedObject, *, fresh: bool) -> tuple[str, bool]:
 
 def _settle(trashed: TrashedObject, etag: str) -> bool:
     image, file = trashed.image, trashed.file
+    inventory.forget(trashed.bucket_id, [trashed.key])
     if not etag:
         trashed.delete()
         if image:
@@ -259,7 +262,22 @@ def _undo(trashed: TrashedObject) -> None:
                 names.bring_back(trashed.row)
             leftover = Leftover.objects.create(bucket=trashed.bucket, key=trashed.trash_key)
             TrashedObject.objects.filter(pk=trashed.pk).delete()
-    except IntegrityError:  # somebody has catalogued another object under the key: its own cannot be back
-        logger.exception("the move of %s to the trash is left as it is", trashed.pk)
-        return
+    except IntegrityError:
+        if trashed.row and type(trashed.row).objects.filter(bucket=trashed.bucket, key=trashed.key).exists():
+            _forget(trashed, trashed.row)
+        return  # a name was taken at that moment: the next try gets another
     removal.discard_or_log(leftover=leftover)
+
+
+def _forget(trashed: TrashedObject, row: Image | StoredFile) -> None:
+    """Somebody has catalogued another object under the key: the row's own is no more, and so it goes for good.
+
+    Objects are left to the sweep, which keeps those that the other row uses.
+    """
+    logger.warning("%s %s goes for good: another has its key, and its object is no more", row._meta.model_name, row.pk)
+    with transaction.atomic():
+        made = Rendition.objects.filter(image=trashed.image_id).values_list("bucket", "key")
+        left = [*made, (trashed.bucket_id, trashed.trash_key)]
+        Leftover.objects.bulk_create(Leftover(bucket_id=bucket, key=key) for bucket, key in left)
+        TrashedObject.objects.filter(pk=trashed.pk).delete()
+        type(row).everything.filter(pk=row.pk).delete()

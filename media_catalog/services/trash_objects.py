@@ -30,24 +30,20 @@ class Moved:
     done: bool
 
 
-def move_objects(*, bucket: Bucket, keys: Sequence[str], run: str) -> Moved:
+def move_objects(*, bucket: Bucket, keys: Sequence[str], run: str, settled: set[str]) -> Moved:
     """Move these to the trash, for one turn of the run. Renditions are deleted instead, and count as not made.
 
-    What cannot be moved for a reason of its own does not hold up the others; any other fault is raised.
+    `settled` had their turn, and get none again whatever became of them since: this turn adds its own. What cannot be
+    moved for a reason of its own does not hold up the others; any other fault is raised.
     """
-    settled = set(_settled(run).values_list("key", flat=True))
-    return _turn(
-        [key for key in keys if key not in settled],
-        lambda key: trash.move_object(bucket=bucket, key=key, run=run),
-        run=run,
-        words=visible,
-    )
+    settled |= set(_moved(run).values_list("key", flat=True))
+    return _turn(keys, lambda key: trash.move_object(bucket=bucket, key=key, run=run), settled, run=run, words=visible)
 
 
-def move_files(*, ids: Sequence[int], run: str) -> Moved:
+def move_files(*, ids: Sequence[int], run: str, settled: set[int]) -> Moved:
     """The same with files of the catalogue, of any buckets. Those that S3 has no more lose their row."""
-    settled = set(_settled(run).values_list("file", flat=True))
-    return _turn([pk for pk in ids if pk not in settled], lambda pk: _move_file(pk, run), run=run, words=_name)
+    settled |= set(_moved(run).exclude(file=None).values_list("file_id", flat=True))
+    return _turn(ids, lambda pk: _move_file(pk, run), settled, run=run, words=_name)
 
 
 def lost_files(ids: Sequence[int]) -> str:
@@ -62,26 +58,30 @@ def lost_files(ids: Sequence[int]) -> str:
 
 
 def _turn(
-    waiting: Sequence[Item],
+    items: Sequence[Item],
     move: Callable[[Item], TrashedObject | None],
+    settled: set[Item],
     *,
     run: str,
     words: Callable[[Item], str],
 ) -> Moved:
     until, failed, got_on = time.monotonic() + TURN_SECONDS, [], False
     rows = TrashedObject.objects.filter(run=run)
+    waiting = [item for item in items if item not in settled]
     for number, item in enumerate(waiting, start=1):
         try:
             got_on |= move(item) is not None
+            settled.add(item)
         except OWN_FAULTS as error:
             failed.append((words(item), sentence(error)))
-        # What leaves no row has its turn again and again: each turn gets past it.
+        # What fails has its turn again and again: each turn gets past it.
         if number < len(waiting) and got_on and time.monotonic() > until:
             return Moved(count=rows.count(), failed=failed, done=False)
     return Moved(count=rows.count(), failed=failed, done=True)
 
 
-def _settled(run: str) -> TrashedQuerySet:
+def _moved(run: str) -> TrashedQuerySet:
+    """By turns that died before they could say so."""
     return TrashedObject.objects.filter(run=run).exclude(state=TrashedObject.State.MOVING)
 
 

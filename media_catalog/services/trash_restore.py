@@ -5,17 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, AwsNotFound, BackofficeError, ObjectRefused
 from media_catalog.models import Analysis, Leftover, RequestClass, TrashedObject, Upload
-from media_catalog.models.trash import first_try
+from media_catalog.models.trash import TrashedQuerySet, first_try
 
-from . import keys, names, object_keys, removal
+from . import keys, names, object_keys, removal, retention
 from .sentences import sentence
 from .trash import PASSING, acting
 from .turns import TURN_SECONDS
@@ -29,9 +30,13 @@ _UNFINISHED = (TrashedObject.State.TRASHED, TrashedObject.State.RESTORING)
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """Of a run: how many came back, and some of them under another key or name (old, new); `done` at its end."""
+    """Of a run: how many came back, and some of them under another key or name (old, new); `done` at its end.
+
+    `exempt` from the retention rule of their buckets, which is in force.
+    """
 
     restored: int
+    exempt: int
     renamed: list[tuple[str, str]]
     called: list[tuple[str, str]]
     done: bool
@@ -91,21 +96,32 @@ def restore_run(run: str) -> Turn:
 
 
 def told(run: str) -> Turn:
-    """How far the run has come. Four queries."""
+    """How far the run has come. Five queries."""
     rows = TrashedObject.objects.filter(run=run)
     restored = rows.filter(state=TrashedObject.State.RESTORED)
     renamed = restored.exclude(restore_key=F("key")).order_by("pk").values_list("key", "restore_key")[:NAMED]
     called = restored.annotate(now=Coalesce("image__name", "file__name")).filter(now__isnull=False)
     return Turn(
         restored=restored.count(),
+        exempt=_ruled(restored).filter(Q(image__exempt=True) | Q(file__exempt=True)).count(),
         renamed=list(renamed),
         called=list(called.exclude(now=F("name")).order_by("pk").values_list("name", "now")[:NAMED]),
         done=not rows.filter(state__in=_UNFINISHED).exists(),
     )
 
 
-def renamed_words(turn: Turn) -> list[str]:
+def ruled(rows: TrashedQuerySet) -> bool:
+    """Whether any of them comes back under a retention rule that is in force."""
+    return _ruled(rows).exists()
+
+
+def changed_words(turn: Turn) -> list[str]:
     """A sentence for each that is not what it was."""
+    exempt = ngettext(
+        "%(count)d is exempt from the retention rule of its bucket, so that it stays.",
+        "%(count)d are exempt from the retention rules of their buckets, so that they stay.",
+        turn.exempt,
+    )
     keys_taken, names_taken = (
         [{"old": object_keys.visible(old), "new": object_keys.visible(new)} for old, new in pairs]
         for pairs in (turn.renamed, turn.called)
@@ -113,6 +129,7 @@ def renamed_words(turn: Turn) -> list[str]:
     return [
         *(_("“%(old)s” is “%(new)s” now: its key was taken.") % facts for facts in keys_taken),
         *(_("“%(old)s” is called “%(new)s” now: names in its bucket are unique.") % facts for facts in names_taken),
+        *([exempt % {"count": turn.exempt}] if turn.exempt else []),
     ]
 
 
@@ -205,7 +222,13 @@ def _come_back(row: TrashedObject, key: str, etag: str) -> Leftover | None:
             Analysis.objects.filter(image=row.image, source_etag=row.image.etag).update(source_etag=etag)
         if row.row:
             names.bring_back(row.row, key=key, etag=etag)
+            retention.spare(row.row)
         return Leftover.objects.create(bucket=row.bucket, key=row.trash_key)
+
+
+def _ruled(rows: TrashedQuerySet) -> TrashedQuerySet:
+    """Images and files of buckets with a rule that is in force."""
+    return rows.filter(Q(image__isnull=False) | Q(file__isnull=False), bucket__retention_on=True)
 
 
 def _give_up(row: TrashedObject, error: BackofficeError) -> None:

@@ -86,9 +86,10 @@ def test_one_with_catalogued_images_is_refused_before_any_request(admin_client, 
     assert not cloud.access_log.since(mark)
 
 
+@pytest.mark.parametrize("setting", ["BUCKET_STATIC", "BUCKET_FILES"])
 @pytest.mark.parametrize("data", [{"delete": "1"}, {"empty": "1"}])
-def test_one_that_others_need_is_refused_with_the_reason(admin_client, originals, settings, cloud, data):
-    settings.BUCKET_STATIC = "of-the-site"
+def test_one_that_others_need_is_refused_with_the_reason(admin_client, originals, settings, cloud, data, setting):
+    setattr(settings, setting, "of-the-site")
     site = Bucket.objects.create(name="of-the-site")
     paired = originals.renditions_bucket
     mark = cloud.access_log.mark()

@@ -1,9 +1,11 @@
 """What the upload page's script asks for, as it asks."""
 
 import hashlib
+from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.utils import timezone
 
 from media_catalog.aws import bucket_settings as s3_settings
 from media_catalog.aws import s3
@@ -62,6 +64,12 @@ def send(page, bucket, post, name="photo.jpg", body=None, **values):
     return form, ask(page, "finish", uuid=form["uuid"], **values).json()
 
 
+def key_of(form, plain):
+    """The key with the digits of the upload, so that nobody else has it."""
+    stem, extension = plain.rsplit(".", 1)
+    return f"{stem}-{form['uuid'][:8]}.{extension}"
+
+
 def no_more_than_held():
     """Let the limits leave nothing but what is reserved."""
     for tier, used, held in zip(TIERS, figures("used"), figures("held"), strict=True):
@@ -70,9 +78,9 @@ def no_more_than_held():
 
 class TestPage:
     def test_may_talk_to_s3_and_to_nobody_else(self, page, cloud):
-        policy = page.get(URL)["Content-Security-Policy"]
-        assert f"connect-src 'self' {cloud.endpoint_url};" in policy
-        assert "form-action 'self';" in policy
+        policy = [rule.strip() for rule in page.get(URL)["Content-Security-Policy"].split(";")]
+        assert f"connect-src 'self' {cloud.endpoint_url}" in policy
+        assert "form-action 'self'" in policy
         assert cloud.endpoint_url not in page.get("/admin/media_catalog/image/")["Content-Security-Policy"]
 
     def test_lists_what_is_unfinished(self, page, originals):
@@ -87,21 +95,25 @@ class TestBegin:
     def test_reserves_for_all_and_names_the_keys(self, page, originals, cloud):
         held, mark = figures("held"), cloud.access_log.mark()
         answers = begin(page, originals, file("ä b.jpg"), file("ä b.jpg"), file("c.PNG", type="image/png"))
-        keys = ["press/ä-b.jpg", "press/ä-b-2.jpg", "press/c.png"]
+        keys = [
+            key_of(answer, f"press/{name}")
+            for answer, name in zip(answers, ["ä-b.jpg", "ä-b.jpg", "c.png"], strict=True)
+        ]
         assert [answer["fields"]["key"] for answer in answers] == keys
+        assert len(set(keys)) == 3
         assert figures("held") == (held[0] + 3, held[1] + 3)
         assert Reservation.objects.count() == 1
         assert not cloud.access_log.operations(mark)
 
-    def test_takes_no_key_that_somebody_has(self, page, originals, store):
+    def test_takes_no_key_that_somebody_has(self, originals, store):
         store(name="press-photo.jpg")
         Image.objects.update(key="press/photo.jpg")
-        begin(page, originals, file())
+        Upload.objects.create(bucket=originals, key="press/photo-2.jpg", name="theirs")
         Leftover.objects.create(bucket=originals, key="press/photo-3.jpg")
-        [answer] = begin(page, originals, file())
-        assert answer["fields"]["key"] == "press/photo-4.jpg"
+        [saved] = free_keys.save([Upload(bucket=originals, name="photo.jpg")], ["press/photo.jpg"])
+        assert saved.key == "press/photo-4.jpg"
 
-    def test_two_at_the_same_moment_get_two_keys(self, page, originals, monkeypatch):
+    def test_two_at_the_same_moment_get_two_keys(self, originals, monkeypatch):
         """Both have looked before either has saved: the unique constraint sends one back."""
         taken = free_keys._taken
 
@@ -112,8 +124,8 @@ class TestBegin:
             return found
 
         monkeypatch.setattr(free_keys, "_taken", late)
-        [answer] = begin(page, originals, file())
-        assert answer["fields"]["key"] == "press/photo-2.jpg"
+        [saved] = free_keys.save([Upload(bucket=originals, name="photo.jpg")], ["press/photo.jpg"])
+        assert saved.key == "press/photo-2.jpg"
 
     @pytest.mark.parametrize(
         ("changes", "said"),
@@ -193,7 +205,7 @@ class TestFinish:
         mark = cloud.access_log.mark()
         form, answer = send(page, originals, post)
         image = Image.objects.get()
-        assert (answer["state"], answer["key"]) == ("done", "press/photo.jpg")
+        assert (answer["state"], answer["key"]) == ("done", key_of(form, "press/photo.jpg"))
         assert answer["link"] == f"/admin/media_catalog/image/{image.pk}/change/"
         assert (image.uploaded_by, image.width) == (page.user, 60)
         assert cloud.access_log.operations(mark) == {"PostObject": 1, "GetObject": 1}
@@ -332,6 +344,43 @@ class TestAgain:
         assert not Image.objects.exists()
 
 
+class TestObjectsOfOthers:
+    """The catalogue does not know what else is in a bucket, and must not touch it."""
+
+    FOREIGN = b"not ours"
+
+    def put(self, bucket, key):
+        s3.put_object(bucket.name, key, self.FOREIGN, content_type="text/plain")
+
+    def test_under_the_plain_name_it_is_neither_replaced_nor_deleted(self, page, originals, post):
+        self.put(originals, "press/photo.jpg")
+        _form, answer = send(page, originals, post)
+        assert answer["state"] == "done"
+        [form] = begin(page, originals, file())
+        ask(page, "cancel", uuid=form["uuid"])
+        expired()
+        direct_uploads.expire()
+        assert body_of(originals, "press/photo.jpg") == self.FOREIGN
+
+    @pytest.mark.parametrize("way", ["finish", "cancel", "expire", "too large"])
+    def test_under_the_very_key_it_is_left_alone(self, page, originals, way, settings):
+        [form] = begin(page, originals, file())
+        key = form["fields"]["key"]
+        self.put(originals, key)
+        Upload.objects.update(created_at=timezone.now() + timedelta(hours=1))
+        if way == "too large":
+            settings.IMAGE_MAX_BYTES = 3
+        if way != "expire":
+            ask(page, "cancel" if way == "cancel" else "finish", uuid=form["uuid"])
+        expired()
+        assert direct_uploads.expire() == []
+        upload = Upload.objects.get()
+        assert upload.status == Upload.Status.FAILED
+        assert upload.error == ("cancelled" if way == "cancel" else "key taken at S3")
+        assert body_of(originals, key) == self.FOREIGN
+        assert not Image.objects.exists()
+
+
 class TestRenditions:
     def test_one_job_for_all(self, page, originals, post, work):
         uuids = [send(page, originals, post, name)[0]["uuid"] for name in ("a.jpg", "b.jpg")]
@@ -379,4 +428,4 @@ def test_all_need_the_permission_to_add_images(client, originals, staff_with, na
 def test_a_png_is_stored_as_one(page, originals, post):
     [form] = begin(page, originals, file("p.jpg", type="image/png"))
     assert post(form, encoded(picture(60, 40), "PNG"), content_type="image/png") == 204
-    assert ask(page, "finish", uuid=form["uuid"]).json()["key"] == "press/p.png"
+    assert ask(page, "finish", uuid=form["uuid"]).json()["key"] == key_of(form, "press/p.png")

@@ -16,6 +16,7 @@ from media_catalog.aws import listing, s3
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsDenied, AwsUnavailable, BucketRefused, ObjectRefused
+from media_catalog.jobs import sweeps
 from media_catalog.models import Bucket, Job, JobItem, Leftover, RequestLimit, StoredFile, TrashedObject, Upload
 from media_catalog.services import (
     batches,
@@ -644,11 +645,11 @@ class TestDeletion:
         with monkeypatch.context() as patch:
             patch.setattr(s3, "delete_exactly", _die)
             with pytest.raises(SystemExit):
-                trash_objects.move_files(ids=chosen, run="r")
+                trash_objects.move_files(ids=chosen, run="r", settled=set())
         assert len(_keys(folder)) == 3
         assert StoredFile.objects.count() == 1
 
-        moved = trash_objects.move_files(ids=chosen, run="r")
+        moved = trash_objects.move_files(ids=chosen, run="r", settled=set())
 
         assert (moved.count, moved.failed, moved.done) == (2, [], True)
         assert not StoredFile.objects.exists()
@@ -679,6 +680,21 @@ class TestRestoring:
         second.refresh_from_db()
         assert (second.key, second.name, second.unique_name) == ("other.txt", "other.txt", True)
         assert set(_keys(folder)) == {"report.txt", "report-2.txt", "report-3.txt", "other.txt"}
+
+    def test_what_the_rule_would_remove_at_once_stays_and_that_is_said(self, admin_client, folder, work):
+        old = _row(folder, created_at=timezone.now() - timedelta(days=2))
+        young = _row(folder, "young.txt")
+        response = _delete(admin_client, [old, young])
+        Bucket.objects.filter(pk=folder.pk).update(expire_after=3600, retention_on=True)
+        rows = {"action": "restore", "_selected_action": [row.pk for row in TrashedObject.objects.all()]}
+        assert "comes back exempt from it" in admin_client.post(TRASH, rows).content.decode()
+
+        said = messages_of(admin_client.post(f"{TRASH}undo/", _undo_fields(messages_of(response)[0]), follow=True))
+
+        assert "1 is exempt from the retention rule of its bucket, so that it stays." in said
+        assert list(StoredFile.objects.filter(exempt=True)) == [old]
+        assert not sweeps.start_sweeps()
+        assert len(_keys(folder)) == 2
 
     def test_a_name_that_is_taken_at_that_very_moment(self, folder, monkeypatch):
         """Asked, the name was free; then somebody has committed it."""
@@ -772,6 +788,23 @@ class TestRestoring:
 
         assert _keys(folder) == [TrashedObject.objects.here().get().trash_key]
         assert StoredFile.everything.get() == file
+
+    def test_the_retention_rule_leaves_what_came_back_elsewhere(self, folder, monkeypatch):
+        file = _row(folder)
+        delete_keys = batches._delete_keys
+
+        def meanwhile(bucket, keys):
+            row = trash.move_file(file=file)
+            s3.put_object(folder.name, file.key, b"theirs", content_type="text/plain")
+            trash_restore.restore(pk=row.pk)
+            return delete_keys(bucket, keys)
+
+        monkeypatch.setattr(batches, "_delete_keys", meanwhile)
+        batches.delete(folder, [file])
+
+        [key] = _keys(folder)
+        assert key != file.key
+        assert StoredFile.objects.get().key == key
 
 
 class TestElsewhere:

@@ -2,12 +2,14 @@
 
 import secrets
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
 from media_catalog.aws import listing, s3
+from media_catalog.aws import objects as s3_objects
 from media_catalog.aws.client import forget_clients
 from media_catalog.models import (
     Bucket,
@@ -15,6 +17,7 @@ from media_catalog.models import (
     Image,
     Job,
     JobItem,
+    Leftover,
     Preset,
     Rendition,
     RequestLimit,
@@ -22,7 +25,7 @@ from media_catalog.models import (
     TrashedObject,
     Upload,
 )
-from media_catalog.services import inventory, reconcile
+from media_catalog.services import arrivals, direct_uploads, inventory, reconcile
 from media_catalog.services import renditions as making
 from tests.aws.faults import RESET, Answer, s3_error, serving
 from tests.pictures import jpeg
@@ -96,6 +99,10 @@ def found(originals, store, take) -> Bucket:
 
 def one(kind: Kind, **conditions: object) -> Finding:
     return Finding.objects.get(kind=kind, **conditions)
+
+
+def _cut_off(*_args: object, **_more: object) -> None:
+    raise RuntimeError
 
 
 def keys(bucket: Bucket) -> set[str]:
@@ -218,6 +225,82 @@ class TestActing:
         assert new.quarantine_key in keys(found)
         assert s3.get_object(found.name, "other/new.jpg").body == b"another, of another size"
 
+    def test_nor_over_another_of_the_same_size(self, found, act):
+        act("quarantine")
+        put(found, "other/new.jpg", b"x" * len(jpeg()))
+        act("restore")
+
+        new = one(Kind.OBJECT_WITHOUT_ROW)
+        assert new.result == "An object with this key exists already."
+        assert s3.get_object(found.name, new.quarantine_key).body == jpeg()
+        assert s3.get_object(found.name, "other/new.jpg").body == b"x" * len(jpeg())
+
+    def test_nor_where_something_is_on_its_way(self, found, act):
+        act("quarantine")
+        new, orphan = one(Kind.OBJECT_WITHOUT_ROW), one(Kind.RENDITION_WITHOUT_ORIGINAL)
+        uploads(found, ["other/new.jpg"])
+        Leftover.objects.create(bucket=orphan.bucket, key=orphan.key)
+        act("restore")
+
+        assert "An upload is under way" in one(Kind.OBJECT_WITHOUT_ROW).result
+        assert one(Kind.RENDITION_WITHOUT_ORIGINAL).result == "An object with this key exists already."
+        assert new.quarantine_key in keys(found)
+        assert orphan.quarantine_key in keys(orphan.bucket)
+
+    def test_what_is_written_while_it_moves_stays(self, found, act, monkeypatch):
+        copy = s3_objects.copy_object
+
+        def slowly(bucket, key, **rest):
+            etag = copy(bucket, key, **rest)
+            if key == "other/new.jpg":
+                put(found, key, b"newer")
+            return etag
+
+        monkeypatch.setattr(s3_objects, "copy_object", slowly)
+        act("quarantine")
+
+        assert s3.get_object(found.name, "other/new.jpg").body == b"newer"
+        assert one(Kind.OBJECT_WITHOUT_ROW).state == State.OPEN
+
+    def test_nothing_moves_under_legal_hold(self, found, act):
+        Bucket.objects.filter(pk=found.pk).update(legal_hold=True)
+        act("quarantine")
+        assert "legal hold" in one(Kind.OBJECT_WITHOUT_ROW).result
+        assert "other/new.jpg" in keys(found)
+
+        Bucket.objects.filter(pk=found.pk).update(legal_hold=False)
+        act("quarantine")
+        Bucket.objects.filter(pk=found.pk).update(legal_hold=True)
+        act("restore")
+        assert "legal hold" in one(Kind.OBJECT_WITHOUT_ROW).result
+        assert "other/new.jpg" not in keys(found)
+
+    @pytest.mark.parametrize("again", ["quarantine", "delete", "adopt"])
+    def test_a_move_to_quarantine_that_was_cut_off_at_its_end(self, found, act, monkeypatch, again):
+        with monkeypatch.context() as cut:
+            cut.setattr(inventory, "forget", _cut_off)
+            act("quarantine")
+        new = one(Kind.OBJECT_WITHOUT_ROW)
+        assert (new.state, "other/new.jpg" in keys(found)) == (State.OPEN, False)
+        act(again)
+
+        new.refresh_from_db()
+        assert (new.state, new.action, new.result) == (State.RESOLVED, "quarantine", "Moved to quarantine.")
+        act("restore")
+        assert "other/new.jpg" in keys(found)
+
+    def test_a_way_back_that_was_cut_off_at_its_end(self, found, act):
+        act("quarantine")
+        Finding.objects.exclude(kind=Kind.OBJECT_WITHOUT_ROW).delete()
+        new = one(Kind.OBJECT_WITHOUT_ROW)
+        act("restore")
+        Finding.objects.filter(pk=new.pk).update(action="quarantine")
+        act("restore")
+
+        new.refresh_from_db()
+        assert new.action == "restore"
+        assert new.result.startswith("Put back.")
+
     def test_delete_takes_objects_rows_and_uploads(self, found, act):
         stale = put(found, "stale.jpg", b"half")
         assert stale
@@ -239,6 +322,62 @@ class TestActing:
         assert not admin_client.get(LIST).context["cl"].result_count
         choose(admin_client, "reopen")
         assert set(Finding.objects.values_list("state", "acted_by")) == {(State.OPEN, "admin")}
+
+
+class TestStaleUploads:
+    @pytest.fixture
+    def direct(self, originals, take) -> Upload:
+        """One by a form that ran out long ago, whose object has come, found as stale."""
+        past = timezone.now() - timedelta(days=2)
+        put(originals, "late.jpg", jpeg(), "image/jpeg")
+        [upload] = uploads(originals, ["late.jpg"], expires_at=past, created_at=past)
+        take(originals)
+        Finding.objects.exclude(kind=Kind.STALE_UPLOAD).delete()
+        return upload
+
+    def test_one_that_is_being_confirmed_is_not_deleted(self, direct, act, monkeypatch):
+        """Between the GET of the confirmation and its row."""
+        record, seen = arrivals.record, []
+
+        def slowly(**facts):
+            monkeypatch.setattr(arrivals, "record", record)
+            act("delete")
+            seen.append(Finding.objects.get().result)
+            return record(**facts)
+
+        monkeypatch.setattr(arrivals, "record", slowly)
+        direct_uploads.confirm(upload=direct)
+
+        assert seen == ["An upload is under way under this key."]
+        assert direct.status == Upload.Status.COMPLETED
+        assert s3.head_object(direct.bucket.name, "late.jpg")
+        act("delete")
+        assert Finding.objects.get().state == State.GONE
+        assert s3.head_object(direct.bucket.name, "late.jpg")
+
+    def test_nor_is_one_that_a_sweep_has_just_begun_with(self, direct, act):
+        now = timezone.now()
+        assert Upload.objects.overdue(now).put_off(direct, now)
+        act("delete")
+        assert Finding.objects.get().state == State.OPEN
+        assert s3.head_object(direct.bucket.name, "late.jpg")
+
+    def test_one_that_the_sweep_has_put_off_is(self, direct, act):
+        Upload.objects.update(tries=3, next_try_at=timezone.now() + timedelta(minutes=30))
+        act("delete")
+        assert Finding.objects.get().state == State.RESOLVED
+        direct.refresh_from_db()
+        assert (direct.status, direct.error) == ("failed", "given up by staff")
+        assert s3.head_object(direct.bucket.name, "late.jpg") is None
+
+    def test_a_file_that_had_come_is_said_to_be_catalogued(self, originals, take, act):
+        bucket, body = new_bucket(), b"the whole file"
+        s3.put_object(bucket.name, "a.txt", body, content_type="text/plain", sha256=sha256(body).digest())
+        uploads(bucket, ["a.txt"], is_file=True, caption="A file", sha256=sha256(body).hexdigest())
+        take(bucket)
+        act("adopt")
+        assert StoredFile.objects.filter(key="a.txt").exists()
+        assert one(Kind.STALE_UPLOAD).result == "Catalogued, and the upload closed."
 
 
 class TestFiles:

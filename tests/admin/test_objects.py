@@ -7,8 +7,9 @@ from django.test.utils import CaptureQueriesContext
 
 from media_catalog.admin import objects as objects_page
 from media_catalog.aws import listing, s3
+from media_catalog.aws import objects as s3_objects
 from media_catalog.aws.client import forget_clients
-from media_catalog.models import Bucket, Image, Job, RequestLimit
+from media_catalog.models import Bucket, Image, Job, RequestLimit, Upload
 from media_catalog.services import objects, renditions
 from tests.aws.faults import s3_error, serving
 from tests.pictures import encoded, jpeg, picture, upload_file
@@ -146,6 +147,61 @@ def test_a_rendition_is_not_moved_alone(admin_client, originals, store):
     )
 
     assert response.context["form"].errors["key"] == ["This is a rendition: it goes with its image."]
+
+
+class TestMoving:
+    def _move(self, client, bucket, key="a", to_key="b", **fields):
+        data = {"how": "move", "bucket": bucket.pk, "key": to_key, **fields}
+        return client.post(page(bucket, "copy", key=key), data)
+
+    def test_its_cost_is_what_the_page_says(self, admin_client, bucket, cloud):
+        put(bucket, "a")
+        shown = admin_client.get(page(bucket, "copy", key="a")).content.decode()
+        assert "1 PUT-class, 2 GET-class and 1 free requests" in shown
+        mark = cloud.access_log.mark()
+        self._move(admin_client, bucket)
+        assert cloud.access_log.operations(mark) == {"HeadObject": 2, "CopyObject": 1, "DeleteObject": 1}
+
+    def test_not_out_of_a_bucket_under_legal_hold(self, admin_client, bucket):
+        put(bucket, "a")
+        Bucket.objects.filter(pk=bucket.pk).update(legal_hold=True)
+        assert "legal hold" in self._move(admin_client, bucket).context["form"].errors["key"][0]
+        assert _keys(bucket) == ["a"]
+
+    @pytest.mark.parametrize("how", ["move", "copy"])
+    def test_not_to_where_somebody_uploads(self, admin_client, bucket, how):
+        put(bucket, "a")
+        Upload.objects.create(bucket=bucket, key="b", name="b")
+        refused = self._move(admin_client, bucket, how=how)
+        assert refused.context["form"].errors["key"] == ["An upload is under way under this key."]
+        assert _keys(bucket) == ["a"]
+
+    def test_not_from_there_either(self, admin_client, bucket):
+        put(bucket, "a")
+        Upload.objects.create(bucket=bucket, key="a", name="a")
+        self._move(admin_client, bucket)
+        assert _keys(bucket) == ["a"]
+
+    def test_what_is_written_meanwhile_stays(self, admin_client, bucket, monkeypatch):
+        put(bucket, "a", b"first")
+        copy = s3_objects.copy_object
+
+        def copied_and_written(*args, **kwargs):
+            etag = copy(*args, **kwargs)
+            s3.put_object(bucket.name, "a", b"second", content_type="text/plain", overwrite=True)
+            return etag
+
+        monkeypatch.setattr(s3_objects, "copy_object", copied_and_written)
+        assert "another object" in self._move(admin_client, bucket).context["form"].errors["key"][0]
+        assert s3.get_object(bucket.name, "a").body == b"second"
+
+    @pytest.mark.parametrize("key", ["gone", "nul\x00"])
+    def test_one_that_is_not_there_is_said(self, admin_client, bucket, key):
+        assert self._move(admin_client, bucket, key=key).context["form"].errors["key"]
+
+
+def _keys(bucket) -> list[str]:
+    return [entry.key for entry in listing.list_page(bucket.name).objects]
 
 
 def test_the_way_back_is_kept_short():

@@ -272,6 +272,7 @@ class TestUniqueNames:
         one, two = store(name="a.jpg"), store(name="a.jpg")
         change = f"/admin/media_catalog/bucket/{originals.pk}/change/"
         data = {"upload_rule": "none", "rule_width": "1024", "rule_height": "786", "resize_engine": "worker"}
+        data["inventory_every"] = "0"
         response = admin_client.post(change, data | {"unique_names": "on"})
         assert "Change these first" in response.content.decode()
 

@@ -7,8 +7,9 @@ from django.utils import timezone
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsUnavailable, BucketRefused
+from media_catalog.jobs import restored
 from media_catalog.models import Bucket, Image, Job, JobItem, TrashedObject
-from media_catalog.services import buckets, detection, renditions, trash, trash_objects
+from media_catalog.services import buckets, detection, renditions, trash, trash_objects, trash_restore
 from tests.pictures import jpeg, one_face, upload_file
 
 from .buckets import messages_of, page, put
@@ -241,3 +242,23 @@ def test_the_jobs_of_the_trash_go_on_in_turns(admin_client, bucket, work, monkey
     item = Job.objects.get().items.get()
     assert (item.state, item.attempts) == (JobItem.State.DONE, 1)
     assert TrashedObject.objects.filter(trashed_at__lte=timezone.now()).count() == 12
+
+
+def test_what_is_restored_meanwhile_does_not_go_once_more(admin_client, bucket, work, monkeypatch):
+    for number in range(12):
+        put(bucket, f"{number}")
+    monkeypatch.setattr(trash_objects, "TURN_SECONDS", 0)
+    remove(admin_client, bucket, *(f"{number}" for number in range(12)))
+    work()
+    [moved] = TrashedObject.objects.all()
+    trash_restore.restore(pk=moved.pk)
+    restored.follow_up(moved.run)
+    assert not TrashedObject.objects.exists()
+
+    monkeypatch.setattr(trash_objects, "TURN_SECONDS", 60)
+    JobItem.objects.update(not_before=None)
+    work()
+
+    assert Job.objects.get().state == Job.State.FINISHED
+    assert TrashedObject.objects.here().count() == 11
+    assert moved.key in keys_of(bucket)

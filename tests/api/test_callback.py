@@ -10,9 +10,9 @@ from django.db import connection
 from django.test import Client
 
 from media_catalog.aws import s3
-from media_catalog.models import Image, Leftover, Preset, Rendition, RequestUsage, Reservation, Upload
+from media_catalog.models import Bucket, Image, Leftover, Preset, Rendition, RequestUsage, Reservation, Upload
 from media_catalog.services import direct_uploads, removal
-from tests.services.direct import figures
+from tests.services.direct import expired, figures
 from tests.services.objects import body_of, no_more
 
 from .conftest import SECRET, URL, call_back, create, made, signed, success
@@ -132,10 +132,61 @@ class TestError:
             removal.discard(leftover=leftover)
         assert body_of(bucket, f"temp/{sent}") is None
 
+    def test_damaged_is_looked_at_before_anything_is_deleted(self, api, sent, bucket):
+        """What the Lambda cannot read may be sound: it has its own limits."""
+        error = {"code": "image_refused", "reason": "damaged", "facts": {}}
+        assert call_back(api, sent, {"error": error}).json()["error"] == error
+        assert not Leftover.objects.exists()
+        expired()
+        assert direct_uploads.expire() == [Image.objects.get().pk]
+        assert body_of(bucket, f"temp/{sent}") is not None
+
     def test_of_another_kind_leaves_the_object_to_the_sweep(self, api, sent, bucket):
         call_back(api, sent, {"error": {"code": "out_of_memory"}})
         assert body_of(bucket, f"temp/{sent}")
         assert Upload.objects.get().status == Upload.Status.CREATED
+
+
+class TestRule:
+    """The bucket's upload rule holds for what the Lambda has taken, too."""
+
+    @pytest.fixture(autouse=True)
+    def rule(self, bucket):
+        Bucket.objects.filter(pk=bucket.pk).update(upload_rule=Bucket.UploadRule.EXACT)
+
+    def test_what_does_not_fit_is_an_error_and_deleted_with_its_renditions(self, api, sent, bucket):
+        s3.put_object(bucket.renditions_bucket.name, f"image/{sent}_small.jpg", b"x", content_type="image/jpeg")
+        assert call_back(api, sent, success(sent)).status_code == 409
+        answer = api.get(f"{URL}{sent}").json()
+        assert (answer["status"], answer["error"]["reason"]) == ("error", "resolution")
+        assert not Image.objects.exists()
+        for leftover in Leftover.objects.all():
+            removal.discard(leftover=leftover)
+        assert body_of(bucket, f"temp/{sent}") is None
+        assert body_of(bucket.renditions_bucket, f"image/{sent}_small.jpg") is None
+
+    def test_also_after_the_sweep_has_given_it_up(self, api, sent):
+        Upload.objects.update(status=Upload.Status.FAILED, error="never arrived")
+        assert call_back(api, sent, success(sent)).status_code == 409
+        assert not Image.objects.exists()
+
+    def test_what_fits_is_taken(self, api, sent, bucket):
+        Bucket.objects.filter(pk=bucket.pk).update(rule_width=60, rule_height=40)
+        assert call_back(api, sent, success(sent)).status_code == 200
+
+
+class TestLate:
+    def test_renditions_of_a_late_run_are_not_orphaned(self, api, sent, bucket):
+        call_back(api, sent, success(sent))
+        assert call_back(api, sent, success(sent, "small", "large")).status_code == 409
+        [leftover] = Leftover.objects.all()
+        assert (leftover.bucket, leftover.key) == (bucket.renditions_bucket, f"image/{sent}_large.jpg")
+
+    def test_nor_those_after_an_error(self, api, sent):
+        call_back(api, sent, {"error": "broken"})
+        for _time in range(2):
+            call_back(api, sent, success(sent))
+        assert Leftover.objects.get().key == f"image/{sent}_small.jpg"
 
 
 class TestFinality:

@@ -5,13 +5,17 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
 from media_catalog.api import waiting
 from media_catalog.aws.client import forget_clients
-from media_catalog.models import Image, Job, Upload
+from media_catalog.jobs import schedules
+from media_catalog.models import Bucket, Image, Job, JobItem, Preset, Upload
+from media_catalog.services import direct_uploads
 from tests.pictures import encoded, picture
+from tests.services.direct import expired
 
 from .conftest import URL, call_back, create, success
 
@@ -121,6 +125,60 @@ class TestLostCallback:
         api.get(f"{URL}{sent}")
         Image.objects.all().delete()
         assert api.get(f"{URL}{sent}").json()["error"]["code"] == "removed"
+
+
+class TestLostJob:
+    """The image is known, and the job of its renditions was never started, or has failed: no upload waits for ever."""
+
+    @pytest.fixture
+    def found(self, api, post, bucket):
+        """The uuid of an upload whose image the sweep has found, in a bucket that the Lambda serves."""
+        Bucket.objects.filter(pk=bucket.pk).update(resize_engine=Bucket.ResizeEngine.LAMBDA)
+        record = create(api)
+        assert post(record["credential"]) == 204
+        Upload.objects.update(created_at=timezone.now() - timedelta(hours=1))
+        expired()
+        assert len(direct_uploads.expire()) == 1
+        return record["uuid"]
+
+    def test_a_poll_starts_it_once_in_each_grace(self, api, found, work):
+        assert api.get(f"{URL}{found}").json()["status"] == "processing"
+        Job.objects.all().delete()
+        api.get(f"{URL}{found}")
+        assert not Job.objects.exists()
+        cache.clear()
+        for _poll in range(2):
+            assert api.get(f"{URL}{found}").json()["status"] == "processing"
+            cache.clear()
+        assert Job.objects.count() == 1
+        work()
+        assert api.get(f"{URL}{found}").json()["status"] == "completed"
+
+    def test_the_sweep_starts_it_without_a_poll_and_gives_the_result(self, api, found, work):
+        schedules.settle_uploads()
+        assert Job.objects.get().items.count() == 1
+        work()
+        schedules.settle_uploads()
+        assert Job.objects.count() == 1
+        assert Upload.objects.get().processed_key
+
+    @pytest.mark.parametrize("state", ["failed", "cancelled"])
+    def test_its_failure_is_the_uploads(self, api, found, state):
+        api.get(f"{URL}{found}")
+        JobItem.objects.update(state=state)
+        answer = api.get(f"{URL}{found}").json()
+        assert (answer["status"], answer["error"]["code"]) == ("error", "renditions_failed")
+
+    def test_a_parked_one_is_waited_for(self, api, found):
+        api.get(f"{URL}{found}")
+        JobItem.objects.update(state="parked")
+        cache.clear()
+        assert api.get(f"{URL}{found}").json()["status"] == "processing"
+        assert Job.objects.count() == 1
+
+    def test_without_presets_there_is_nothing_to_wait_for(self, api, found):
+        Preset.objects.update(active=False)
+        assert api.get(f"{URL}{found}").json()["error"]["code"] == "renditions_failed"
 
 
 class TestLongPoll:

@@ -76,10 +76,9 @@ def test_a_write_probe_ends_what_it_began(faults: FaultServer) -> None:
     assert "uploadId=u1" in faults.log[1].path
 
 
-@pytest.mark.parametrize(("versioned", "query"), [(True, "?versionId=null"), (False, "")])
-def test_a_delete_probe_leaves_no_marker(faults: FaultServer, versioned: bool, query: str) -> None:
+def test_a_delete_probe_is_one_delete_of_the_key(faults: FaultServer) -> None:
     faults.script.append(Answer(status=204))
 
-    objects.probe_delete("photos", "probe", versioned=versioned)
+    objects.probe_delete("photos", "probe")
 
-    assert faults.log[0].path == f"/photos/probe{query}"
+    assert [(request.method, request.path) for request in faults.log] == [("DELETE", "/photos/probe")]

@@ -90,6 +90,7 @@ def test_development_makes_its_data_directory(tmp_path):
         ("IMAGE_MAX_BYTES", 0, "media_catalog.E001"),
         ("IMAGE_FORMATS", ("JPEG", "PSD"), "media_catalog.E002"),
         ("BUCKET_STATIC", "mediafiles", "media_catalog.E003"),
+        ("BUCKET_FILES", "mediafiles", "media_catalog.E003"),
         ("JOB_CHUNK_SECONDS", 300, "media_catalog.E005"),
         ("QUEUE_BROKER", "kafka", "media_catalog.E009"),
         ("ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_EXPIRATION", 0, "media_catalog.E010"),
@@ -99,6 +100,8 @@ def test_development_makes_its_data_directory(tmp_path):
         ("TRASH_DAYS", -1, "media_catalog.E014"),
         ("ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH", "trash/", "media_catalog.E015"),
         ("PROCESSED_IMAGE_MODEL", "auth.User", "media_catalog.E013"),
+        ("API_MAX_WAITERS", 16, "media_catalog.E016"),
+        ("WEB_THREADS", 4, "media_catalog.E016"),
     ],
 )
 def test_impossible_values_are_refused_at_start(settings, name, value, identifier):

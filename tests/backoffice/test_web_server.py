@@ -3,15 +3,34 @@
 import signal
 import socket
 import subprocess
+import sys
 import threading
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.backoffice.webserver import COMMAND, get, log_lines, production, serving
-from tests.stack import ROOT
+from tests.backoffice.webserver import COMMAND, HOST, get, log_lines, production, serving
+from tests.stack import ROOT, wait_for
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
 NOBODY = "postgres://backoffice:hidden-password@127.0.0.1:1/backoffice"
+
+OPEN_UPLOAD = """
+from datetime import timedelta
+from django.contrib.auth.models import User
+from django.utils import timezone
+from media_catalog.models import Bucket, Upload
+from media_catalog.services import api_tokens
+user = User.objects.create_superuser("ada")
+upload = Upload.objects.create(
+    bucket=Bucket.objects.create(name="uploads"), key="temp/0", name="0", user=user,
+    channel=Upload.Channel.API, expires_at=timezone.now() + timedelta(hours=1),
+)
+print(upload.uuid, api_tokens.issue(name="t", user=user, scopes=["read"], expires_at=None, issued_by="")[1])
+"""
 
 
 @pytest.fixture
@@ -56,3 +75,42 @@ def test_sigterm_lets_a_running_request_end(environment, tmp_path):
             connection.close()
 
     assert [status for status, _body in answers] == [503]
+
+
+def test_long_polls_leave_threads_for_health_checks(environment, tmp_path):
+    environment |= {
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "WEB_WORKERS": "1",
+        "WEB_THREADS": "8",
+    }
+    _manage(environment, "migrate", "--verbosity=0")
+    uuid, token = _manage(environment, "shell", "-v0", "-c", OPEN_UPLOAD).split()
+    with serving(environment, tmp_path / "log") as (url, _process), ThreadPoolExecutor(12) as pool:
+        polls = [pool.submit(_poll, f"{url}/async_image/presignedurl/{uuid}?wait=8", token) for _number in range(12)]
+        wait_for(lambda: sum(poll.done() for poll in polls) == 10, 8)
+        begun = time.monotonic()
+        alive, _body = get(f"{url}/healthz", host="10.20.1.17", proto="http")
+        took = time.monotonic() - begun
+        still_waiting = sum(not poll.done() for poll in polls)
+        statuses = [poll.result() for poll in polls]
+
+    assert (alive, took < 2, still_waiting) == (200, True, 2)
+    assert sorted(statuses) == [200] * 2 + [503] * 10
+
+
+def _manage(environment: dict[str, str], *arguments: str) -> str:
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _poll(url: str, token: str) -> int:
+    headers = {"Host": HOST, "X-Forwarded-Proto": "https", "Authorization": f"Bearer {token}"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code

@@ -49,6 +49,13 @@ from media_catalog.models import Image
 from media_catalog.services import renditions
 print(renditions.make(image=Image.objects.get(bucket__name={bucket!r})))
 """
+FILE = """
+import io
+from media_catalog.models import Bucket
+from media_catalog.services import files
+bucket = Bucket.objects.for_files().get()
+print(files.store(file=io.BytesIO(b"%PDF-"), name="a.pdf", description="A description", bucket=bucket, user=None).key)
+"""
 CHECK = """
 from media_catalog.services.postdeploy import Deployment, find
 deployed = Deployment(
@@ -136,7 +143,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, function_zip: Path) -> It
         formation.create("storage", CallbackSecretArn=arn, FunctionRuntime=f"python{PYTHON}")
         for name in ("function", "roles", "release", "service"):
             formation.create(name)
-        for role in ("Originals", "Renditions", "Uploads", "UploadRenditions", "Static"):
+        for role in ("Originals", "Renditions", "Uploads", "UploadRenditions", "Files", "Static"):
             # They refuse all but root, as plain HTTP is all that is spoken here.
             _client(cloud, "s3").delete_bucket_policy(Bucket=outputs[f"{role}BucketName"])
         yield Deployed(cloud, outputs, _elsewhere(folder, cloud, outputs))
@@ -186,6 +193,12 @@ def test_the_release_pairs_the_buckets_of_the_stacks(deployed, token):
         (names["OriginalsBucketName"], names["RenditionsBucketName"]),
         (names["UploadsBucketName"], names["UploadRenditionsBucketName"]),
     ]
+
+
+def test_a_file_is_kept_in_the_bucket_for_them_with_the_role_of_the_pages(deployed, token):
+    key = deployed.manage("shell", "-v0", "-c", FILE, task="web").strip()
+    held = _client(deployed.cloud, "s3").get_object(Bucket=deployed.outputs["FilesBucketName"], Key=key)
+    assert held["Body"].read() == b"%PDF-"
 
 
 def test_the_check_may_look_at_what_it_asks_for(deployed, token):

@@ -116,7 +116,28 @@ def test_a_parameter_is_that_of_the_script_or_an_output_or_of_the_file(run):
     given = run("service.sh", answers=known).parameters("service")
 
     assert (given["ImageUri"], given["SiteDomain"], given["WebMaximum"]) == ("here=there:v1.2.3", "of-an-output", "3")
-    assert "StaticDomain" not in given  # empty: the template's default
+    assert given["StaticDomain"] == ""  # the template's default
+
+
+def test_a_value_that_was_taken_out_is_the_default_again(run):
+    """The command would keep the old value of a parameter that it is not given."""
+    for name, document in Templates.read().documents.items():
+        given = run("infrastructure.sh", name, answers={"describe-stacks": ""}).parameters(name)
+        defaults = {key: str(node["Default"]) for key, node in document["Parameters"].items() if "Default" in node}
+        expected = defaults | {key: value for key, value in read_parameters("staging").items() if key in defaults}
+        for code in ("FunctionCodeKey", "FunctionVersion"):  # by function.sh alone
+            expected.pop(code, None)
+        assert {key: value for key, value in given.items() if key in defaults} == expected
+
+
+def test_an_output_of_the_stack_itself_is_not_its_parameter(run):
+    """It is the old value."""
+    given = run("infrastructure.sh", "storage", answers={"describe-stacks": "TemporaryPath\told/"}).parameters(
+        "storage"
+    )
+    assert given["TemporaryPath"] == "temp/"
+    given = run("service.sh", answers={"describe-stacks": "RepositoryUri\tx\nTemporaryPath\told/"})
+    assert given.parameters("service")["TemporaryPath"] == "old/"
 
 
 def test_an_image_is_never_built_over(run):

@@ -93,7 +93,9 @@ def test_the_function_understands_its_environment(aws, outputs):
     assert function["Handler"] == "resizer.handler.handle"
 
 
-@pytest.mark.parametrize("bucket", ["Originals", "Uploads", "Renditions", "UploadRenditions", "Static", "Artifacts"])
+@pytest.mark.parametrize(
+    "bucket", ["Originals", "Uploads", "Renditions", "UploadRenditions", "Files", "Static", "Artifacts"]
+)
 def test_buckets_are_private_and_versioned(aws, outputs, bucket):
     name = outputs[f"{bucket}BucketName"]
     block = aws("s3").get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]

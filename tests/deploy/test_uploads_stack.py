@@ -143,6 +143,12 @@ def test_rules_of_others_stay():
     assert existing_bucket.lifecycle(kept, "temp/", "0") == {"Rules": [{"ID": "theirs"}]}
 
 
+def test_delete_markers_go_with_the_last_version_behind_them():
+    for bucket in ("Uploads", "Renditions"):
+        rules = Templates.uploads().properties(bucket)["LifecycleConfiguration"]["Rules"]
+        assert {"Id": "markers", "Status": "Enabled", "ExpiredObjectDeleteMarker": True} in rules
+
+
 def test_uploads_expire_where_days_are_given():
     templates = Templates.uploads()
     *_rules, temporary = templates.properties("Uploads")["LifecycleConfiguration"]["Rules"]
@@ -183,7 +189,9 @@ def test_the_function_may_do_no_more_than_it_needs():
 @pytest.fixture
 def command(tmp_path):
     """Run deploy/uploads.sh with these answers; its status, what it said and what it asked of AWS."""
-    (tmp_path / "aws").symlink_to(ROOT / "tests" / "deploy" / "fake_commands.py")
+    source = (ROOT / "tests" / "deploy" / "fake_commands.py").read_text()
+    (tmp_path / "aws").write_text(f"#!{sys.executable} -IS\n{source}")
+    (tmp_path / "aws").chmod(0o755)
     (tmp_path / "function.zip").write_bytes(b"zip")
     calls = tmp_path / "calls"
 

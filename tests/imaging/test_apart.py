@@ -77,7 +77,7 @@ def test_this_process_never_decodes_them(format: str, decodes: list[tuple[int, i
     [
         "import os; os.abort()",
         "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
-        "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass",
+        "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass",
     ],
     ids=["abort", "crash", "busy"],
 )
@@ -88,11 +88,33 @@ def test_a_child_that_is_killed_refuses_the_picture(instead: Path, program: str)
         probe(io.BytesIO(turned("TIFF")), limits=ALL)
 
 
+def test_a_child_that_the_machine_kills_is_no_fault_of_the_picture(instead: Path) -> None:
+    instead.write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+
+    with pytest.raises(MemoryError):
+        probe(io.BytesIO(turned("TIFF")), limits=ALL)
+
+
+def test_the_limit_of_cpu_time_is_told_from_a_kill(instead: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_SECONDS", 1)
+    instead.write_text(
+        "import json, sys\n"
+        "sys.path[:] = json.loads(sys.argv[1])\n"
+        "from media_catalog.imaging import child\n"
+        "def busy(*_):\n    while True: pass\n"
+        "child.answer = busy\n"
+        "child.main()\n"
+    )
+
+    with pytest.raises(ImageRefused, match="damaged"):
+        probe(io.BytesIO(turned("TIFF")), limits=ALL)
+
+
 def test_a_child_that_hangs_is_ended(instead: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     instead.write_text("import time; time.sleep(60)")
     monkeypatch.setattr(apart, "_PATIENCE", 0.1)
 
-    with pytest.raises(ImageRefused, match="damaged"):
+    with pytest.raises(MemoryError):
         make(turned("TIFF"), [spec(20, None)], limits=ALL)
 
 
@@ -137,16 +159,19 @@ def test_a_child_gets_little_memory_and_writes_no_file(instead: Path, greed: str
     assert told in str(failed.value)
 
 
-def test_memory_that_the_size_does_not_explain_refuses_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_not_blamed_on_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     def exhausted(*_: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr(Image.Image, "draft", exhausted)
     order = json.loads(json.dumps({"limits": asdict(ALL)}))
 
-    told = json.loads(child.answer(order, turned("TIFF")))
+    told = child.answer(order, turned("TIFF"))
 
-    assert told == {"refused": "damaged", "facts": {}}
+    assert json.loads(told) == {"memory": True}
+    monkeypatch.setattr(apart, "_run", lambda *_: told)
+    with pytest.raises(MemoryError):
+        probe(io.BytesIO(turned("TIFF")), limits=ALL)
 
 
 def test_a_refusal_comes_through_with_its_facts() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+import zlib
 
 import pytest
 from PIL import Image, ImageCms
@@ -92,6 +93,16 @@ def test_counts_the_frames_of_an_animation(format: str, options: dict[str, objec
     found = probe(io.BytesIO(body), limits=ALL)
 
     assert (found.frames, found.animated) == (frames, frames > 1)
+
+
+def test_a_count_of_frames_that_nobody_can_mean_is_bounded() -> None:
+    """An APNG claims it in its header; the catalogue and the API have no room for 2³¹."""
+    body = bytearray(encoded(plain(9, 9, RED), "PNG", save_all=True, append_images=[plain(9, 9, BLUE)]))
+    place = body.index(b"acTL")
+    body[place + 4 : place + 8] = (2**31 - 1).to_bytes(4)
+    body[place + 12 : place + 16] = zlib.crc32(body[place : place + 12]).to_bytes(4)
+
+    assert probe(io.BytesIO(bytes(body)), limits=ALL).frames == 1_000_000
 
 
 @pytest.mark.parametrize("options", [{}, {"lossless": True}, {"lossless": True, "exif": b"Exif\0\0"}])

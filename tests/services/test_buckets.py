@@ -52,3 +52,20 @@ def test_the_three_buckets_are_made_once(cloud, db, settings):
     made[2].missing_since = timezone.now()
     made[2].save()
     assert not buckets.named_are_ready()
+
+
+def test_a_bucket_for_files_is_made_where_the_settings_name_one(cloud, db, settings):
+    prefix = secrets.token_hex(6)
+    settings.BUCKET_ORIGINALS, settings.BUCKET_RENDITIONS, settings.BUCKET_STATIC = (
+        f"{prefix}-{role}" for role in ("originals", "renditions", "static")
+    )
+    buckets.ensure_named(origins=["http://127.0.0.1:8000"])
+    assert not Bucket.objects.for_files().exists()
+    settings.BUCKET_FILES = f"{prefix}-files"
+    Bucket.objects.create(name=settings.BUCKET_FILES)  # as a synchronisation sees it: it takes images only
+    assert not buckets.named_are_ready()
+
+    buckets.ensure_named(origins=["http://127.0.0.1:8000"])
+
+    assert Bucket.objects.for_files().get().name == settings.BUCKET_FILES
+    assert buckets.named_are_ready()

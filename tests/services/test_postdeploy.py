@@ -28,7 +28,7 @@ from tests.services import tls_site
 pytestmark = pytest.mark.django_db
 LOG_GROUPS = ["/backoffice/staging/web", "/backoffice/staging/worker"]
 SERVICES = ["backoffice-staging/web", "backoffice-staging/worker"]
-BUCKETS = [f"checked-{name}" for name in ("originals", "renditions", "static", "uploads", "upload-renditions")]
+BUCKETS = [f"checked-{name}" for name in ("originals", "renditions", "static", "files", "uploads", "upload-renditions")]
 ROLE = "backoffice-staging-check"
 
 

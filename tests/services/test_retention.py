@@ -8,7 +8,7 @@ from django.utils import timezone
 from media_catalog.aws import listing, s3
 from media_catalog.exceptions import AwsNotFound, AwsUnavailable
 from media_catalog.models import AuditEvent, Bucket, Image, Leftover, Rendition, StoredFile
-from media_catalog.services import batches, files, removal, renditions, retention, retention_words, sweeping
+from media_catalog.services import batches, files, relocation, removal, renditions, retention, retention_words, sweeping
 from media_catalog.services.retention import Rule
 from tests.admin.buckets import new_bucket
 from tests.aws.faults import RESET, Answer, s3_error
@@ -174,6 +174,22 @@ def test_an_exemption_that_is_given_between_two_batches_holds(folder, monkeypatc
     sweeping.sweep(folder, run="one")
 
     assert list(StoredFile.objects.all()) == rows[1:]
+
+
+def test_an_image_that_is_moved_elsewhere_meanwhile_keeps_its_row(originals, store, monkeypatch):
+    image = store()
+    _rule(originals, expire_after=900)
+    delete_keys = batches._delete_keys
+
+    def meanwhile(bucket, keys):
+        relocation.relocate(image=Image.objects.get(), to_bucket=originals, to_key="elsewhere.jpg")
+        return delete_keys(bucket, keys)
+
+    monkeypatch.setattr(batches, "_delete_keys", meanwhile)
+    batches.delete(originals, [image])
+
+    assert Image.objects.get().key == "elsewhere.jpg"
+    assert _keys(originals) == {"elsewhere.jpg"}
 
 
 def test_a_run_that_is_killed_after_the_objects_goes_on(folder, monkeypatch):

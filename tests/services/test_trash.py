@@ -196,7 +196,8 @@ class TestObjects:
             put_by_hand(bucket, key, b"x")
         monkeypatch.setattr(trash_objects, "TURN_SECONDS", 0)
 
-        turns = [trash_objects.move_objects(bucket=bucket, keys=["a", "b", "gone", "c"], run="r") for _turn in range(4)]
+        keys = ["a", "b", "gone", "c"]
+        turns = [trash_objects.move_objects(bucket=bucket, keys=keys, run="r", settled=set()) for _turn in range(4)]
 
         assert [turn.done for turn in turns[:2]] == [False, False]
         assert turns[-1].count == 3
@@ -206,7 +207,7 @@ class TestObjects:
     def test_one_that_is_refused_does_not_hold_up_the_others(self, bucket, image):
         put_by_hand(bucket, "a", b"x")
 
-        moved = trash_objects.move_objects(bucket=bucket, keys=[image.key, "a"], run="r")
+        moved = trash_objects.move_objects(bucket=bucket, keys=[image.key, "a"], run="r", settled=set())
 
         assert (moved.count, moved.done) == (1, True)
         [(key, why)] = moved.failed

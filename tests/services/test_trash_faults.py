@@ -13,6 +13,7 @@ from media_catalog.exceptions import (
     ObjectRefused,
     QuotaRefused,
 )
+from media_catalog.imaging.probe import probe
 from media_catalog.models import (
     Image,
     Leftover,
@@ -20,12 +21,16 @@ from media_catalog.models import (
     TrashedObject,
 )
 from media_catalog.services import (
+    arrivals,
+    removal,
+    renditions,
     trash,
     trash_purge,
     trash_sweep,
     uploads,
 )
-from tests.pictures import upload_file
+from media_catalog.services.limits import image_limits
+from tests.pictures import jpeg, upload_file
 
 from .objects import put_by_hand
 from .trashing import again, bucket, failing, image, keys_of, moto_url, restored, server
@@ -92,6 +97,27 @@ class TestFaults:
         TrashedObject.objects.update(next_try_at=timezone.now())
         assert trash_sweep.end_interrupted() == 1
         assert restored(image) == "p.jpg"
+
+    def test_a_move_whose_key_is_another_image_s_by_now_ends(self, image, bucket, failing, server):
+        if server == "moto":
+            pytest.skip("it does not know the condition on the source of a copy")
+        failing(s3_objects, "copy_object", AwsUnavailable("no answer"))
+        with pytest.raises(AwsUnavailable):
+            trash.move_image(image=image)
+        etag = s3.put_object(bucket.name, image.key, jpeg(70, 50), content_type="image/jpeg", overwrite=True)
+        found = probe(upload_file(jpeg(70, 50), "p"), limits=image_limits())
+        other = arrivals.record(bucket=bucket, key=image.key, etag=etag, size=1, sha256="", probe=found).image
+        renditions.make(image=other)
+
+        TrashedObject.objects.update(next_try_at=timezone.now())
+        trash_sweep.end_interrupted()
+
+        assert list(Image.everything.all()) == [other]
+        assert not TrashedObject.objects.exists()
+        Leftover.objects.update(next_try_at=timezone.now())
+        removal.sweep()
+        assert keys_of(bucket) == {image.key}
+        assert keys_of(bucket.renditions_bucket) == {rendition.key for rendition in other.renditions.all()}
 
     def test_the_same_bytes_written_anew_are_not_taken_for_it(self, image, bucket, failing):
         """The DELETE was done and its answer lost; then others write the same object again."""

@@ -1,11 +1,13 @@
 """Jobs that delete: to the trash and out of it, and for good."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from media_catalog.exceptions import BackofficeError
 from media_catalog.models import Image, Job, TrashedObject
 from media_catalog.services import retention, sweeping, trash, trash_objects, trash_purge, trash_restore
 
@@ -16,13 +18,32 @@ def _trash_objects(image: Image | None, job: Job) -> Outcome:
     bucket = bucket_of(job.options)
     if bucket is None:
         return bucket_gone()
-    moved = trash_objects.move_objects(bucket=bucket, keys=job.options["keys"], run=job.options["run"])
+    with _settled(job) as settled:
+        moved = trash_objects.move_objects(
+            bucket=bucket, keys=job.options["keys"], run=job.options["run"], settled=settled
+        )
     return _moved(moved)
 
 
 def _remove_files(image: Image | None, job: Job) -> Outcome:
-    moved = trash_objects.move_files(ids=job.options["files"], run=job.options["run"])
+    with _settled(job) as settled:
+        moved = trash_objects.move_files(ids=job.options["files"], run=job.options["run"], settled=settled)
     return _moved(moved, trash_objects.lost_files(job.options["files"]) if moved.done else "")
+
+
+@contextmanager
+def _settled(job: Job) -> Iterator[set[Any]]:
+    """What had its turn, kept with the job: what somebody restores meanwhile must not go once more."""
+    settled = set(job.options.get("settled", ()))
+    fault = None
+    try:
+        yield settled
+    except BackofficeError as error:
+        fault = error
+    job.options["settled"] = sorted(settled)
+    Job.objects.filter(pk=job.pk).update(options=job.options)
+    if fault:
+        raise fault
 
 
 def _moved(moved: trash_objects.Moved, lost: str = "") -> Outcome:
@@ -36,7 +57,7 @@ def _restore(image: Image | None, job: Job) -> Outcome:
     said = [
         ngettext("%(count)d object restored.", "%(count)d objects restored.", turn.restored) % {"count": turn.restored}
     ]
-    said += trash_restore.renamed_words(turn)
+    said += trash_restore.changed_words(turn)
     missing = job.options["count"] - turn.restored
     failures = [_("The trash says why.")] * missing if turn.done else []
     return ended(" ".join(said), over=turn.done, failures=failures)

@@ -102,6 +102,7 @@ def groups_open_only_the_ports_that_are_served(templates: Templates) -> None:
 @holds(
     put("TasksToAws", "IpProtocol", "-1"),
     put("TasksToAws", "ToPort", 65535),
+    put("TasksToMail", "CidrIp", "10.0.0.0/8"),
     put("DataGroup", "SecurityGroupEgress.0.CidrIp", "0.0.0.0/0"),
 )
 def what_leaves_by_address_is_tls(templates: Templates) -> None:
@@ -109,4 +110,4 @@ def what_leaves_by_address_is_tls(templates: Templates) -> None:
         if rule.get("CidrIp") == "0.0.0.0/0":
             assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 443, 443)
         else:
-            assert "DestinationSecurityGroupId" in rule or rule["CidrIp"] == "127.0.0.1/32"
+            assert "DestinationSecurityGroupId" in rule or rule["CidrIp"] in ("127.0.0.1/32", {"Ref": "MailCidr"})

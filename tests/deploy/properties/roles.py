@@ -1,6 +1,8 @@
 """What each role may do."""
 
+import json
 import re
+from collections.abc import Callable
 
 from deploy.operations_table import NOBODY, ROLES, actions_of
 from tests.deploy.registry import holds
@@ -26,6 +28,12 @@ TASK_ROLES = sorted(ROLES.keys() - {NOBODY})
 
 def _statements(role: Node) -> list[Node]:
     return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def _when(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The same condition with something of what it gives."""
+    condition, given, otherwise = node["Fn::If"]
+    return {"Fn::If": [condition, change(given), otherwise]}
 
 
 def _listed(value: object) -> list:
@@ -67,10 +75,11 @@ def resources_are_named_where_they_can_be(templates: Templates) -> None:
     put("ExecutionRole", f"{STATEMENT}.3.Resource", [{"Ref": "DjangoSecretArn"}]),
     put("ExecutionRole", f"{STATEMENT}.3.Resource.0", {"Ref": "DatabasePasswordArn"}),
     put("WebTask", "ContainerDefinitions.0.Secrets.0.ValueFrom", {"Ref": "OtherSecretArn"}),
+    put("ExecutionRole", f"{STATEMENT}.3.Resource.4", {"Ref": "EmailSecretArn"}),
 )
 def the_execution_role_reads_exactly_the_secrets_of_the_tasks(templates: Templates) -> None:
     used = {
-        secret["ValueFrom"]["Ref"]
+        json.dumps(secret["ValueFrom"] if "ValueFrom" in secret else _when(secret, lambda item: item["ValueFrom"]))
         for task in templates.of_type("ECS::TaskDefinition").values()
         for secret in task["ContainerDefinitions"][0]["Secrets"]
     }
@@ -79,7 +88,7 @@ def the_execution_role_reads_exactly_the_secrets_of_the_tasks(templates: Templat
         for item in _statements(templates.properties("ExecutionRole"))
         if "secretsmanager:GetSecretValue" in item["Action"]
     ]
-    assert {secret["Ref"] for secret in statement["Resource"]} == used
+    assert {json.dumps(secret) for secret in statement["Resource"]} == used
 
 
 @holds(
@@ -95,19 +104,21 @@ def task_roles_allow_what_the_table_of_operations_says(templates: Templates) -> 
 
 @holds(
     drop("WebRole", f"{STATEMENT}.0.Resource.3"),
+    drop("WebRole", f"{STATEMENT}.0.Resource.4"),
+    drop("WorkerRole", f"{STATEMENT}.0.Resource.4"),
     drop("WorkerRole", f"{STATEMENT}.1.Resource.1"),
     drop("ReleaseRole", f"{STATEMENT}.2.Resource.1"),
     drop("CheckRole", f"{STATEMENT}.0.Resource.4"),
     put("ConsumerRole", f"{STATEMENT}.0.Resource.1", {"Fn::Sub": "arn:aws:s3:::${StaticBucketName}/*"}),
 )
 def each_role_reaches_the_buckets_of_its_work(templates: Templates) -> None:
-    images = {"Originals", "Renditions", "Uploads", "UploadRenditions"}
+    held = {"Originals", "Renditions", "Uploads", "UploadRenditions", "Files"}
     expected = {
-        "WebRole": [images, images],
-        "WorkerRole": [images, images],
+        "WebRole": [held, held],
+        "WorkerRole": [held, held],
         "ConsumerRole": [{"Originals", "Renditions"}] * 2,  # the queue has their events
-        "ReleaseRole": [{"Static"}, {*images, "Static"}, {"Originals", "Uploads"}],
-        "CheckRole": [{*images, "Static"}],
+        "ReleaseRole": [{"Static"}, {*held, "Static"}, {"Originals", "Uploads"}],
+        "CheckRole": [{*held, "Static"}],
     }
     for name, wanted in expected.items():
         found = [
@@ -140,3 +151,28 @@ def the_deploy_role_hands_on_only_our_roles_and_only_to_ecs_and_cloudformation(t
     assert statement["Resource"]["Fn::Sub"].endswith(":role/backoffice-${EnvironmentName}-*")
     services = statement["Condition"]["StringEquals"]["iam:PassedToService"]
     assert services == ["ecs-tasks.amazonaws.com", "cloudformation.amazonaws.com"]
+
+
+# `aws cloudformation deploy` of a stack that is there: which parameters it has, the change set, and how that went.
+DEPLOY_CALLS = {
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:ExecuteChangeSet",
+    "cloudformation:GetTemplateSummary",
+}
+
+
+@holds(
+    drop("DeployRole", f"{STATEMENT}.3.Action.5"),
+    put("DeployRole", f"{STATEMENT}.3.Resource", {"Fn::Sub": "arn:${AWS::Partition}:cloudformation:*:*:stack/other-*"}),
+)
+def the_deploy_role_may_send_every_call_of_the_deploy_command_for_our_stacks(templates: Templates) -> None:
+    [changes] = [
+        item
+        for item in _statements(templates.properties("DeployRole"))
+        if "cloudformation:CreateChangeSet" in item["Action"]
+    ]
+    assert set(changes["Action"]) >= DEPLOY_CALLS
+    assert changes["Resource"]["Fn::Sub"].endswith(":stack/backoffice-${EnvironmentName}-*")
+    assert "cloudformation:DescribeStacks" in _actions(templates.properties("DeployRole"))

@@ -77,3 +77,23 @@ def workers_scale_on_the_age_of_the_queue(templates: Templates) -> None:
     )
     assert more == [1, 2]
     assert fewer == [-1]
+
+
+CONNECTIONS = {"db.t4g.micro": 80, "db.t4g.small": 190}  # that PostgreSQL allows by the memory of the class, about
+WEB_PROCESSES = 2
+
+
+@holds(
+    put_default("service", "Workers", 8),
+    drop("WebTask", "ContainerDefinitions.0.Environment.12"),
+    put("WebTask", "ContainerDefinitions.0.Environment.12.Value", "64"),
+)
+def the_database_has_a_connection_for_every_thread(templates: Templates) -> None:
+    environment = templates.properties("WebTask")["ContainerDefinitions"][0]["Environment"]
+    assert {"Name": "WEB_THREADS", "Value": {"Ref": "WebThreads"}} in environment
+    processes = templates.documents["service"]["Parameters"]["Workers"]["Default"]
+    for name in ("staging", "production"):
+        given = read_parameters(name)
+        web = int(given["WebMaximum"]) * WEB_PROCESSES * int(given["WebThreads"])
+        workers = int(given["WorkerMaximum"]) * (processes + 2)
+        assert web + workers <= CONNECTIONS[given["DatabaseClass"]]

@@ -10,7 +10,7 @@ QUEUES = ("Events", "Resize")
 
 def _buckets(templates: Templates) -> dict[str, Node]:
     found = templates.of_type("S3::Bucket")
-    names = ("Artifacts", "Originals", "Renditions", "Static", "UploadRenditions", "Uploads")
+    names = ("Artifacts", "Files", "Originals", "Renditions", "Static", "UploadRenditions", "Uploads")
     assert found.keys() == {f"{name}Bucket" for name in names}
     return found
 
@@ -93,7 +93,7 @@ def browsers_may_upload_from_the_site_alone(templates: Templates) -> None:
 
 @holds(
     put("StaticBucket", "LifecycleConfiguration.Rules", []),
-    drop("UploadsBucket", "LifecycleConfiguration.Rules.2"),
+    drop("UploadsBucket", "LifecycleConfiguration.Rules.3"),
     put(
         "OriginalsBucket", "LifecycleConfiguration.Rules.0", {"Id": "all", "Status": "Enabled", "ExpirationInDays": 30}
     ),
@@ -104,9 +104,21 @@ def leftovers_expire_and_originals_never_do(templates: Templates) -> None:
         assert {"unfinished", "old-versions"} <= {rule.get("Id") for rule in rules}
         expiring = [rule for rule in rules if "ExpirationInDays" in str(rule)]
         assert len(expiring) == (name == "UploadsBucket")
-    temporary = templates.properties("UploadsBucket")["LifecycleConfiguration"]["Rules"][2]["Fn::If"]
+    temporary = templates.properties("UploadsBucket")["LifecycleConfiguration"]["Rules"][3]["Fn::If"]
     assert temporary[0] == "TemporaryExpires"
     assert templates.documents["storage"]["Parameters"]["TemporaryDays"]["Default"] == 0
+
+
+@holds(
+    drop("FilesBucket", "LifecycleConfiguration.Rules.2"),
+    put("OriginalsBucket", "LifecycleConfiguration.Rules.2.Status", "Disabled"),
+    drop("ArtifactsBucket", "LifecycleConfiguration.Rules.2.ExpiredObjectDeleteMarker"),
+)
+def delete_markers_go_with_the_last_version_behind_them(templates: Templates) -> None:
+    """Each deletion leaves one: without the rule they pile up for ever and slow down every listing of versions."""
+    for bucket in _buckets(templates).values():
+        rules = bucket["LifecycleConfiguration"]["Rules"]
+        assert {"Id": "markers", "Status": "Enabled", "ExpiredObjectDeleteMarker": True} in rules
 
 
 @holds(

@@ -3,13 +3,15 @@
 import re
 from typing import Any
 
+from django.conf import settings
 from django.core.management import get_commands
 
 from tests.deploy.registry import holds
 from tests.deploy.settings_variables import read_variables
-from tests.deploy.templates import Node, Templates, drop, put, remove
+from tests.deploy.templates import Node, Templates, drop, put, put_default, remove
 from tests.stack import ROOT
 
+NOT_COMPARED = {"RekognitionPerSecond", "QuotaAlertEmails"}  # the tests have another one; a list in the settings
 LONG_RUNNING = ("WebTask", "WorkerTask", "ConsumerTask")
 ONE_OFF = ("ReleaseTask", "CheckTask")
 C = "ContainerDefinitions.0."
@@ -23,6 +25,12 @@ def _tasks(templates: Templates) -> dict[str, Node]:
 
 def _containers(templates: Templates) -> dict[str, Node]:
     return {name: task["ContainerDefinitions"][0] for name, task in _tasks(templates).items()}
+
+
+def _secrets(container: Node) -> dict[str, str]:
+    """Variable → parameter; also of those that are optional."""
+    items = [item["Fn::If"][1] if "Fn::If" in item else item for item in container["Secrets"]]
+    return {item["Name"]: item["ValueFrom"]["Ref"] for item in items}
 
 
 def _dockerfile() -> str:
@@ -66,12 +74,13 @@ def only_tmp_can_be_written_to(templates: Templates) -> None:
 )
 def secrets_come_from_secrets_manager(templates: Templates) -> None:
     for container in _containers(templates).values():
-        secret = {item["Name"]: item["ValueFrom"] for item in container["Secrets"]}
-        assert {name: value["Ref"] for name, value in secret.items()} == {
+        secret = _secrets(container)
+        assert secret == {
             "SECRET_KEY": "DjangoSecretArn",
             "DATABASE_URL": "DatabaseSecretArn",
             "REDIS_URL": "CacheSecretArn",
             "ASYNC_IMAGE_CALLBACK_SECRETS": "CallbackSecretArn",
+            "EMAIL_URL": "EmailSecretArn",
         }
         given = {item["Name"]: str(item["Value"]) for item in container["Environment"]}
         assert not given.keys() & secret.keys()
@@ -90,6 +99,7 @@ BUCKETS = {
     "BUCKET_ORIGINALS": "OriginalsBucketName",
     "BUCKET_RENDITIONS": "RenditionsBucketName",
     "BUCKET_STATIC": "StaticBucketName",
+    "BUCKET_FILES": "FilesBucketName",
     "ASYNC_IMAGE_UPLOAD_BUCKET": "UploadsBucketName",
     "ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET": "UploadRenditionsBucketName",
 }
@@ -98,6 +108,7 @@ BUCKETS = {
 @holds(
     put("WebTask", f"{C}Environment.7.Value", {"Ref": "RenditionsBucketName"}),
     drop("WorkerTask", f"{C}Environment.7"),
+    drop("WebTask", f"{C}Environment.11"),
     put("ReleaseTask", f"{C}Environment.6.Value", {"Ref": "OriginalsBucketName"}),
     put("ReleaseTask", f"{C}Command", ["python", "manage.py", "release"]),
 )
@@ -115,7 +126,96 @@ def every_task_knows_the_buckets_and_the_release_writes_them_down(templates: Tem
 )
 def whatever_is_given_is_read_by_the_settings(templates: Templates) -> None:
     for container in _containers(templates).values():
-        assert {item["Name"] for item in [*container["Environment"], *container["Secrets"]]} <= read_variables().keys()
+        given = {item["Name"] for item in container["Environment"]} | _secrets(container).keys()
+        assert given <= read_variables().keys()
+
+
+# Of no use on ECS, or the same wherever it runs: another value is a change of the templates.
+FIXED = frozenset(
+    [
+        "API_MAX_WAITERS",
+        "API_REQUESTS_PER_MINUTE",
+        "ASYNC_IMAGE_CALLBACK_GRACE",
+        "ASYNC_IMAGE_RENDITIONS",
+        "ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_CONTENT_LENGTH",
+        "ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_EXPIRATION",
+        "ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_REUSE_WINDOW",
+        "AWS_BROWSER_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL",
+        "CSRF_TRUSTED_ORIGINS",
+        "DATABASE_WAIT_SECONDS",
+        "DATA_DIR",
+        "DEBUG",
+        "HANDOVER_SECONDS",
+        "IMAGE_FORMATS",
+        "IMAGE_MAX_BYTES",
+        "IMAGE_MAX_PIXELS",
+        "JOB_CONFIRM_ABOVE",
+        "JOB_FINISHED_EMAIL",
+        "JOB_ITEM_SECONDS",
+        "JOB_KEEP_DAYS",
+        "JOB_MAX_ITEMS",
+        "JOB_RETRY_SECONDS",
+        "PRICE_LAMBDA_INVOCATION",
+        "PRICE_REKOGNITION_IMAGE",
+        "PRICE_S3_TIER1",
+        "PRICE_S3_TIER2",
+        "PRICE_SQS_REQUEST",
+        "PROCESSED_IMAGE_MODEL",
+        "QUEUE_BROKER",
+        "QUOTA_BLOCK_SECONDS",
+        "QUOTA_BLOCK_SIZE",
+        "QUOTA_RESERVATION_SECONDS",
+        "RESIZER_QUEUE",
+        "SECURE_SSL_REDIRECT",
+        "STATIC_ROOT",
+        "TIME_ZONE",
+        "UPLOAD_FORM_SECONDS",
+        "UPLOAD_MAX_FILES",
+        "UPLOAD_STALE_SECONDS",
+        "WEB_BIND",
+        "WEB_STOP_SECONDS",
+        "WEB_WORKERS",
+    ]
+)
+# Parameters of the stack `service`: every process must agree on them.
+SHARED = {
+    "REKOGNITION_PER_SECOND": "RekognitionPerSecond",
+    "TRASH_DAYS": "TrashDays",
+    "FILE_MAX_BYTES": "FileMaxBytes",
+    "HANDOVER_MAX_BYTES": "HandoverMaxBytes",
+    "QUOTA_ALERT_EMAILS": "QuotaAlertEmails",
+    "DEFAULT_FROM_EMAIL": "DefaultFromEmail",
+}
+
+
+@holds(
+    drop("WorkerTask", f"{C}Environment.12"),
+    drop("WorkerTask", f"{C}Environment.15"),
+    put("WebTask", f"{C}Environment.14.Value", "30"),
+    put("ConsumerTask", f"{C}Environment.12.Name", "TIME_ZONE"),
+)
+def every_setting_is_given_or_fixed(templates: Templates) -> None:
+    every = set()
+    for name in LONG_RUNNING:
+        container = _containers(templates)[name]
+        given = {item["Name"]: item["Value"] for item in container["Environment"]}
+        assert {setting: given[setting] for setting in SHARED} == {
+            setting: {"Ref": parameter} for setting, parameter in SHARED.items()
+        }
+        every |= given.keys() | _secrets(container).keys()
+    assert not every & FIXED
+    assert every | FIXED == read_variables().keys()
+
+
+@holds(put_default("service", "TrashDays", 7), put_default("service", "Workers", 4))
+def defaults_are_those_of_the_settings(templates: Templates) -> None:
+    parameters = templates.documents["service"]["Parameters"]
+    variables = {**SHARED, "WEB_THREADS": "WebThreads"}
+    expected = {name: getattr(settings, variable) for variable, name in variables.items() if name not in NOT_COMPARED}
+    found = {name: parameters[name]["Default"] for name in expected}
+    assert found == expected
+    assert parameters["Workers"]["Default"] == settings.Q_CLUSTER["workers"]
 
 
 @holds(
