@@ -49,11 +49,18 @@ class LimitForm(forms.ModelForm):
 
 
 def _say_if_full(request: HttpRequest, limit: RequestLimit) -> None:
-    """A figure below what is used is allowed, and holds at once: said, lest it surprise."""
+    """A figure below what is used or held is allowed: said, lest it surprise."""
     for entry in summaries():
-        if (entry.request_class, entry.period) == (limit.request_class, limit.period) and entry.level == "full":
-            said = _("%(used)s requests are used already: further ones are refused until the reset.")
-            messages.warning(request, said % {"used": entry.used})
+        if (entry.request_class, entry.period) != (limit.request_class, limit.period) or entry.level != "full":
+            continue
+        said = _("%(used)s requests are used already: further ones are refused until the reset.")
+        messages.warning(request, said % {"used": entry.used})
+        if entry.held and entry.used + entry.held > (entry.limit or 0):
+            said = _(
+                "%(held)s more are held for what is under way: jobs notice the new limit within about a second, uploads"
+                " straight to S3 that have begun may end."
+            )
+            messages.warning(request, said % {"held": entry.held})
 
 
 @admin.register(RequestLimit)

@@ -15,7 +15,7 @@ from media_catalog.exceptions import Shortfall
 from media_catalog.models import Period, RequestClass, RequestCounter, Reservation, ReservedUnits, UnitBlock
 
 from .books import Books, Limits
-from .limits import in_force
+from .limits import in_force, limit_of, with_limit
 from .periods import starts
 
 # Near a limit a block is at most this part of what is left, so that processes share the rest.
@@ -208,6 +208,13 @@ def shortfalls(units: Mapping[str, int], day: date, *, now: datetime, bulk: bool
         for period in Period
     ]
     return _short(counters, wanted, limits, bulk=bulk)
+
+
+def is_exceeded(request_class: str, day: date, now: datetime) -> bool:
+    """Whether more is used and in hands than a limit allows, as it was lowered. One query, which locks nothing."""
+    current = Q(period=Period.DAY, starts=day) | Q(period=Period.MONTH, starts=starts(Period.MONTH, day))
+    rows = with_limit(RequestCounter.objects.filter(current, request_class=request_class), now)
+    return any((limit := limit_of(row)) is not None and row.used + row.leased > limit.limit for row in rows)
 
 
 def _check(rows: Iterable[RequestCounter], wanted: Mapping[str, int], limits: Limits, *, bulk: bool) -> int | None:

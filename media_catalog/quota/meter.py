@@ -6,9 +6,11 @@ block in hand has it written off as used, so a limit is never exceeded, whatever
 """
 
 import logging
+import math
 import os
 import socket
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +34,7 @@ from .request_classes import classify
 
 logger = logging.getLogger(__name__)
 RESERVED_START = 64  # units of a reservation's first block at most: what the renditions of ten images take
+LOOK_SECONDS = 1.0  # between two looks at the limit while units are in hand: it may have been lowered
 OF_MANY, OF_ONE = 4, 2  # shares of a reservation that several processes work on, or one
 _tally: ContextVar[Counter[str] | None] = ContextVar("tally", default=None)
 _leasing: ContextVar["Leasing | None"] = ContextVar("leasing", default=None)
@@ -105,12 +108,14 @@ class Leasing:
         self._spent: Counter[str] = Counter()
         self._taken: Counter[str] = Counter()
         self._usage: Counter[usage.Entry] = Counter()
+        self._looked: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def spend(self, entry: usage.Entry, now: datetime) -> None:
         with self._lock:
             block = self._blocks.get(entry.request_class)
-            if block is None or self._spent[entry.request_class] >= block.units or block.day != entry.day:
+            used_up = block is None or self._spent[entry.request_class] >= block.units or block.day != entry.day
+            if used_up or self._is_lowered(entry, now):
                 self._refill(entry, now)
             self._spent[entry.request_class] += 1
             self._usage[entry] += 1
@@ -128,6 +133,18 @@ class Leasing:
             alerts.announce(crossings)
         except DatabaseFailure:
             logger.warning("blocks of %s could not be given back", self._process, exc_info=True)
+
+    def _is_lowered(self, entry: usage.Entry, now: datetime) -> bool:
+        """Whether the limit was lowered below what is in hands: a look each LOOK_SECONDS, one query.
+
+        What is in hand may be sent while the database is away.
+        """
+        if time.monotonic() < self._looked.get(entry.request_class, -math.inf) + LOOK_SECONDS:
+            return False
+        self._looked[entry.request_class] = time.monotonic()
+        with suppress(DatabaseFailure):
+            return ledger.is_exceeded(entry.request_class, entry.day, now)
+        return False
 
     def _refill(self, entry: usage.Entry, now: datetime) -> None:
         """A new block for the class, the old one settled in the same transaction. Raises QuotaRefused."""
@@ -149,6 +166,7 @@ class Leasing:
         for block in taken:
             self._blocks[block.request_class] = block
             self._taken[block.request_class] += 1
+            self._looked[block.request_class] = time.monotonic()
         alerts.announce(crossings)
         if short:
             raise _refused(entry, short, now)

@@ -14,7 +14,7 @@ from media_catalog.exceptions import AwsNotFound, BucketRefused
 from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass, StoredFile, TrashedObject
 
 from . import previews, trash_purge
-from .turns import TURN_SECONDS, Turn, pages
+from .turns import TURN_SECONDS, Turn, deletions, pages
 
 IMAGES = 100  # catalogued images that go at a time, with their renditions
 
@@ -46,13 +46,16 @@ def delete_empty(bucket: Bucket) -> None:
 
 
 def empty_cost(bucket: Bucket) -> dict[str, int]:
-    """Requests to empty and delete it, by the last count and the catalogue."""
+    """Requests, at most, to empty and delete it, by the last count and the catalogue."""
     images = Image.objects.filter(bucket=bucket).count()
     trashed = TrashedObject.objects.filter(bucket=bucket).count()
+    places = Rendition.objects.filter(image__bucket=bucket).order_by().values("bucket").distinct().count()
     # Each thousand is listed and deleted, and the last list finds nothing. Of images also the renditions go.
     entries = pages((bucket.entry_count or 0) + images, listing.MAX_KEYS)
-    batches = 2 * -(-images // IMAGES) + -(-trashed // objects.MAX_DELETE)
-    return {RequestClass.S3_TIER1.value: 2 * entries + 1 + batches, RequestClass.FREE.value: 1}
+    requests = deletions([trashed])
+    requests[RequestClass.S3_TIER1.value] += 2 * entries + 1 + (1 + places) * -(-images // IMAGES)
+    requests[RequestClass.FREE.value] += 1  # of the bucket
+    return requests
 
 
 def empty_and_delete(bucket: Bucket, *, run: str) -> Turn:

@@ -16,6 +16,7 @@ from media_catalog.aws.objects import MAX_DELETE
 from media_catalog.models import AuditEvent, Bucket, Image, Rendition, RequestClass, StoredFile
 
 from .batches import Row
+from .turns import deletions
 
 KINDS: Sequence[type[Image] | type[StoredFile]] = (Image, StoredFile)
 FIRST = 100  # objects shown of a preview
@@ -128,13 +129,16 @@ def preview(bucket: Bucket) -> Preview:
 
 
 def cost(bucket: Bucket) -> dict[str, int]:
-    """Requests, at most, of removing what is due now: 1 for each 1,000 keys of each of the two buckets."""
+    """Requests, at most, of removing what is due now: 1 for each 1,000 keys of a bucket; a single one is free."""
     objects = [due(bucket, kind).count() for kind in KINDS]
-    batches = sum(_thousands(count) for count in objects)
-    renditions = _renditions_of(bucket).count()
+    places = _renditions_of(bucket).values("bucket").annotate(count=Count("pk")).values_list("count", flat=True)
+    more_batches = max(0, _thousands(objects[0]) - 1)
+    if not more_batches:
+        return deletions([*objects, *places])
+    requests = deletions(objects)
     # The renditions of a batch of images begin a request of their own.
-    with_renditions = _thousands(renditions) + _thousands(objects[0]) - 1 if renditions else 0
-    return {RequestClass.S3_TIER1.value: batches + with_renditions}
+    requests[RequestClass.S3_TIER1.value] += sum(_thousands(count) + more_batches for count in places)
+    return requests
 
 
 def waiting() -> list[Bucket]:

@@ -15,21 +15,21 @@ from django.utils import timezone
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsNotFound, BackofficeError
-from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass, StoredFile, TrashedObject
+from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile, TrashedObject
 from media_catalog.models.trash import TrashedQuerySet, first_try
 
 from .sentences import sentence
 from .trash import PASSING
-from .turns import TURN_SECONDS
+from .turns import TURN_SECONDS, deletions
 
 logger = logging.getLogger(__name__)
 _PURGEABLE = (TrashedObject.State.TRASHED, TrashedObject.State.PURGING)
 
 
 def cost(rows: TrashedQuerySet) -> dict[str, int]:
-    """Requests to purge them: one for each thousand of a bucket. One query."""
+    """Requests to purge them: one for each thousand of a bucket; a single one is free of charge. One query."""
     counts = purgeable(rows).order_by().values("bucket").annotate(count=Count("pk")).values_list("count", flat=True)
-    return {RequestClass.S3_TIER1.value: sum(-(-count // s3_objects.MAX_DELETE) for count in counts)}
+    return deletions(counts)
 
 
 def purgeable(rows: TrashedQuerySet) -> TrashedQuerySet:

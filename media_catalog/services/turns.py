@@ -1,6 +1,11 @@
 """Long work in turns: each goes on where the last one ended."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from media_catalog.aws.objects import MAX_DELETE
+from media_catalog.models import RequestClass
 
 TURN_SECONDS = 20.0  # so that a cancelled job ends soon, and no turn reaches the end of its lease
 
@@ -16,3 +21,14 @@ class Turn:
 def pages(entries: int, of: int) -> int:
     """Requests for so many entries, so many in each; one at least."""
     return max(1, -(-entries // of))
+
+
+def deletions(counts: Iterable[int]) -> Counter[str]:
+    """Requests to delete so many objects of each bucket: one for each thousand; a single one is a DELETE, free."""
+    total: Counter[str] = Counter()
+    for count in counts:
+        single = count % MAX_DELETE == 1
+        total[RequestClass.S3_TIER1.value] += -(-count // MAX_DELETE) - single
+        if single:
+            total[RequestClass.FREE.value] += 1
+    return total

@@ -16,6 +16,7 @@ from media_catalog.models import (
     RequestLimit,
     RequestUsage,
 )
+from media_catalog.quota import reservations
 from media_catalog.quota.attribution import attribute
 from media_catalog.quota.meter import spend
 
@@ -156,6 +157,14 @@ class TestLimits:
         said = _text(self._change(admin_client, tier1, limit=3))
 
         assert "5 requests are used already: further ones are refused" in said
+        assert "held for what is under way" not in said
+
+    def test_below_what_is_held_it_says_how_much(self, admin_client, tier1):
+        reservations.reserve(kind="job", units={"s3_tier1": 7}, seconds=60, bulk=True)
+
+        said = _text(self._change(admin_client, tier1, limit=3))
+
+        assert "7 more are held for what is under way" in said
         with pytest.raises(QuotaRefused):
             _spend(1)
 

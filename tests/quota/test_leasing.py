@@ -56,6 +56,32 @@ class TestLeasing:
         assert set(rows) == {("ann", "", "GetObject", 9), ("ann", "photos", "HeadObject", 1)}
         assert not UnitBlock.objects.exists()
 
+    @pytest.mark.parametrize("reserved", [False, True])
+    def test_notices_a_lowered_limit_with_units_in_hand(self, reserved: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        set_limit("s3_tier2", 10_000)
+        units = reservations.reserve(kind="job", units={"s3_tier2": 1000}, seconds=60, bulk=True) if reserved else None
+        with attribute(job_kind="x"), meter.leasing(units.pk if units else None):
+            get(40)
+            assert leased() >= 8
+            set_limit("s3_tier2", 42)
+            get()  # the last look was less than a second ago
+            monkeypatch.setattr(meter, "LOOK_SECONDS", 0)
+            get()
+            with pytest.raises(QuotaRefused):
+                get()
+
+        assert used() == {"s3_tier2": 42}
+        assert month()["leased"] == 0
+
+    def test_looks_at_the_limit_once_a_second(self) -> None:
+        set_limit("s3_tier2", 10_000)
+        with meter.leasing():
+            get(40)
+            in_hand = 63 - 40
+            with CaptureQueriesContext(connection) as queries:
+                get(in_hand)
+        assert len(queries) <= 3  # a machine that stands still for seconds
+
     def test_doubles_its_blocks_up_to_the_size_that_is_set(self, settings: Settings) -> None:
         settings.QUOTA_BLOCK_SIZE = 8
         no_limits()

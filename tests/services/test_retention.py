@@ -8,9 +8,10 @@ from django.utils import timezone
 from media_catalog.aws import listing, s3
 from media_catalog.exceptions import AwsNotFound, AwsUnavailable
 from media_catalog.models import AuditEvent, Bucket, Image, Leftover, Rendition, StoredFile
+from media_catalog.quota import meter
 from media_catalog.services import batches, files, relocation, removal, renditions, retention, retention_words, sweeping
 from media_catalog.services.retention import Rule
-from tests.admin.buckets import new_bucket
+from tests.admin.buckets import new_bucket, put
 from tests.aws.faults import RESET, Answer, s3_error
 from tests.pictures import jpeg, upload_file
 
@@ -99,6 +100,37 @@ def test_images_go_with_renditions_previews_and_rows(originals, store, cloud):
     assert not made & _keys(originals.renditions_bucket)
     assert Rendition.objects.count() == 6
     assert not Leftover.objects.exists()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_estimate_is_what_a_sweep_of_files_takes(folder, count):
+    for number in range(count):
+        _file(folder, f"{number}.txt", age=5000)
+    _rule(folder, expire_after=900)
+    estimate = retention.cost(folder)
+
+    assert _spent(folder) == {name: count for name, count in estimate.items() if count}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_estimate_is_what_a_sweep_of_one_batch_of_images_takes(originals, store, count):
+    """Their renditions are in two buckets, as when the pair was changed: in the second a single one."""
+    another = new_bucket(role=Bucket.Role.RENDITIONS)
+    first, *_others = [_made(store, f"{number}.jpg") for number in range(count)]
+    moved = first.renditions.first()
+    put(another, moved.key)
+    Rendition.objects.filter(pk=moved.pk).update(bucket=another)
+    Image.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    _rule(originals, expire_after=900)
+    estimate = retention.cost(originals)
+
+    assert _spent(originals) == {name: number for name, number in estimate.items() if number}
+
+
+def _spent(bucket: Bucket) -> dict[str, int]:
+    with meter.tally() as spent:
+        sweeping.sweep(bucket, run="one")
+    return spent
 
 
 def test_the_estimate_covers_what_a_sweep_takes(originals, store, cloud, monkeypatch):

@@ -46,6 +46,7 @@ from media_catalog.services import (
     uploads,
 )
 from media_catalog.services.limits import image_limits
+from tests.admin.buckets import new_bucket
 from tests.pictures import jpeg, one_face, upload_file
 
 from .objects import put_by_hand
@@ -297,6 +298,21 @@ class TestPurging:
         assert keys_of(bucket) == set()
         assert not any(model.objects.exists() for model in (TrashedObject, Analysis, Face))
         assert not Image.everything.exists()
+
+    @pytest.mark.parametrize("counts", [(1,), (2, 1), (1, 1), (1001, 3)])
+    def test_the_estimate_is_what_is_measured(self, server, bucket, counts):
+        for number, count in enumerate(counts):
+            place = bucket if not number else new_bucket()
+            TrashedObject.objects.bulk_create(
+                TrashedObject(bucket=place, key=f"{n}", trash_key=f"trash/{n}", etag="", size=1, state="trashed")
+                for n in range(count)
+            )
+        estimate = trash_purge.cost(TrashedObject.objects.all())
+
+        with meter.tally() as spent:
+            trash_purge.purge(TrashedObject.objects.all())
+
+        assert spent == {name: count for name, count in estimate.items() if count}
 
     def test_legal_hold_holds_in_the_trash_too(self, bucket, image):
         trash.move_image(image=image)
