@@ -12,10 +12,22 @@ from django.utils import timezone
 from media_catalog.aws import bucket_settings, listing, s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.jobs import control, schedules
-from media_catalog.models import Bucket, Image, InventoryObject, Job, JobItem, RequestLimit, Scan
+from media_catalog.models import (
+    Bucket,
+    Image,
+    InventoryObject,
+    Job,
+    JobItem,
+    Leftover,
+    RequestLimit,
+    Scan,
+    TrashedObject,
+)
 from media_catalog.services import inventory, inventory_list
 from tests.aws.faults import Answer, serving
 from tests.listing import list_server
+from tests.reconciling import listed as seen
+from tests.reconciling import uploads
 
 from .buckets import messages_of, new_bucket, page, put
 
@@ -332,6 +344,14 @@ class TestPage:
         assert shown(admin_client, full, sort="modified") == [z, d, c, b, a]
         content = admin_client.get(page(full, "inventory", text="none")).content.decode()
         assert "No object is like this." in content
+
+    def test_what_is_put_aside_or_on_its_way_is_not_called_unknown(self, originals, admin_client):
+        seen(originals, ["new", "sent", "trash/2026-01-01/0", "quarantine/1/x", "trashed", "going"])
+        uploads(originals, ["sent"])
+        Leftover.objects.create(bucket=originals, key="going")
+        facts = {"bucket": originals, "trash_key": "trash/1", "size": 1, "etag": "e"}
+        TrashedObject.objects.create(**facts, key="trashed", state=TrashedObject.State.MOVING)
+        assert shown(admin_client, originals, state="unknown") == ["new"]
 
     def test_pages_go_forth_and_back_in_every_order(self, full, admin_client, take, monkeypatch):
         monkeypatch.setattr(inventory_list, "PAGE_SIZE", 2)
