@@ -53,6 +53,15 @@ def actions_for(finding: Finding) -> set[str]:
     return settled | {action for kind, action in _ACTS if kind == finding.kind and _fits(finding, action)}
 
 
+def permission_for(finding: Finding, action: str) -> str:
+    """What one must be allowed to do elsewhere, too, for the same deed; empty for none."""
+    if action != _Action.DELETE:
+        return ""
+    if finding.kind != _Kind.ROW_WITHOUT_OBJECT or finding.rendition_id:
+        return "delete_objects"
+    return "delete_storedfile" if finding.evidence.get("row") == StoredFile._meta.model_name else "delete_image"
+
+
 def cost(findings: Iterable[Finding], action: str) -> dict[str, int]:
     """Requests of an action, at most: each looks at its object first, and once at the bucket for one that is gone."""
     findings = list(findings)
@@ -72,14 +81,14 @@ def mark(findings: Sequence[Finding], action: str, *, by: str) -> None:
     )
 
 
-def act(finding: Finding, action: str, *, by: str, run: str) -> None:
-    """Do what was asked for and write down what came of it.
+def act(finding: Finding, action: str, *, by: str, run: str, may: Callable[[str], bool]) -> None:
+    """Do what was asked for and write down what came of it. `may` tells whether who has asked has a permission.
 
     Raises faults that may pass, and QuotaRefused; with others the finding stays as it was, with the reason.
     """
     fields: dict[str, object] = {"run": run}
     try:
-        done = _act(finding, action)
+        done = _act(finding, action, may)
     except _RAISED:
         raise
     except BackofficeError as error:
@@ -92,9 +101,12 @@ def act(finding: Finding, action: str, *, by: str, run: str) -> None:
     Finding.objects.filter(pk=finding.pk).update(**fields)
 
 
-def _act(finding: Finding, action: str) -> Done:
+def _act(finding: Finding, action: str, may: Callable[[str], bool]) -> Done:
     if action not in actions_for(finding):
         raise ObjectRefused("not_for_finding")
+    needed = permission_for(finding, action)
+    if needed and not may(needed):
+        raise ObjectRefused("not_permitted")
     if action == _Action.RESTORE:
         quarantine.put_back(finding)
         return Done(said=_("Put back. The next inventories will find it again, if it has no row."))
@@ -109,7 +121,9 @@ def _is_in_quarantine(finding: Finding) -> bool:
 
 
 def _fits(finding: Finding, action: str) -> bool:
-    """Only renditions can be made again."""
+    """Only renditions can be made again, and only in buckets for originals are objects images."""
+    if action == _Action.ADOPT and finding.kind == _Kind.OBJECT_WITHOUT_ROW:
+        return finding.bucket.role == Bucket.Role.ORIGINALS
     return action != _Action.RECREATE or finding.rendition_id is not None
 
 

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from media_catalog.aws import listing, s3
@@ -407,6 +408,14 @@ class TestFiles:
         assert not TrashedObject.objects.exists()
         assert keys(folder) == {"there.txt"}
 
+    def test_an_object_of_a_general_bucket_cannot_be_adopted(self, folder, take, admin_client):
+        put(folder, "new.txt")
+        take(folder)
+        finding = one(Kind.OBJECT_WITHOUT_ROW)
+        shown = admin_client.get(f"{LIST}{finding.pk}/change/").content.decode()
+        assert 'value="adopt"' not in shown
+        assert 'value="quarantine"' in shown
+
     def test_one_whose_object_is_back_stays(self, folder, act):
         put(folder, "gone.txt")
         act("delete")
@@ -508,7 +517,7 @@ class TestPages:
         assert client.get(LIST).status_code == 403
 
     def test_the_worker_asks_again_who_may(self, client, found, staff_with, act, work):
-        user = staff_with("view_finding", "delete_found")
+        user = staff_with("view_finding", "delete_found", "delete_objects")
         client.force_login(user)
         asked = choose(client, "delete")
         fields = {"selection": asked.context["selection"], "token": asked.context["token"], "confirm": "1"}
@@ -518,6 +527,26 @@ class TestPages:
 
         assert Job.objects.get(kind="delete_findings").items.get().code == "not_permitted"
         assert "other/new.jpg" in keys(found)
+
+    def test_deletion_needs_the_permission_for_each_kind_of_thing(self, client, found, staff_with, work):
+        user = staff_with("view_finding", "delete_found", "delete_objects", "delete_image")
+        client.force_login(user)
+        asked = choose(client, "delete")
+        assert (asked.context["count"], asked.context["left_out"]) == (5, 0)
+        fields = {"selection": asked.context["selection"], "token": asked.context["token"], "confirm": "1"}
+        choose(client, "delete", **fields)
+        user.user_permissions.remove(*user.user_permissions.filter(codename__in=["delete_image", "delete_objects"]))
+        work()
+
+        assert Image.objects.filter(key="gone.jpg").exists()
+        assert {"other/new.jpg", "unmade.jpg"} <= keys(found)
+        assert set(Finding.objects.values_list("state", flat=True)) == {State.OPEN}
+        assert one(Kind.OBJECT_WITHOUT_ROW).result == "Who has asked for this may not delete it."
+        assert choose(client, "delete").status_code == 302
+        address = f"{LIST}{one(Kind.OBJECT_WITHOUT_ROW).pk}/change/"
+        assert 'value="delete"' not in client.get(address).content.decode()
+        user.user_permissions.add(Permission.objects.get(codename="delete_objects"))
+        assert choose(client, "delete").context["left_out"] == 1  # the image
 
     def test_confirmation_shows_the_cost_and_wants_the_same_selection(self, found, admin_client):
         asked = choose(admin_client, "delete")
