@@ -14,7 +14,8 @@ from media_catalog.models import AuditEvent, Bucket, Image, StoredFile
 from media_catalog.quota import audit
 
 from . import batches
-from .retention import KINDS, due
+from .names import KINDS
+from .retention import due
 from .turns import TURN_SECONDS
 
 BATCH = MAX_DELETE  # rows
