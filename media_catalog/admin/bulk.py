@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.contrib.admin import ModelAdmin
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -76,7 +75,7 @@ def confirm_or_start(
         ids=ids,
         kind=action.kind,
         options=options,
-        fields=_fields(request),
+        fields=confirmation.sent_fields(request, "from_image"),
         back=_back(request, ids),
         back_label=capfirst(str(page.opts.verbose_name_plural)),
         start=start,
@@ -85,12 +84,6 @@ def confirm_or_start(
         title=str(action.title), button=str(action.button), choices=action.options, destructive=action.destructive
     )
     return confirmation.confirm_or_start(page, request, selection, asked)
-
-
-def _fields(request: HttpRequest) -> list[tuple[str, str]]:
-    """What the list, or the page of an image, has sent: with it the form asks for the same images again."""
-    given = [(name, request.POST[name]) for name in ("action", "select_across", "from_image") if name in request.POST]
-    return given + [(ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]
 
 
 def _scope(page: ModelAdmin, request: HttpRequest, count: int) -> str:

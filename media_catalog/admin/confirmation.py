@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
@@ -139,6 +140,12 @@ def token_of(request: HttpRequest) -> UUID | None:
         return UUID(request.POST.get("token", ""))
     except ValueError:
         return None
+
+
+def sent_fields(request: HttpRequest, *more: str) -> list[tuple[str, str]]:
+    """What the list, or with `more` another page, has sent: with it the form asks for the same rows again."""
+    given = [(name, request.POST[name]) for name in ("action", "select_across", *more) if name in request.POST]
+    return given + [(ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]
 
 
 def _context(page: ModelAdmin, request: HttpRequest, selection: Selection, asked: Question) -> dict[str, Any]:

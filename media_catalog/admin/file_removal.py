@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE
 from django.db import IntegrityError
 from django.db.models import QuerySet
@@ -27,7 +26,7 @@ from media_catalog.services import trash, trash_objects
 from media_catalog.services.object_keys import visible
 from media_catalog.services.sentences import sentence
 
-from .confirmation import SEPARATORS, digest, token_of, way_back
+from .confirmation import digest, must_type, sent_fields, token_of, typed_number, way_back
 from .costs import cost_context
 from .history import log, refused_by_quota, staff
 from .trash_actions import offer_undo, say_failed
@@ -57,15 +56,11 @@ def _objection(request: HttpRequest, ids: list[int]) -> str:
     """Why the page must be shown once more."""
     if request.POST.get("selection") != digest(ids):
         return _("The selection has changed meanwhile. Check the numbers and confirm again.")
-    if _must_type(ids) and SEPARATORS.sub("", request.POST.get("typed", "")) != str(len(ids)):
+    if must_type(len(ids)) and not typed_number(request, len(ids)):
         return _("Nothing was moved. Type the number of files, %(count)s, to confirm.") % {
             "count": number_format(len(ids), force_grouping=True)
         }
     return ""
-
-
-def _must_type(ids: list[int]) -> bool:
-    return len(ids) > settings.JOB_CONFIRM_ABOVE
 
 
 def _remove(request: HttpRequest, ids: list[int]) -> HttpResponse | None:
@@ -132,19 +127,13 @@ def _context(
         "more": max(0, len(ids) - SHOWN),
         "selection": digest(ids),
         "token": uuid4().hex,
-        "must_type": _must_type(ids),
+        "must_type": must_type(len(ids)),
         "way_back": way_back(),
         "by_job": len(ids) > trash_objects.AT_ONCE,
-        "fields": _fields(request),
+        "fields": sent_fields(request, "index"),
         "back": _back(request),
         **cost_context(trash.cost_of_moving_files(len(ids)), bulk=len(ids) > trash_objects.AT_ONCE),
     }
-
-
-def _fields(request: HttpRequest) -> list[tuple[str, str]]:
-    """What the list has sent: with it the form asks for the same files again."""
-    given = [(name, request.POST[name]) for name in ("action", "select_across", "index") if name in request.POST]
-    return given + [(ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]
 
 
 def _back(request: HttpRequest) -> str:

@@ -4,9 +4,8 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import CHANGE, DELETION
@@ -35,7 +34,7 @@ from media_catalog.services.object_keys import visible
 from media_catalog.services.sentences import sentence
 from media_catalog.services.trash_objects import AT_ONCE, Moved
 
-from .confirmation import SEPARATORS, digest
+from .confirmation import digest, must_type, token_of, typed_number
 from .costs import cost_context, in_words
 from .history import log, refused_by_quota, staff
 
@@ -105,7 +104,7 @@ def confirm_or_start(
         "selection": digest(ids),
         "token": uuid4().hex,
         "count": len(ids),
-        "must_type": len(ids) > settings.JOB_CONFIRM_ABOVE,
+        "must_type": must_type(len(ids)),
         "bytes": rows.aggregate(sum=Sum("size"))["sum"] or 0,
         "names": [visible(key) for key in rows.order_by("-trashed_at", "-pk").values_list("key", flat=True)[:SHOWN]],
         "more": max(0, len(ids) - SHOWN),
@@ -192,8 +191,7 @@ def _objection(request: HttpRequest, ids: Sequence[int]) -> str:
     """Why the page must be shown once more. What was shown is what goes: its numbers belong to these rows."""
     if request.POST.get("selection") != digest(ids):
         return _("The selection has changed meanwhile. Check the numbers and confirm again.")
-    typed = SEPARATORS.sub("", request.POST.get("typed", ""))
-    if len(ids) > settings.JOB_CONFIRM_ABOVE and typed != str(len(ids)):
+    if must_type(len(ids)) and not typed_number(request, len(ids)):
         return _("Nothing was started. Type the number of objects, %(count)s, to confirm.") % {
             "count": number_format(len(ids), force_grouping=True)
         }
@@ -204,7 +202,7 @@ def _start(request: HttpRequest, ids: Sequence[int], action: TrashAction) -> Job
     """None when nothing is selected or a limit does not allow it, which the page then shows."""
     if not ids:
         return None
-    token, run = _token(request), secrets.token_hex(16)
+    token, run = token_of(request), secrets.token_hex(16)
     scope = ngettext("%(count)d object", "%(count)d objects", len(ids)) % {"count": len(ids)}
     try:
         with transaction.atomic():
@@ -221,14 +219,6 @@ def _start(request: HttpRequest, ids: Sequence[int], action: TrashAction) -> Job
     log(request, TrashedObject.objects.filter(run=run), action.flag, message)
     log(request, _catalogued(run), action.flag, message)
     return job
-
-
-def _token(request: HttpRequest) -> UUID | None:
-    """Of the form that was sent; None for one that was made by hand."""
-    try:
-        return UUID(request.POST.get("token", ""))
-    except ValueError:
-        return None
 
 
 def _mark(ids: Any, run: str) -> None:

@@ -5,6 +5,7 @@ import secrets
 from media_catalog.models import Bucket, Job
 from media_catalog.services import retention
 
+from .control import under_way
 from .enqueue import start
 
 KIND = "sweep_retention"
@@ -20,8 +21,7 @@ def start_sweep(bucket: Bucket) -> Job | None:
 
     What a limit does not allow now waits for its reset.
     """
-    is_open = Job.objects.exclude(state__in=Job.OVER).filter(kind=KIND, options__bucket=bucket.pk)
-    if not retention.is_due(bucket) or is_open.exists():
+    if not retention.is_due(bucket) or under_way(KIND, bucket.pk):
         return None
     options = {"bucket": bucket.pk, "run": secrets.token_hex(8)}
     return start(kind=KIND, user=None, scope=str(bucket), options=options, park=True)

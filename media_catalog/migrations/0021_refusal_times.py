@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='blockedrequest',
             name='times',
-            field=models.PositiveBigIntegerField(default=1, verbose_name='times'),
+            field=models.PositiveBigIntegerField(db_default=1, default=1, verbose_name='times'),
         ),
     ]

@@ -42,6 +42,8 @@ class AuditEvent(models.Model):
         RETENTION_CHANGED = "retention_changed", _("Retention rule changed")
         RETENTION_ON = "retention_on", _("Retention switched on")
         RETENTION_OFF = "retention_off", _("Retention switched off")
+        RETENTION_SWEPT = "retention_swept", _("Removed by the retention rule")
+        TRASH_PURGED = "trash_purged", _("Purged from the trash")
 
     at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
     username = models.CharField(_("user"), max_length=150, blank=True)

@@ -63,7 +63,7 @@ class BlockedRequest(models.Model):
     needed = models.PositiveBigIntegerField(_("needed"), default=1)
     left = models.PositiveBigIntegerField(_("left"), default=0)
     limit = models.PositiveBigIntegerField(_("limit"))
-    times = models.PositiveBigIntegerField(_("times"), default=1)
+    times = models.PositiveBigIntegerField(_("times"), default=1, db_default=1)
     bucket = models.CharField(_("bucket"), max_length=63, blank=True)
     username = models.CharField(_("user"), max_length=150, blank=True)
     job_kind = models.CharField(_("job kind"), max_length=40, blank=True)

@@ -1,5 +1,6 @@
 """The audit: changes of limits with their reasons, and what else must not pass unseen."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils import timezone
 from media_catalog.models import AuditEvent, LimitOverride, RequestLimit
 
 FIELDS = ("limit", "headroom", "warn_percent", "source", "source_note")
+FIRST = 10  # keys that a row names
 
 
 def values(limit: RequestLimit) -> dict[str, Any]:
@@ -19,6 +21,12 @@ def values(limit: RequestLimit) -> dict[str, Any]:
 def note(action: str, *, target: str, username: str, before: dict[str, Any] | None = None) -> None:
     """An audit row about something that has no other figures."""
     AuditEvent.objects.create(username=username, action=action, target=target, before=before or {})
+
+
+def deleted(action: str, *, bucket: str, keys: Sequence[str], username: str) -> None:
+    """An audit row about objects that are deleted for good: how many, and the first of them."""
+    if keys:
+        note(action, target=bucket, username=username, before={"count": len(keys), "first": list(keys[:FIRST])})
 
 
 def limit_changed(limit: RequestLimit, *, before: dict[str, Any], username: str, reason: str) -> None:

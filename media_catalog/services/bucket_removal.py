@@ -11,7 +11,18 @@ from django.db import transaction
 
 from media_catalog.aws import listing, objects
 from media_catalog.exceptions import AwsNotFound, BucketRefused
-from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass, StoredFile, TrashedObject
+from media_catalog.models import (
+    Bucket,
+    Finding,
+    Image,
+    InventoryObject,
+    Leftover,
+    Rendition,
+    RequestClass,
+    Scan,
+    StoredFile,
+    TrashedObject,
+)
 
 from . import previews, trash_purge
 from .turns import TURN_SECONDS, Turn, deletions, pages
@@ -130,6 +141,9 @@ def _delete(bucket: Bucket) -> None:
         StoredFile.everything.filter(bucket=bucket).delete()
         Rendition.objects.filter(bucket=bucket).delete()
         Leftover.objects.filter(bucket=bucket).delete()
+        # By the bucket, which has an index: with the bucket's row they would be looked for by each of its scans too.
+        for kind in (Finding, InventoryObject, Scan):
+            kind.objects.filter(bucket=bucket)._raw_delete(kind.objects.db)
         bucket.delete()
 
 

@@ -16,9 +16,9 @@ from media_catalog.aws.objects import MAX_DELETE
 from media_catalog.models import AuditEvent, Bucket, Image, Rendition, RequestClass, StoredFile
 
 from .batches import Row
+from .names import KINDS
 from .turns import deletions
 
-KINDS: Sequence[type[Image] | type[StoredFile]] = (Image, StoredFile)
 FIRST = 100  # objects shown of a preview
 # A sweep that failed is not tried each minute: each try is a request.
 PAUSE_AFTER_FAILURE = timedelta(minutes=15)

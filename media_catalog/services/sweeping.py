@@ -10,12 +10,14 @@ from django.utils import timezone
 
 from media_catalog.aws.objects import MAX_DELETE
 from media_catalog.exceptions import BackofficeError
-from media_catalog.models import Bucket, Image, StoredFile
+from media_catalog.models import AuditEvent, Bucket, Image, StoredFile
+from media_catalog.quota import audit
 
 from . import batches
-from .retention import KINDS, due
+from .names import KINDS
+from .retention import due
+from .turns import TURN_SECONDS
 
-TURN_SECONDS = 20.0  # so that a cancelled job ends soon, and no turn reaches the end of its lease
 BATCH = MAX_DELETE  # rows
 
 
@@ -47,7 +49,10 @@ def sweep(bucket: Bucket, *, run: str) -> Swept:
             batch = _next(ruled, so_far) if ruled else []
             if ruled is None or not batch:
                 return _end(bucket, so_far, stopped=ruled is None)
-            _add(so_far, batch, batches.delete(ruled, batch))
+            deleted = batches.delete(ruled, batch)
+            _add(so_far, batch, deleted)
+            gone = [row.key for row in batch if row.pk not in deleted.failed]
+            audit.deleted(AuditEvent.Action.RETENTION_SWEPT, bucket=ruled.name, keys=gone, username="")
             if time.monotonic() > until:
                 break
     except BackofficeError:

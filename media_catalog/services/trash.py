@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 COPY_MAX_BYTES = 5 * 1024**3  # of one CopyObject, by S3
 # After these nobody knows whether S3 has done it: the row stays as it is, and a repeat finds out.
 PASSING = (AwsThrottled, AwsUnavailable, MeterUnavailable)
+OWN_FAULTS = (ObjectRefused, AwsConflict, AwsNotFound)  # of one object; the others of a run may do
 
 
 @dataclass(frozen=True, kw_only=True)

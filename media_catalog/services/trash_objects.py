@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from django.utils.translation import ngettext
 
-from media_catalog.exceptions import AwsConflict, AwsNotFound, ObjectRefused
 from media_catalog.models import Bucket, StoredFile, TrashedObject
 from media_catalog.models.trash import TrashedQuerySet
 
@@ -18,7 +17,6 @@ from .turns import TURN_SECONDS
 
 Item = TypeVar("Item")
 AT_ONCE = 10  # in the page's own request; more are a job's
-OWN_FAULTS = (ObjectRefused, AwsConflict, AwsNotFound)  # of one object; the others of a run may do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +70,7 @@ def _turn(
         try:
             got_on |= move(item) is not None
             settled.add(item)
-        except OWN_FAULTS as error:
+        except trash.OWN_FAULTS as error:
             failed.append((words(item), sentence(error)))
         # What fails has its turn again and again: each turn gets past it.
         if number < len(waiting) and got_on and time.monotonic() > until:

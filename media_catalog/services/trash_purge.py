@@ -15,8 +15,9 @@ from django.utils import timezone
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsNotFound, BackofficeError
-from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile, TrashedObject
+from media_catalog.models import AuditEvent, Bucket, Image, Leftover, Rendition, StoredFile, TrashedObject
 from media_catalog.models.trash import TrashedQuerySet, first_try
+from media_catalog.quota import attribution, audit
 
 from .sentences import sentence
 from .trash import PASSING
@@ -71,6 +72,13 @@ def purge(rows: TrashedQuerySet) -> tuple[int, bool]:
             _purging(batch).update(state=TrashedObject.State.TRASHED, problem=sentence(error))
             raise
         delete_rows(batch)
+        keys = [row.key for row in batch]
+        audit.deleted(
+            AuditEvent.Action.TRASH_PURGED,
+            bucket=batch[0].bucket.name,
+            keys=keys,
+            username=attribution.current().username,
+        )
         count += len(batch)
         if time.monotonic() > until:
             break

@@ -18,13 +18,12 @@ from media_catalog.models.trash import TrashedQuerySet, first_try
 
 from . import keys, names, object_keys, removal, retention
 from .sentences import sentence
-from .trash import PASSING, acting
+from .trash import OWN_FAULTS, PASSING, acting
 from .turns import TURN_SECONDS
 
 AT_ONCE = 1000  # looked up for a turn
 TRIES = 5  # against those who take the same name at the same moment
 NAMED = 5  # told of those that came back under another key, or another name
-OWN_FAULTS = (ObjectRefused, AwsConflict, AwsNotFound)  # of one object; the others of a run may do
 _UNFINISHED = (TrashedObject.State.TRASHED, TrashedObject.State.RESTORING)
 
 

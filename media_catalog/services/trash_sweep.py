@@ -26,20 +26,20 @@ def end_interrupted() -> int:
         if not TrashedObject.objects.filter(pk=row.pk, next_try_at=row.next_try_at).update(next_try_at=first_try()):
             continue
         try:
-            _end(row)
+            count += _end(row)
         except BackofficeError as error:
             logger.warning("the trash's %s is not settled yet", row.pk, exc_info=True)
             if isinstance(error, trash.PASSING):
                 break
-            continue
-        count += 1
     return count
 
 
-def _end(row: TrashedObject) -> None:
+def _end(row: TrashedObject) -> bool:
+    """Whether it is settled; not what is under legal hold by now."""
     if row.state == TrashedObject.State.MOVING:
         trash.end_move(row)
     elif row.state == TrashedObject.State.RESTORING:
         trash_restore.restore(pk=row.pk)
     else:
-        trash_purge.purge(TrashedObject.objects.filter(pk=row.pk))
+        return trash_purge.purge(TrashedObject.objects.filter(pk=row.pk))[0] > 0
+    return True

@@ -2,10 +2,23 @@
 
 import pytest
 from django.contrib.admin.models import DELETION, LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from media_catalog.aws import bucket_settings, listing, s3
 from media_catalog.aws.client import forget_clients
-from media_catalog.models import Bucket, Image, Job, Leftover, Rendition, RequestLimit, TrashedObject
+from media_catalog.models import (
+    Bucket,
+    Finding,
+    Image,
+    InventoryObject,
+    Job,
+    Leftover,
+    Rendition,
+    RequestLimit,
+    Scan,
+    TrashedObject,
+)
 from media_catalog.services import bucket_removal
 from media_catalog.services import renditions as making
 from tests.aws.faults import Answer, s3_error, serving
@@ -171,6 +184,24 @@ def test_catalogued_images_go_with_their_renditions(admin_client, originals, sto
     assert listing.list_page(renditions.name).objects == []
     assert not Bucket.objects.filter(pk=originals.pk).exists()
     assert Bucket.objects.filter(pk=renditions.pk).exists()
+
+
+def test_what_inventories_have_found_goes_by_the_bucket(admin_client, originals, work):
+    """Other buckets have millions of such rows, and no index by scan."""
+    bucket = new_bucket()
+    put(bucket, "a")
+    for _time in range(2):
+        admin_client.post(page(bucket, "take_inventory"))
+        work()
+    s3.delete_object(bucket.name, "a")
+    facts = {"bucket": bucket, "kind": "object", "key": "a", "state": "gone"}
+    Finding.objects.create(scan=Scan.objects.last(), **facts)
+
+    with CaptureQueriesContext(connection) as sent:
+        bucket_removal.delete_empty(bucket)
+
+    assert not any(model.objects.exists() for model in (Finding, InventoryObject, Scan))
+    assert not [query["sql"] for query in sent if '"scan_id" IN' in query["sql"]]
 
 
 def test_long_work_goes_on_in_turns_that_are_no_failed_attempts(admin_client, counted, work, monkeypatch):

@@ -77,6 +77,11 @@ def test_those_after_the_released_ones_keep_the_rule():
     assert found == []
 
 
+def test_the_version_before_may_write_refusals():
+    name = (APP, "0021_refusal_times")
+    assert problems(_loader().disk_migrations[name], _loader().project_state(name, at_end=False)) == []
+
+
 @pytest.mark.parametrize("operation", BAD, ids=lambda operation: operation.describe())
 def test_what_the_version_before_cannot_live_with_is_found(operation):
     assert len(problems(_migration(operation), _now())) == 1

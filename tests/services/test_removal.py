@@ -13,7 +13,7 @@ from media_catalog.aws import s3
 from media_catalog.aws.client import client
 from media_catalog.exceptions import AwsNotFound, AwsUnavailable, ImageHeld
 from media_catalog.jobs import schedules
-from media_catalog.models import Analysis, Bucket, Face, Image, Leftover, Preset, Rendition
+from media_catalog.models import Analysis, Bucket, Face, Image, Leftover, Preset, Rendition, TrashedObject
 from media_catalog.services import detection, removal, renditions
 from media_catalog.services.selection import candidates
 from tests.committing import committing
@@ -220,6 +220,16 @@ class TestLeftovers:
 
         assert schedules.delete_leftovers() == 1
         assert Leftover.objects.get() == leftover
+
+    @pytest.mark.parametrize("ends", [{"key": "photo.jpg"}, {"state": "restoring", "restore_key": "photo.jpg"}])
+    def test_while_an_object_is_on_its_way_from_or_to_the_key_it_waits(self, leftover, cloud, ends):
+        facts = {"key": "was", "trash_key": "trash/x", "etag": "e", "size": 1, **ends}
+        TrashedObject.objects.create(bucket=leftover.bucket, **facts)
+        mark = cloud.access_log.mark()
+
+        assert schedules.delete_leftovers() == 0
+        assert Leftover.objects.get() == leftover
+        assert not cloud.access_log.operations(mark)
 
     def test_an_object_in_use_again_stays(self, leftover, store, cloud):
         image = store()

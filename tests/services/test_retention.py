@@ -239,6 +239,18 @@ def test_a_run_that_is_killed_after_the_objects_goes_on(folder, monkeypatch):
     assert not StoredFile.objects.exists()
 
 
+def test_what_goes_for_good_is_in_the_audit(folder):
+    for number in range(12):
+        _file(folder, f"{number:02}.txt", age=5000 - number)
+    _rule(folder, expire_after=900)
+
+    sweeping.sweep(folder, run="one")
+
+    event = AuditEvent.objects.get(action="retention_swept")
+    assert (event.target, event.username) == (folder.name, "")
+    assert event.before == {"count": 12, "first": [f"{number:02}.txt" for number in range(10)]}
+
+
 def test_long_sweeps_go_on_in_turns(folder, monkeypatch):
     monkeypatch.setattr(sweeping, "BATCH", 1)
     for number in range(3):

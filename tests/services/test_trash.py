@@ -20,6 +20,7 @@ from media_catalog.imaging.probe import probe
 from media_catalog.jobs import schedules
 from media_catalog.models import (
     Analysis,
+    AuditEvent,
     Bucket,
     Face,
     Image,
@@ -333,6 +334,8 @@ class TestPurging:
 
         TrashedObject.objects.exclude(purge_at=None).update(purge_at=timezone.now())
         assert schedules.purge_trash() == 1
+        event = AuditEvent.objects.get(action="trash_purged")
+        assert (event.target, event.username, event.before) == (bucket.name, "", {"count": 1, "first": ["p.jpg"]})
         assert TrashedObject.objects.get().key == "for ever"
         assert not Image.everything.exists()
 

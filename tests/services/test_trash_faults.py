@@ -15,6 +15,7 @@ from media_catalog.exceptions import (
 )
 from media_catalog.imaging.probe import probe
 from media_catalog.models import (
+    Bucket,
     Image,
     Leftover,
     RequestLimit,
@@ -200,6 +201,14 @@ class TestFaults:
         TrashedObject.objects.update(next_try_at=timezone.now())
         assert trash_sweep.end_interrupted() == 1
         assert not Image.everything.exists()
+
+    def test_a_purge_that_was_cut_off_and_is_held_by_now_is_not_settled(self, bucket):
+        facts = {"key": "a", "trash_key": "trash/a", "etag": "x", "size": 1, "next_try_at": timezone.now()}
+        TrashedObject.objects.create(bucket=bucket, state="purging", **facts)
+        Bucket.objects.update(legal_hold=True)
+
+        assert trash_sweep.end_interrupted() == 0
+        assert TrashedObject.objects.get().state == "purging"
 
     def test_a_purge_that_is_refused_leaves_all_as_it_was(self, image, bucket, failing):
         trash.move_image(image=image)
