@@ -94,6 +94,7 @@ export class Upload {
   }
 
   async cancel() {
+    this.batch.queue = this.batch.queue.filter((each) => each !== this);
     this.settle("cancelled", { actions: [[this.batch.say("retry"), () => this.again()]] });
     this.abort?.();
     const uuid = this.uuid;
