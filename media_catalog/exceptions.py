@@ -55,6 +55,7 @@ class ImageRefused(BackofficeError):
         "too_many_pixels",  # facts: width, height, limit (pixels), preset when a rendition would be too large
         "resolution",  # not as the bucket's upload rule asks; facts: rule, width, height, wanted_width, wanted_height
         "damaged",  # cannot be decoded to its end
+        "altered",  # not the content that was announced
     )
 
     def __init__(self, reason: str, **facts: object) -> None:

@@ -23,7 +23,7 @@ from media_catalog.exceptions import BackofficeError, ImageRefused, QuotaRefused
 from media_catalog.models import Bucket, Image, Upload
 from media_catalog.services import bucket_settings, direct_uploads, page_uploads
 from media_catalog.services.keys import MAX_FOLDER
-from media_catalog.services.page_uploads import Answer, Chosen
+from media_catalog.services.page_uploads import Answer, Chosen, Twin
 from media_catalog.services.sentences import sentence
 
 from .history import log, refused_by_quota, staff
@@ -86,7 +86,8 @@ def finish(page: ModelAdmin, request: HttpRequest, body: Body) -> dict[str, Any]
     if not page.has_view_permission(request):
         return {"state": "done"}
     main = [{"url": url, "text": text} for _image, url, text in main_links([arrival.image])]
-    return {"state": "done", **_shown(arrival.image), "main": main}
+    same = page_uploads.same_as(arrival.image, Image.objects.all())
+    return {"state": "done", **_shown(arrival.image), "main": main, **({"same_as": _shown(same)} if same else {})}
 
 
 def sign_again(page: ModelAdmin, request: HttpRequest, body: Body) -> dict[str, Any]:
@@ -220,6 +221,8 @@ def _answer(answer: Answer) -> dict[str, Any]:
         return {"state": "refused", "reason": sentence(answer)}
     if isinstance(answer, Image):
         return {"state": "duplicate", **_shown(answer)}
+    if isinstance(answer, Twin):
+        return {"state": "duplicate", "reason": _("The same picture is among these files: %s") % answer.name}
     return {"state": "ready", "uuid": answer.upload.uuid.hex, **_form(answer.post)}
 
 

@@ -31,7 +31,7 @@ NO_WISH = Wish()
 
 @both(router, "POST", "/presignedurl/", auth=CALLER, response={201: ApiUpload, **REFUSALS}, summary="Create")
 def create(request: HttpRequest, wish: Wish = NO_WISH) -> Any:
-    """A form to send one image to S3 by. Asking again within 30 seconds gives the same, while it is unused."""
+    """A form to send one image to S3 by. Asking again within 30 seconds gives the same, once, while it is unused."""
     with _caller(request).allowed(ApiToken.Scope.UPLOAD):
         return Status(201, _issued(presigned.create(user=_caller(request).user, data=wish.metadata)))
 

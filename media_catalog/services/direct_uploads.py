@@ -54,11 +54,15 @@ Use = Callable[[Image, BinaryIO], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A file that is about to come. `content_type` as its sender says; empty: any image that is accepted."""
+    """A file that is about to come. `content_type` as its sender says; empty: any image that is accepted.
+
+    `sha256` of the content in hex, where the sender says it: another content is refused.
+    """
 
     name: str
     content_type: str = ""
     caption: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +214,7 @@ def _reserve(files: Sequence[Wanted], bucket: Bucket, user: User | None, terms: 
             Upload(
                 name=file.name.replace("\x00", "")[-255:],
                 caption=file.caption,
+                sha256=file.sha256,
                 bucket=bucket,
                 user=user,
                 channel=terms.channel,
@@ -340,7 +345,10 @@ def _catalogue(upload: Upload, held: s3.ObjectInfo, file: BufferedRandom) -> arr
     file.seek(0)
     found = probe(file, limits=image_limits())
     check_rule(upload.bucket, found)
-    upload.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if upload.sha256 not in ("", digest):
+        raise ImageRefused("altered")
+    upload.sha256 = digest
     return arrivals.record(
         bucket=upload.bucket,
         key=upload.key,

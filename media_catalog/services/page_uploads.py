@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.conf import settings
@@ -31,7 +31,14 @@ class Chosen:
     anyway: bool = False
 
 
-Answer = Issued | Image | ImageRefused
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    """The file of this name, in the same batch, has the same content."""
+
+    name: str
+
+
+Answer = Issued | Image | ImageRefused | Twin
 
 
 def begin(
@@ -44,13 +51,16 @@ def begin(
     known: QuerySet[Image],
     renditions: bool,
 ) -> list[Answer]:
-    """For each file a form, or the image among the `known` ones that has this content, or why it is refused.
+    """For each file a form, or who has this content (an image among the `known` ones, or a file before it), or why it
+    is refused.
 
     The requests of all that get a form are reserved together, with those of the `renditions` that `finish` makes.
     Raises as `direct_uploads.issue` does, and ObjectRefused for a folder of our own; no form is given then.
     """
     held = _held(files, known)
-    answers = [_refusal(file) or (None if file.anyway else held.get(file.sha256)) for file in files]
+    answers = _without_twins(
+        files, [_refusal(file) or (None if file.anyway else held.get(file.sha256)) for file in files]
+    )
     wanted = [file for file, answer in zip(files, answers, strict=True) if answer is None]
     terms = _terms(folder, at_once=in_request_count() if renditions and wanted else 0)
     issued = iter(_issue(wanted, bucket, caption, user, terms) if wanted else [])
@@ -64,6 +74,12 @@ def finish(*, upload: Upload, renditions: bool) -> Arrival | None:
     job that makes the others.
     """
     return direct_uploads.confirm(upload=upload, use=_make_and_leave if renditions else _nothing)
+
+
+def same_as(image: Image, known: QuerySet[Image]) -> Image | None:
+    """The oldest other image among the `known` ones that has the same content."""
+    others = known.filter(sha256=image.sha256).exclude(pk=image.pk) if image.sha256 else known.none()
+    return others.order_by("pk").first()
 
 
 def unfinished(user: User) -> QuerySet[Upload]:
@@ -101,6 +117,18 @@ def _held(files: Sequence[Chosen], known: QuerySet[Image]) -> Mapping[str, Image
     return {digest: image for digest, image in found.items() if digest}
 
 
+def _without_twins(files: Sequence[Chosen], answers: Sequence[Image | ImageRefused | None]) -> list[Any]:
+    """The answers, a Twin for each file whose content one before it is about to bring."""
+    coming: dict[str, str] = {}
+    found: list[Any] = []
+    for file, answer in zip(files, answers, strict=True):
+        twin = coming.get(file.sha256) if file.sha256 and answer is None and not file.anyway else None
+        if answer is None:
+            coming.setdefault(file.sha256, file.name)
+        found.append(answer if twin is None else Twin(name=twin))
+    return found
+
+
 def _refusal(file: Chosen) -> ImageRefused | None:
     """What the browser has checked too, so that nobody can do without."""
     accepted = [content_type(name) for name in settings.IMAGE_FORMATS]
@@ -136,5 +164,7 @@ def _terms(folder: str, *, at_once: int) -> Terms:
 
 
 def _issue(files: Sequence[Chosen], bucket: Bucket, caption: str, user: User, terms: Terms) -> list[Issued]:
-    wanted = [Wanted(name=file.name, content_type=file.content_type, caption=caption) for file in files]
+    wanted = [
+        Wanted(name=file.name, content_type=file.content_type, caption=caption, sha256=file.sha256) for file in files
+    ]
     return direct_uploads.issue(files=wanted, bucket=bucket, user=user, terms=terms)

@@ -30,9 +30,9 @@ BUCKET_SECONDS = 60  # that the bucket of the settings is remembered
 
 
 def create(*, user: User, data: Mapping[str, str]) -> Issued:
-    """A form for one file. The same user gets the same again for the same metadata within the reuse window.
+    """A form for one file. The same user gets the same again, once, for the same metadata within the reuse window.
 
-    Not when something has come by it: two files never get one key. Raises as `create_many` does.
+    Not when something has come by it, nor a third time: two files must not get one key. Raises as `create_many` does.
     """
     data = metadata.checked(data)
     window = settings.ASYNC_IMAGE_UPLOAD_PRESIGNED_URL_REUSE_WINDOW
@@ -122,9 +122,9 @@ def _reuse_key(user: User, data: Mapping[str, str]) -> str:
 
 
 def _reusable(place: str) -> Issued | None:
-    """One HEAD, where there is a form at all."""
+    """One HEAD, where there is a form at all. Of all who ask at once, one gets it."""
     kept: tuple[UUID, dict[str, Any]] | None = cache.get(place)
-    if kept is None:
+    if kept is None or not cache.delete(place):
         return None
     unused = Upload.objects.filter(status=Upload.Status.CREATED, outcome__isnull=True, expires_at__gt=timezone.now())
     upload = unused.select_related("bucket").filter(uuid=kept[0]).first()

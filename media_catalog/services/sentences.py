@@ -137,6 +137,7 @@ def _image_refused(error: ImageRefused) -> str:
         "format": _("This is a %(format)s file; accepted are %(accepted)s."),
         "too_many_pixels": _("The image has %(width)s × %(height)s pixels; at most %(limit)s pixels are accepted."),
         "damaged": _("The image is damaged: it cannot be read to its end."),
+        "altered": _("What arrived is another file than the one that was chosen. Choose it again."),
         "not_image": _("This is not an image."),
     }
     if error.reason == "not_image" and error.facts.get("looks_like"):

@@ -150,6 +150,15 @@ class TestBegin:
         [anyway] = begin(page, originals, file(body=jpeg(33, 22), anyway=True))
         assert anyway["state"] == "ready"
 
+    def test_twice_in_one_batch_is_told_too(self, page, originals):
+        body = jpeg(33, 22)
+        first, second, anyway = begin(
+            page, originals, file("a.jpg", body), file("b.jpg", body), file("c.jpg", body, anyway=True)
+        )
+        assert (first["state"], anyway["state"]) == ("ready", "ready")
+        assert (second["state"], second["reason"]) == ("duplicate", "The same picture is among these files: a.jpg")
+        assert Upload.objects.count() == 2
+
     def test_what_the_user_may_not_see_is_not_told(self, client, originals, store, staff_with):
         store(jpeg(33, 22))
         client.force_login(staff_with("add_image"))
@@ -212,6 +221,26 @@ class TestFinish:
         assert LogEntry.objects.get().object_id == str(image.pk)
         assert ask(page, "finish", uuid=form["uuid"]).json()["state"] == "done"
         assert LogEntry.objects.count() == 1
+
+    def test_the_same_picture_is_told_where_the_browser_could_not_see_it(self, page, originals, post, store):
+        image = store(jpeg(33, 22))
+        _form, answer = send(page, originals, post, body=jpeg(33, 22))
+        assert answer["state"] == "done"
+        assert answer["same_as"] == {"key": image.key, "link": f"/admin/media_catalog/image/{image.pk}/change/"}
+        _form, answer = send(page, originals, post, body=jpeg(34, 22))
+        assert "same_as" not in answer
+
+    def test_another_file_than_the_browser_said_is_refused(self, page, originals, post):
+        [form] = begin(page, originals, file(body=jpeg(33, 22)))
+        assert post(form, jpeg(34, 22)) == 204
+        answer = ask(page, "finish", uuid=form["uuid"]).json()
+        assert (answer["state"], "another file" in answer["reason"]) == ("refused", True)
+        assert body_of(originals, form["fields"]["key"]) is None
+
+    def test_the_file_that_the_browser_said_is_taken(self, page, originals, post):
+        [form] = begin(page, originals, file(body=jpeg(33, 22)))
+        assert post(form, jpeg(33, 22)) == 204
+        assert ask(page, "finish", uuid=form["uuid"]).json()["state"] == "done"
 
     def test_what_is_no_image_behind_an_image_type_is_refused_and_deleted(self, page, originals, post):
         form, answer = send(page, originals, post, body=b"<html></html>")

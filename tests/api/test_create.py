@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from media_catalog.aws.client import forget_clients
 from media_catalog.models import BlockedRequest, RequestLimit, Reservation, Upload
+from media_catalog.services import presigned
 from tests.services.direct import figures
 from tests.services.objects import body_of, no_more
 
@@ -143,6 +144,21 @@ class TestReuse:
         first = create(api, metadata={"a": "1"})
         assert create(api, metadata={"a": "1"}) == first
         assert create(api, metadata={"a": "2"})["uuid"] != first["uuid"]
+        assert create(api)["uuid"] != first["uuid"]
+
+    def test_once_so_that_a_repeat_is_the_same_and_the_next_file_is_another(self, api, post):
+        """Nobody can tell a repeat from another file: the second answer is taken for the repeat, no third one."""
+        first, again, third = (create(api) for _time in range(3))
+        assert again == first
+        assert third["uuid"] != first["uuid"]
+        assert create(api) == third
+        assert [post(record["credential"]) for record in (first, third)] == [204, 204]
+        assert len({record["credential"]["fields"]["key"] for record in (first, third)}) == 2
+
+    def test_of_many_at_once_one_gets_it(self, api, monkeypatch):
+        """Both have found the form in the cache before either has taken it out."""
+        first = create(api)
+        monkeypatch.setattr(presigned.cache, "delete", lambda *_args, **_options: False)
         assert create(api)["uuid"] != first["uuid"]
 
     def test_not_once_a_file_has_come_by_it(self, api, post):

@@ -160,6 +160,28 @@ def test_cancel_and_retry(troubled: Page, stack: Stack) -> None:
     expect(row(page, "slow.jpg")).to_contain_text("Stored")
 
 
+def test_a_file_that_waited_cancelled_and_retried_is_sent_once(troubled: Page, stack: Stack) -> None:
+    """Three are on their way, so the fourth waits in the page's queue."""
+    page, held, released = troubled, [], []
+    page.goto(URL)
+    page.route(f"{stack.cloud.endpoint_url}/**", lambda route: route.continue_() if released else held.append(route))
+    mark = stack.cloud.access_log.mark()
+    drop(page, *((f"{number}.jpg", jpeg(120 + number, 90)) for number in range(4)))
+    upload(page)
+    expect(row(page, "2.jpg").get_by_role("progressbar")).to_be_visible()
+    row(page, "3.jpg").get_by_role("button", name="Cancel").click()
+    row(page, "3.jpg").get_by_role("button", name="Retry").click()
+    expect(row(page, "3.jpg").get_by_role("button", name="Cancel")).to_be_visible()
+    released.append(True)
+    for route in held:
+        route.continue_()
+
+    for number in range(4):
+        expect(row(page, f"{number}.jpg")).to_contain_text("Stored")
+    expect(page.get_by_text("4 images uploaded.")).to_be_visible()
+    assert stack.cloud.access_log.operations(mark)["PostObject"] == 4
+
+
 def test_what_the_quota_refuses_is_said_before_a_byte_is_sent(troubled: Page, stack: Stack) -> None:
     page = troubled
     _limit(stack, 1)

@@ -111,8 +111,11 @@ export class Batch {
 
   async next() {
     this.running += 1;
-    while (this.queue.length) await this.queue.shift().run();
-    this.running -= 1;
+    try {
+      while (this.queue.length) await this.queue.shift().run();
+    } finally {
+      this.running -= 1;
+    }
     if (!this.running) await this.followUp();
   }
 

@@ -37,7 +37,7 @@ export class Upload {
       this.form = answer;
       this.row.show("waiting", { actions: [[this.batch.say("cancel"), () => this.cancel()]] });
     } else if (answer.state === "duplicate") {
-      const text = `${this.batch.say("sameAs")} `;
+      const text = answer.reason ?? `${this.batch.say("sameAs")} `; // a reason: the same is in this batch
       this.settle("duplicate", { text, link: this.linkTo(answer), actions: this.choice(answer) });
     } else {
       this.settle("refused", { text: answer.reason });
@@ -77,7 +77,7 @@ export class Upload {
   async finish() {
     this.row.show("finishing");
     const answer = await this.batch.ask("finish", { uuid: this.uuid, renditions: this.batch.makesRenditions });
-    if (answer.state === "done") this.settle("done", { link: this.linkTo(answer), more: answer.main });
+    if (answer.state === "done") this.settle("done", { link: this.linkTo(answer), more: this.moreOf(answer) });
     else if (answer.state === "refused") this.settle("refused", { text: answer.reason });
     else this.fail(answer.reason);
   }
@@ -94,6 +94,7 @@ export class Upload {
   }
 
   async cancel() {
+    this.batch.queue = this.batch.queue.filter((each) => each !== this);
     this.settle("cancelled", { actions: [[this.batch.say("retry"), () => this.again()]] });
     this.abort?.();
     const uuid = this.uuid;
@@ -116,6 +117,10 @@ export class Upload {
   settle(state, shown) {
     this.row.show(state, shown);
     this.batch.count();
+  }
+
+  moreOf({ main, same_as: same }) {
+    return same ? [...main, { url: same.link, text: `${this.batch.say("sameAs")} ${same.key}` }] : main;
   }
 
   linkTo(answer) {
