@@ -14,7 +14,7 @@ WATCHED = {
     "CPUUtilization", "MemoryUtilization", "TargetResponseTime", "UnHealthyHostCount", "HTTPCode_Target_5XX_Count",
     "HTTPCode_ELB_5XX_Count", "QueueAge", "WorkersAlive", "ItemsFailed", "Refusals", "QuotaAlerts", "Errors",
     "CallbacksRefused", "FunctionErrors", "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible",
-    "FreeStorageSpace", "DatabaseMemoryUsagePercentage",
+    "FreeStorageSpace", "Evictions", "EngineCPUUtilization",
 }  # fmt: skip
 SCALING = ("QueueWaits", "QueueIsEmpty")
 FILTER = "MetricTransformations.0."
@@ -24,7 +24,12 @@ def _alarms(templates: Templates) -> dict:
     return {name: alarm for name, alarm in templates.of_type("CloudWatch::Alarm").items() if name not in SCALING}
 
 
-@holds(remove("Latency"), remove("QuotaRefusals"), put("Unhealthy", "MetricName", "HealthyHostCount"))
+@holds(
+    remove("Latency"),
+    remove("QuotaRefusals"),
+    put("Unhealthy", "MetricName", "HealthyHostCount"),
+    remove("CacheEvictions"),
+)
 def everything_that_can_go_wrong_is_watched(templates: Templates) -> None:
     assert {alarm["MetricName"] for alarm in _alarms(templates).values()} == WATCHED
 
