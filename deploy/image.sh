@@ -9,7 +9,8 @@ if aws ecr describe-images --repository-name "$name" --image-ids "imageTag=$VERS
   echo "== image $VERSION is there already; tags are never moved"
 else
   # BASE pins the base image by its digest: docker.io/library/python:3.11-slim-bookworm@sha256:…
-  docker build --target application --pull ${BASE:+--build-arg "BASE=$BASE"} --tag "$repository:$VERSION" "$here/.."
+  # The tasks are X86_64, whatever this machine is.
+  docker build --platform linux/amd64 --target application --pull ${BASE:+--build-arg "BASE=$BASE"} --tag "$repository:$VERSION" "$here/.."
   aws ecr get-login-password | docker login --username AWS --password-stdin "${repository%%/*}"
   docker push "$repository:$VERSION"
 fi

@@ -31,6 +31,8 @@ BUCKETS = (
     "ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET",
 )
 WEAK_PASSWORDS = frozenset({"", "backoffice", "postgres", "password"})
+PUBLISHED_KEY = "on-this-machine-only-"  # begins the key in compose.yaml, which everybody has
+SHORTEST_CALLBACK_SECRET = 32  # characters
 
 
 class State(Enum):
@@ -108,6 +110,14 @@ def _secrets(_deployed: Deployment) -> list[str]:
     problems = [str(message.msg) for message in check_secret_key(None)]
     if settings.DATABASES["default"].get("PASSWORD", "") in WEAK_PASSWORDS:
         problems.append(_("The database's password is a default."))
+    if settings.SECRET_KEY.startswith(PUBLISHED_KEY):
+        problems.append(_("SECRET_KEY is the one published in compose.yaml."))
+    callback = settings.ASYNC_IMAGE_CALLBACK_SECRETS
+    if not callback or min(map(len, callback)) < SHORTEST_CALLBACK_SECRET:
+        text = _("ASYNC_IMAGE_CALLBACK_SECRETS needs one of %(number)d characters or more, and none that is shorter.")
+        problems.append(text % {"number": SHORTEST_CALLBACK_SECRET})
+    if not urlsplit(str(settings.CACHES["default"].get("LOCATION", ""))).password:
+        problems.append(_("The address of Redis has no password."))
     return problems
 
 

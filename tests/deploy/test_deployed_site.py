@@ -56,6 +56,15 @@ from media_catalog.services import files
 bucket = Bucket.objects.for_files().get()
 print(files.store(file=io.BytesIO(b"%PDF-"), name="a.pdf", description="A description", bucket=bucket, user=None).key)
 """
+THERE = "pictures-2019"
+READ = """
+from media_catalog.aws import s3
+from media_catalog.exceptions import AwsDenied
+try:
+    print(s3.get_object({bucket!r}, "a").body.decode())
+except AwsDenied:
+    print("denied")
+"""
 CHECK = """
 from media_catalog.services.postdeploy import Deployment, find
 deployed = Deployment(
@@ -141,7 +150,12 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, function_zip: Path) -> It
         # AWS refers to a secret by its ARN, the local cloud by its name, which no policy of the role allows.
         arn = _client(cloud, "secretsmanager").describe_secret(SecretId=outputs["CallbackSecretArn"])["ARN"]
         formation.create("storage", CallbackSecretArn=arn, FunctionRuntime=f"python{PYTHON}")
-        for name in ("function", "roles", "release", "service"):
+        for name in (THERE, "not-named"):
+            _client(cloud, "s3").create_bucket(Bucket=name)
+            _client(cloud, "s3").put_object(Bucket=name, Key="a", Body=b"old")
+        formation.create("function")
+        formation.create("roles", ExtraBucketArns=f"arn:aws:s3:::{THERE}")
+        for name in ("release", "service"):
             formation.create(name)
         for role in ("Originals", "Renditions", "Uploads", "UploadRenditions", "Files", "Static"):
             # They refuse all but root, as plain HTTP is all that is spoken here.
@@ -199,6 +213,11 @@ def test_a_file_is_kept_in_the_bucket_for_them_with_the_role_of_the_pages(deploy
     key = deployed.manage("shell", "-v0", "-c", FILE, task="web").strip()
     held = _client(deployed.cloud, "s3").get_object(Bucket=deployed.outputs["FilesBucketName"], Key=key)
     assert held["Body"].read() == b"%PDF-"
+
+
+def test_a_bucket_that_was_there_before_can_be_read_when_it_is_named(deployed, token):
+    assert deployed.manage("shell", "-v0", "-c", READ.format(bucket=THERE), task="web").strip() == "old"
+    assert "denied" in deployed.manage("shell", "-v0", "-c", READ.format(bucket="not-named"), task="worker")
 
 
 def test_the_check_may_look_at_what_it_asks_for(deployed, token):

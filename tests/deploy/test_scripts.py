@@ -146,6 +146,22 @@ def test_an_image_is_never_built_over(run):
     assert (done.status, done.said()) == (0, [])
 
 
+@pytest.mark.parametrize("base", ["", "docker.io/library/python:3.11-slim-bookworm@sha256:0123"])
+def test_an_image_is_for_the_processor_of_the_tasks_and_on_the_base_that_is_pinned(run, base):
+    [build] = [call for call in run("image.sh", BASE=base).calls if call[:2] == ["docker", "build"]]
+
+    platforms = {"X86_64": "linux/amd64"}
+    tasks = Templates.read().of_type("ECS::TaskDefinition").values()
+    [architecture] = {task["RuntimePlatform"]["CpuArchitecture"] for task in tasks}
+    assert build[build.index("--platform") + 1] == platforms[architecture]
+    assert [part for part in build if part.startswith("BASE=")] == ([f"BASE={base}"] if base else [])
+
+
+def test_the_pipeline_hands_on_the_base():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy-to.yml").read_text())
+    assert workflow["jobs"]["deploy"]["env"]["BASE"] == "${{ vars.BASE }}"
+
+
 @pytest.mark.parametrize(
     ("answers", "last"),
     [

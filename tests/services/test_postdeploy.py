@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.client
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from tests.aws.faults import Answer, rekognition_error, s3_error
 from tests.aws.faults import serving as scripted
 from tests.quota.ledger import set_limit
 from tests.services import tls_site
+from tests.stack import ROOT
 
 pytestmark = pytest.mark.django_db
 LOG_GROUPS = ["/backoffice/staging/web", "/backoffice/staging/worker"]
@@ -209,17 +211,38 @@ class TestOwnSettings:
         settings.DEBUG = True
         _fails("debug", "DEBUG is on.")
 
-    def test_secrets(self, settings, monkeypatch):
+    @pytest.fixture
+    def good_secrets(self, settings, monkeypatch):
         monkeypatch.setitem(settings.DATABASES["default"], "PASSWORD", "kX3-long-and-random")
+        monkeypatch.setitem(settings.CACHES["default"], "LOCATION", "rediss://:kX3-long-and-random@cache:6379/0")
         settings.SECRET_KEY = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOP"
+        settings.ASYNC_IMAGE_CALLBACK_SECRETS = ["0123456789abcdef" * 2, "fedcba9876543210" * 2]
+        return settings
+
+    def test_secrets(self, good_secrets):
         _passes("secrets")
-        settings.SECRET_KEY = "django-insecure-" + settings.SECRET_KEY
+        good_secrets.SECRET_KEY = "django-insecure-" + good_secrets.SECRET_KEY
         _fails("secrets", "SECRET_KEY")
 
+    def test_the_key_that_is_published(self, good_secrets):
+        [published] = re.findall(r"SECRET_KEY:-([^}]+)", (ROOT / "compose.yaml").read_text())
+        good_secrets.SECRET_KEY = published
+        _fails("secrets", "SECRET_KEY is the one published in compose.yaml.")
+
     @pytest.mark.parametrize("password", ["", "backoffice", "postgres"])
-    def test_a_default_password_of_the_database(self, settings, monkeypatch, password):
-        monkeypatch.setitem(settings.DATABASES["default"], "PASSWORD", password)
+    def test_a_default_password_of_the_database(self, good_secrets, monkeypatch, password):
+        monkeypatch.setitem(good_secrets.DATABASES["default"], "PASSWORD", password)
         _fails("secrets", "The database's password is a default.")
+
+    @pytest.mark.parametrize("secrets", [[], [""], ["short"], ["0123456789abcdef" * 2, "short"]])
+    def test_a_callback_secret_that_can_be_guessed(self, good_secrets, secrets):
+        good_secrets.ASYNC_IMAGE_CALLBACK_SECRETS = secrets
+        _fails("secrets", "ASYNC_IMAGE_CALLBACK_SECRETS needs one of 32 characters")
+
+    @pytest.mark.parametrize("address", ["rediss://cache:6379/0", "rediss://:@cache:6379/0"])
+    def test_a_cache_that_asks_for_no_password(self, good_secrets, monkeypatch, address):
+        monkeypatch.setitem(good_secrets.CACHES["default"], "LOCATION", address)
+        _fails("secrets", "The address of Redis has no password.")
 
     def test_migrations(self):
         _passes("migrations")

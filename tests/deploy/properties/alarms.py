@@ -8,13 +8,14 @@ from backoffice import requests
 from media_catalog.emf import NAMESPACE
 from media_catalog.jobs import metrics
 from tests.deploy.registry import holds
-from tests.deploy.templates import Templates, drop, put, remove
+from tests.deploy.templates import Templates, add, drop, put, remove
+from tests.stack import ROOT
 
 WATCHED = {
     "CPUUtilization", "MemoryUtilization", "TargetResponseTime", "UnHealthyHostCount", "HTTPCode_Target_5XX_Count",
     "HTTPCode_ELB_5XX_Count", "QueueAge", "WorkersAlive", "ItemsFailed", "Refusals", "QuotaAlerts", "Errors",
     "CallbacksRefused", "FunctionErrors", "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible",
-    "FreeStorageSpace", "DatabaseMemoryUsagePercentage",
+    "FreeStorageSpace", "Evictions", "EngineCPUUtilization",
 }  # fmt: skip
 SCALING = ("QueueWaits", "QueueIsEmpty")
 FILTER = "MetricTransformations.0."
@@ -24,9 +25,21 @@ def _alarms(templates: Templates) -> dict:
     return {name: alarm for name, alarm in templates.of_type("CloudWatch::Alarm").items() if name not in SCALING}
 
 
-@holds(remove("Latency"), remove("QuotaRefusals"), put("Unhealthy", "MetricName", "HealthyHostCount"))
+@holds(
+    remove("Latency"),
+    remove("QuotaRefusals"),
+    put("Unhealthy", "MetricName", "HealthyHostCount"),
+    remove("CacheEvictions"),
+)
 def everything_that_can_go_wrong_is_watched(templates: Templates) -> None:
     assert {alarm["MetricName"] for alarm in _alarms(templates).values()} == WATCHED
+
+
+@holds(add("alarms", "CloudWatch::Alarm", {"MetricName": "Other"}), add("observability", "Events::Rule"))
+def the_runbook_says_what_to_do_about_each(templates: Templates) -> None:
+    runbook = (ROOT / "docs" / "operations.md").read_text().partition("## Runbook")[2].partition("\n## ")[0]
+    said = set(re.findall(r"\*(\w+)\*", runbook))
+    assert {*_alarms(templates), *templates.of_type("Events::Rule")} <= said
 
 
 @holds(put("Http5xx", "AlarmActions", []), drop("QueueAge", "AlarmActions"), put("Errors", "ActionsEnabled", False))
@@ -54,13 +67,18 @@ def silence_of_the_workers_is_an_alarm(templates: Templates) -> None:
 @holds(
     put("TaskEnded", "EventPattern.detail.stopCode", ["UserInitiated"]),
     put("TaskEnded", "Targets", []),
+    put("TaskUnhealthy", "EventPattern.detail.stopCode", ["UserInitiated"]),
+    drop("TaskUnhealthy", "EventPattern.detail.stoppedReason"),
     put("DeploymentFailed", "EventPattern.detail.eventName", ["SERVICE_DEPLOYMENT_COMPLETED"]),
 )
 def restarts_and_failed_deployments_are_told(templates: Templates) -> None:
     ended, failed = templates.properties("TaskEnded"), templates.properties("DeploymentFailed")
     assert ended["EventPattern"]["detail"]["stopCode"] == ["EssentialContainerExited", "TaskFailedToStart"]
     assert failed["EventPattern"]["detail"]["eventName"] == ["SERVICE_DEPLOYMENT_FAILED"]
-    assert ended["Targets"] == failed["Targets"] == [{"Id": "topic", "Arn": {"Ref": "Topic"}}]
+    unhealthy = templates.properties("TaskUnhealthy")
+    assert unhealthy["EventPattern"]["detail"]["stopCode"] == ["ServiceSchedulerInitiated"]
+    assert unhealthy["EventPattern"]["detail"]["stoppedReason"] == [{"prefix": "Task failed"}]
+    assert ended["Targets"] == unhealthy["Targets"] == failed["Targets"] == [{"Id": "topic", "Arn": {"Ref": "Topic"}}]
 
 
 @holds(

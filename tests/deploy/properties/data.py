@@ -1,5 +1,6 @@
 """Database, cache and secrets."""
 
+from tests.deploy.parameters import read_parameters
 from tests.deploy.registry import holds
 from tests.deploy.templates import Templates, drop, put, put_on
 
@@ -73,6 +74,25 @@ def redis_is_private_and_encrypted(templates: Templates) -> None:
     assert cache["AtRestEncryptionEnabled"] is True
     assert cache["SecurityGroupIds"] == [{"Ref": "DataGroupId"}]
     assert templates.properties("CacheAddress")["SecretString"]["Fn::Sub"].startswith("rediss://")
+
+
+NODE_MIB = {"cache.t4g.micro": 512, "cache.t4g.small": 1403}
+
+
+@holds(
+    put("CacheParameters", "Properties", {"maxmemory-policy": "noeviction"}),
+    drop("Cache", "CacheParameterGroupName"),
+    put("WorkerTask", "ContainerDefinitions.0.Environment.17.Value", "134217728"),
+)
+def redis_keeps_counters_when_it_is_full_and_has_room_for_what_waits_in_it(templates: Templates) -> None:
+    """Twice the setting may wait there; the rest is for previews, counters and locks."""
+    assert templates.properties("CacheParameters")["Properties"] == {"maxmemory-policy": "volatile-lru"}
+    assert templates.properties("Cache")["CacheParameterGroupName"] == {"Ref": "CacheParameters"}
+    environment = templates.properties("WorkerTask")["ContainerDefinitions"][0]["Environment"]
+    assert {"Name": "HANDOVER_MAX_BYTES", "Value": {"Ref": "HandoverMaxBytes"}} in environment
+    for name in ("staging", "production"):
+        given = read_parameters(name)
+        assert 2 * int(given["HandoverMaxBytes"]) <= 0.15 * NODE_MIB[given["CacheNodeType"]] * 1024**2
 
 
 @holds(put("DatabaseAddress", "SecretString", {"Fn::Sub": "postgres://host/backoffice"}))

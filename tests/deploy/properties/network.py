@@ -91,6 +91,7 @@ def groups_open_only_the_ports_that_are_served(templates: Templates) -> None:
             (80, 80, "ClientCidr"),
             (443, 443, "FunctionGroup"),
             (443, 443, "TaskGroup"),
+            (80, 80, "TaskGroup"),
         },
         "TaskGroup": {(8000, 8000, "LoadBalancerGroup")},
         "FunctionGroup": set(),
@@ -111,3 +112,24 @@ def what_leaves_by_address_is_tls(templates: Templates) -> None:
             assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 443, 443)
         else:
             assert "DestinationSecurityGroupId" in rule or rule["CidrIp"] in ("127.0.0.1/32", {"Ref": "MailCidr"})
+
+
+@holds(
+    drop("TaskGroup", "SecurityGroupEgress"),
+    drop("LoadBalancerGroup", "SecurityGroupEgress"),
+    put("EndpointGroup", "SecurityGroupEgress", []),
+)
+def no_group_may_send_everywhere(templates: Templates) -> None:
+    """EC2 adds a rule for that to a group without one of its own; those that stand apart do not count."""
+    for group in templates.of_type("EC2::SecurityGroup").values():
+        assert group["SecurityGroupEgress"]
+
+
+@holds(
+    remove("TasksToPlainHttp"), remove("PlainHttpFromTasks"), put("TasksToPlainHttp", "GroupId", {"Ref": "DataGroup"})
+)
+def the_check_reaches_the_port_that_redirects(templates: Templates) -> None:
+    out, into = templates.properties("TasksToPlainHttp"), templates.properties("PlainHttpFromTasks")
+    assert (out["GroupId"], out["DestinationSecurityGroupId"]) == ({"Ref": "TaskGroup"}, {"Ref": "LoadBalancerGroup"})
+    assert (into["GroupId"], into["SourceSecurityGroupId"]) == ({"Ref": "LoadBalancerGroup"}, {"Ref": "TaskGroup"})
+    assert {rule[end] for rule in (out, into) for end in ("FromPort", "ToPort")} == {80}

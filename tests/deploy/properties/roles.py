@@ -27,7 +27,9 @@ TASK_ROLES = sorted(ROLES.keys() - {NOBODY})
 
 
 def _statements(role: Node) -> list[Node]:
-    return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+    """With those that are there on a condition."""
+    statements = [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+    return [item["Fn::If"][1] if "Fn::If" in item else item for item in statements]
 
 
 def _when(node: Node, change: Callable[[Node], Node]) -> Node:
@@ -95,10 +97,14 @@ def the_execution_role_reads_exactly_the_secrets_of_the_tasks(templates: Templat
     put("WebRole", f"{STATEMENT}.0.Action", ["secretsmanager:GetSecretValue"]),
     put("WorkerRole", f"{STATEMENT}.0.Action", ["s3:GetObject"]),
     put("CheckRole", f"{STATEMENT}.1.Action", ["rds:DescribeDBInstances", "rds:ModifyDBInstance"]),
-    drop("WorkerRole", f"{STATEMENT}.2"),
+    drop("WorkerRole", f"{STATEMENT}.4"),
 )
 def task_roles_allow_what_the_table_of_operations_says(templates: Templates) -> None:
+    """Whatever the conditions are: what they add are resources."""
     for name in TASK_ROLES:
+        policies = templates.properties(name)["Policies"]
+        always = [item for item in policies[0]["PolicyDocument"]["Statement"] if "Fn::If" not in item]
+        assert {action for item in always for action in _listed(item["Action"])} == actions_of(name), name
         assert _actions(templates.properties(name)) == actions_of(name), name
 
 
@@ -126,6 +132,24 @@ def each_role_reaches_the_buckets_of_its_work(templates: Templates) -> None:
             for item in _statements(templates.properties(name))
         ]
         assert [names for names in found if names] == wanted, name
+
+
+@holds(
+    drop("WebRole", f"{STATEMENT}.2.Fn::If.1.Action.0"),
+    put("WorkerRole", f"{STATEMENT}.2.Fn::If.0", "WithEmail"),
+    put("WorkerRole", f"{STATEMENT}.3.Fn::If.1.Resource", "*"),
+)
+def buckets_that_were_there_before_are_used_as_those_of_the_stacks(templates: Templates) -> None:
+    for role in ("WebRole", "WorkerRole"):
+        objects, buckets, *extra = templates.properties(role)["Policies"][0]["PolicyDocument"]["Statement"]
+        for own, of_others in zip((objects, buckets), extra, strict=False):
+            condition, given, otherwise = of_others["Fn::If"]
+            assert (condition, otherwise) == ("WithExtraBuckets", {"Ref": "AWS::NoValue"})
+            assert given["Action"] == own["Action"]
+            assert "ExtraBucketArns" in json.dumps(given["Resource"])
+    pattern = templates.documents["roles"]["Parameters"]["ExtraBucketArns"]["AllowedPattern"]
+    assert re.match(pattern, "arn:aws:s3:::pictures-2019")
+    assert not re.match(pattern, "arn:aws:s3:::*")
 
 
 @holds(
