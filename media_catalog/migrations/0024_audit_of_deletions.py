@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('media_catalog', '0022_files_in_trash'),
+        ('media_catalog', '0023_undecided_uploads'),
     ]
 
     operations = [
