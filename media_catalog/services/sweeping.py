@@ -63,11 +63,14 @@ def sweep(bucket: Bucket, *, run: str) -> Swept:
 
 
 def _next(bucket: Bucket, so_far: dict[str, Any]) -> list[batches.Row]:
-    """The next rows of one kind, after those that were tried already."""
+    """The next rows of one kind, after those that were tried already. A kind that has none left is done with."""
     for kind in KINDS:
+        if kind.__name__ in so_far["over"]:
+            continue
         rows = due(bucket, kind).filter(_after(kind, so_far)).select_related("bucket")
         if batch := list(rows[:BATCH]):
             return batch
+        so_far["over"].append(kind.__name__)
     return []
 
 
@@ -106,7 +109,7 @@ def _so_far(bucket: Bucket, run: str) -> dict[str, Any]:
     held: dict[str, Any] = bucket.sweep
     if held.get("run") == run:
         return {name: value for name, value in held.items() if name != "failed_at"}
-    return {"run": run, "after": {}, "removed": 0, "objects": 0, "bytes": 0, "failed": 0, "reasons": ""}
+    return {"run": run, "after": {}, "over": [], "removed": 0, "objects": 0, "bytes": 0, "failed": 0, "reasons": ""}
 
 
 def _store(bucket: Bucket, so_far: dict[str, Any]) -> None:
