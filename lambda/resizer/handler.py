@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from media_catalog import s3_events
+from media_catalog.imaging import apart
 from resizer import memory, settings
 from resizer.callback import Sender
 from resizer.logs import LOGGER, log, set_up
@@ -21,6 +22,8 @@ from resizer.storage import Storage
 
 # One object may take so long; with less time left it is better delivered again, before the others are done twice.
 SECONDS_FOR_ONE = 10
+# Kept from a decoder in a child process, so that its end can be told: a run that Lambda ends tells nothing, each time.
+SECONDS_FOR_REPORT = 5
 
 
 logger = logging.getLogger(LOGGER)
@@ -84,12 +87,14 @@ def _take(resizer: Resizer, event: Any, context: Any, message: str = "") -> bool
 
 def _process(resizer: Resizer, created: s3_events.Created, context: Any, common: dict[str, str]) -> bool:
     place = {"bucket": created.bucket, "key": created.key, **common}
-    if context.get_remaining_time_in_millis() < SECONDS_FOR_ONE * 1000:
+    left = context.get_remaining_time_in_millis() / 1000
+    if left < SECONDS_FOR_ONE:
         log("no time left", **place)
         return False
     begun = time.monotonic()
     try:
-        outcome = resizer.process(created)
+        with apart.at_most(left - SECONDS_FOR_REPORT):
+            outcome = resizer.process(created)
     except Exception:  # whatever it is, the others have their turn, and this one comes again
         logger.exception("failed", extra={"fields": place})
         return False

@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from media_catalog.exceptions import ImageRefused
+from media_catalog.imaging.apart import TooMuchWork
 from media_catalog.imaging.probe import extension, probe
 from media_catalog.imaging.renditions import Made, make
 from media_catalog.s3_events import Created
@@ -47,7 +48,7 @@ class Replaced(Exception):
 
 
 # Another try with the same object would end in the same way.
-FINAL = (ImageRefused, MemoryError, Replaced)
+FINAL = (ImageRefused, MemoryError, Replaced, TooMuchWork)
 
 
 class Resizer:
@@ -162,6 +163,8 @@ def _explained(error: Exception) -> dict[str, Any]:
 def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "out_of_memory"
+    if isinstance(error, TooMuchWork):
+        return "too_much_work"
     return "replaced" if isinstance(error, Replaced) else str(error)
 
 

@@ -1,8 +1,9 @@
 """Formats whose decoders have a record of crashing are read by a child process with limits.
 
 Which ones `formats` says: TIFF, because libtiff has had dozens of memory errors and Pillow reads whatever
-amount of tags a file claims; AVIF, because libavif and its AV1 decoders are young and had theirs. The
-child costs a tenth of a second, so JPEG, PNG, WebP and GIF, nearly all pictures, do without: their
+amount of tags a file claims; AVIF, because libavif and its AV1 decoders are young and had theirs.
+A large WebP is read here for its memory, so that the web process and the workers need none of it.
+The child costs a tenth of a second, so JPEG, PNG, GIF and other WebP, nearly all pictures, do without: their
 libraries are fuzzed for many years, and what they ask of CPU and memory we bound by their structure first.
 
 A plain subprocess: the workers of django-q2 are daemons, which may have no children of multiprocessing. It
@@ -16,7 +17,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict
 from typing import Any
 
@@ -33,6 +37,21 @@ _SECONDS = 4
 _SECONDS_PER_MEGAPIXEL = 0.5
 # Until the child is killed, for every second of CPU time that it may take: a busy machine is no fault of the file.
 _PATIENCE = 15
+_end: ContextVar[float] = ContextVar("end", default=math.inf)  # of the time that a child may take
+
+
+class TooMuchWork(Exception):
+    """The child was ended because the time of its caller was over."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Inside, no child runs longer than until so many seconds from now: it is ended then, and TooMuchWork raised."""
+    token = _end.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _end.reset(token)
 
 
 def probe(body: bytes, *, limits: Limits, pixels: int) -> Probe:
@@ -73,18 +92,19 @@ def _asked(order: dict[str, Any], body: bytes, pixels: int) -> tuple[dict[str, A
 
 
 def _run(order: bytes, timeout: float) -> bytes:
+    left = max(_end.get() - time.monotonic(), 0)
     try:
         # Isolated: nothing but the import path that this process has. No word of it comes from outside.
         child = subprocess.run(  # noqa: S603
             [sys.executable, "-I", "-S", "-c", _START, json.dumps(sys.path)],
             input=order,
             capture_output=True,
-            timeout=timeout,
+            timeout=min(timeout, left),
             env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
             check=False,
         )
     except subprocess.TimeoutExpired as late:
-        raise MemoryError from late
+        raise (TooMuchWork if left < timeout else MemoryError) from late
     if child.returncode == -signal.SIGKILL:
         raise MemoryError
     if child.returncode < 0:

@@ -1,5 +1,6 @@
 """The formats that we read and write. A new format is a new row here and, where we write it, in `encoding`."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -24,8 +25,8 @@ class Format:
     # Where Pillow would read the whole file for it.
     count_frames: Callable[[BinaryIO], int] | None = None
     rendered_as: str = ""
-    # Read by a child process with limits (`apart`).
-    apart: bool = False
+    # Read by a child process with limits (`apart`) above so many pixels.
+    apart_above: float = math.inf
     # The decoder turns the picture upright itself.
     turned_by_decoder: bool = False
 
@@ -42,8 +43,9 @@ _ROWS: Mapping[str, Format] = {
     "PNG": Format(
         content_type="image/png", extension="png", read_size=headers.png_size, is_sound=checksums.png_is_sound
     ),
-    "WEBP": Format(content_type="image/webp", extension="webp", read_size=headers.webp_size),
-    "AVIF": Format(content_type="image/avif", extension="avif", read_size=headers.avif_size, apart=True),
+    # Its decoder holds the whole canvas several times, 16 bytes for each pixel and more.
+    "WEBP": Format(content_type="image/webp", extension="webp", read_size=headers.webp_size, apart_above=16_000_000),
+    "AVIF": Format(content_type="image/avif", extension="avif", read_size=headers.avif_size, apart_above=0),
     "GIF": Format(
         content_type="image/gif",
         extension="gif",
@@ -59,7 +61,7 @@ _ROWS: Mapping[str, Format] = {
         # Its pages are no frames.
         count_frames=lambda source: 1,
         rendered_as="JPEG",
-        apart=True,
+        apart_above=0,
         turned_by_decoder=True,
     ),
 }

@@ -43,6 +43,11 @@ class Announced:
     width: int
     height: int
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether a child process is to read it."""
+        return self.width * self.height > FORMATS[self.format].apart_above
+
 
 def announced(source: BinaryIO, *, limits: Limits) -> Announced:
     """What the file says it is, with no decoder involved. Raises ImageRefused."""

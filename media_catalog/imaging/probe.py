@@ -3,7 +3,7 @@
 from typing import BinaryIO
 
 from media_catalog.imaging import apart, opening, pixels
-from media_catalog.imaging.formats import FORMATS, content_type, extension
+from media_catalog.imaging.formats import content_type, extension
 from media_catalog.imaging.values import Limits, Probe
 
 __all__ = ["Limits", "Probe", "content_type", "extension", "look", "probe"]
@@ -16,7 +16,7 @@ def probe(source: BinaryIO, *, limits: Limits) -> Probe:
     """
     try:
         claim = opening.announced(source, limits=limits)
-        if not FORMATS[claim.format].apart:
+        if not claim.is_apart:
             return look(source, limits=limits)
         source.seek(0)
         return apart.probe(source.read(), limits=limits, pixels=claim.width * claim.height)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from media_catalog.imaging import apart, encoding, opening, pixels
 from media_catalog.imaging.drafting import Box
-from media_catalog.imaging.formats import FORMATS, content_type, rendered_as
+from media_catalog.imaging.formats import content_type, rendered_as
 from media_catalog.imaging.geometry import Target, target_size
 from media_catalog.imaging.orientation import swaps_sides, upright
 from media_catalog.imaging.values import Limits, Made, Spec
@@ -41,7 +41,7 @@ def make(source: bytes | BinaryIO, specs: Sequence[Spec], *, limits: Limits) -> 
         return []
     file = _file(source)
     claim = opening.announced(file, limits=limits)
-    if FORMATS[claim.format].apart:
+    if claim.is_apart:
         file.seek(0)
         return apart.make(file.read(), specs, limits=limits, size=(claim.width, claim.height))
     return make_here(file, specs, limits=limits)

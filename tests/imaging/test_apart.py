@@ -4,6 +4,8 @@ import io
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from multiprocessing.queues import SimpleQueue
@@ -172,6 +174,32 @@ def test_too_little_memory_is_not_blamed_on_the_picture(monkeypatch: pytest.Monk
     monkeypatch.setattr(apart, "_run", lambda *_: told)
     with pytest.raises(MemoryError):
         probe(io.BytesIO(turned("TIFF")), limits=ALL)
+
+
+LARGE_WEBP = """
+import io, json, sys
+from dataclasses import replace
+sys.path[:] = json.loads(sys.argv[1])
+from media_catalog.imaging.probe import probe
+from media_catalog.imaging.renditions import make
+from tests.imaging.pictures import ALL, spec
+limits = replace(ALL, max_pixels=50_000_000)
+file = open(sys.argv[2], "rb")
+print(probe(file, limits=limits).width, make(file, [spec(200, None)], limits=limits)[0].width)
+print(*(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+def test_a_large_webp_takes_no_memory_of_this_process(tmp_path: Path) -> None:
+    """Its decoder holds the canvas four times: 800 MB for 50 MP."""
+    path = tmp_path / "flat.webp"
+    Image.new("RGB", (16_000, 3_100), RED).save(path, lossless=True, method=0, quality=0)
+    order = [sys.executable, "-c", LARGE_WEBP, json.dumps(sys.path), str(path)]
+
+    told = subprocess.run(order, capture_output=True, text=True, check=True).stdout.split()
+
+    assert told[:2] == ["16000", "200"]
+    assert int(told[2]) < 128 * 1024
 
 
 def test_a_refusal_comes_through_with_its_facts() -> None:

@@ -4,12 +4,14 @@ import json
 
 import pytest
 
+from media_catalog.imaging import apart
+from resizer import handler
 from resizer.handler import Failed
 from resizer.settings import SettingsError
 from tests.lambda_function import api as callback_api
 from tests.lambda_function.conftest import Context
 from tests.lambda_function.events import announcement_test, s3_event, s3_record, sqs_event
-from tests.pictures import jpeg
+from tests.pictures import encoded, jpeg, picture
 
 RECORD = s3_record("bucket", "key")
 
@@ -95,6 +97,14 @@ class TestFailures:
 
         assert invoke(event, Context(milliseconds=9_000)) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
         assert not api.heard
+
+    def test_a_decoder_that_would_outlive_the_function_is_reported(self, invoke, put, buckets, api, monkeypatch):
+        monkeypatch.setattr(apart, "_START", "import time; time.sleep(60)")
+        monkeypatch.setattr(handler, "SECONDS_FOR_ONE", 1)
+        event = sqs_event(s3_event(s3_record(buckets.uploads, f"temp/{put(encoded(picture(), 'TIFF'))}")))
+
+        assert invoke(event, Context(milliseconds=6_000)) == {"batchItemFailures": []}
+        assert api.heard[0].json["error"] == {"code": "too_much_work", "reason": "", "facts": {}}
 
     def test_no_secret_in_the_log(self, invoke, good_and_bad, api, capsys):
         api.script = [503, 503, 403]
