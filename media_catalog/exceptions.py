@@ -199,6 +199,7 @@ class ObjectRefused(BackofficeError):
         "changed",  # S3 holds another object under the key than the catalogue knows, or than was found
         "held",  # its bucket is under legal hold
         "not_in_trash",  # it is being restored or purged, or S3 has it no more
+        "not_permitted",  # who has asked for it may not delete this kind of object
         "not_for_finding",  # what was found does not allow this action (any more)
         "unpaired",  # the bucket has no bucket for renditions
         "not_for_files",  # the bucket takes no catalogued files

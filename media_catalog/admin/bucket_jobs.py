@@ -38,7 +38,10 @@ def reconcile_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> Ht
 
 def inventory_context(request: HttpRequest, bucket: Bucket) -> dict[str, Any]:
     """For the button that starts an inventory."""
-    return {"may_take_inventory": may(request, "sync_bucket"), "inventory_cost": in_words(inventory.cost(bucket))}
+    requests = in_words(inventory.cost(bucket))
+    known = bucket.entry_count is not None
+    said = _("about %(requests)s") if known else _("at least %(requests)s: how many is not known yet")
+    return {"may_take_inventory": may(request, "sync_bucket"), "inventory_cost": said % {"requests": requests}}
 
 
 def start_job(request: HttpRequest, bucket: Bucket, kind: str, scope: str, **options: Any) -> HttpResponse:

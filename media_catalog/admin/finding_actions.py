@@ -91,8 +91,8 @@ DELETE = Act(
     title=gettext_lazy("Delete what was found"),
     button=gettext_lazy("Delete"),
     note=gettext_lazy(
-        "Objects without a row are deleted at S3. Rows without an object go, images with their renditions. Stale"
-        " uploads are closed, with what had come of them."
+        "Objects without a row go to the trash, renditions are deleted at S3. Rows without an object go, images with"
+        " their renditions. Stale uploads are closed, and what had come of them is deleted at S3."
     ),
     destructive=True,
 )
@@ -108,9 +108,9 @@ def confirm_or_start(
         messages.error(request, said % {"limit": number_format(MOST, force_grouping=True)})
         return None
     selected = list(chosen.select_related("bucket").order_by("pk"))
-    fitting = [finding for finding in selected if act.action in findings.actions_for(finding)]
+    fitting = [finding for finding in selected if _fits(request, finding, act.action)]
     if not fitting:
-        messages.warning(request, _("None of these findings allows this action."))
+        messages.warning(request, _("None of these findings allows this action, or you may not do it."))
         return None
     ids = [finding.pk for finding in fitting]
     if "confirm" in request.POST:
@@ -140,7 +140,7 @@ def confirm_or_start(
 
 def mark(request: HttpRequest, chosen: QuerySet[Finding], action: Finding.Action) -> None:
     """Dismiss or reopen at once: no object is touched."""
-    fitting = [finding for finding in chosen if action in findings.actions_for(finding)]
+    fitting = [finding for finding in chosen.select_related("bucket") if action in findings.actions_for(finding)]
     findings.mark(fitting, action, by=staff(request).get_username())
     if fitting:
         log(request, fitting, CHANGE, str(action.label))
@@ -150,13 +150,18 @@ def mark(request: HttpRequest, chosen: QuerySet[Finding], action: Finding.Action
 
 def offered(request: HttpRequest, finding: Finding) -> list[tuple[str, Any, bool]]:
     """(name, label, destructive) of what the user may do about one finding."""
-    possible = findings.actions_for(finding)
     permissions = {name: act.permission for name, act in BY_NAME.items()}
     return [
         (action.value, action.label, action == Finding.Action.DELETE)
         for action in Finding.Action
-        if action in possible and may(request, permissions.get(action.value, "resolve_finding"))
+        if _fits(request, finding, action) and may(request, permissions.get(action.value, "resolve_finding"))
     ]
+
+
+def _fits(request: HttpRequest, finding: Finding, action: str) -> bool:
+    """Whether it can be done, and the user may do the same elsewhere."""
+    needed = findings.permission_for(finding, action)
+    return action in findings.actions_for(finding) and (not needed or may(request, needed))
 
 
 def _fields(request: HttpRequest) -> list[tuple[str, str]]:

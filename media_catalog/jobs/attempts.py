@@ -91,8 +91,6 @@ def _failed(item: JobItem, error: BackofficeError) -> Outcome:
 
 def _refused(job: Job, error: QuotaRefused) -> Outcome:
     """The item waits: until another worker gives back what it holds, the limit is raised, or the period ends."""
-    if not KINDS[job.kind].takes_images:
-        return Outcome(state=JobItem.State.FAILED, code=error.code, message=sentence(error))
     Job.objects.filter(pk=job.pk).update(parked_until=reservations.reset([error.shortfall]))
     return Outcome(state=JobItem.State.PARKED, code=error.code, message=sentence(error))
 

@@ -220,7 +220,7 @@ def purge_trash() -> int:
 def take_inventories() -> int:
     """Start an inventory of each bucket that wants one by the clock and had none for so long; returns how many.
 
-    What does not fit into the limits is tried again next time: an inventory is always of now, so none is parked.
+    What does not fit into the limits is tried again next time: an inventory is always of now, so none begins parked.
     """
     return sum(map(_take_inventory, inventory.due(timezone.now())))
 

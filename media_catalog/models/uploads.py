@@ -34,9 +34,24 @@ class UploadQuerySet(models.QuerySet["Upload"]):
 
         Done before a try, so that neither a second sweep nor a crash repeats it too soon.
         """
-        seconds = min(settings.UPLOAD_STALE_SECONDS * 2**upload.tries, LONGEST_WAIT.total_seconds())
-        later = now + timedelta(seconds=seconds)
+        later = now + _wait(upload.tries)
         return bool(self.filter(pk=upload.pk).update(tries=models.F("tries") + 1, next_try_at=later))
+
+    def claim(self, upload: "Upload", now: datetime, until: datetime) -> bool:
+        """Take an open one for so long, even one whose next try is far away; False when somebody may be at work on it.
+
+        Whoever settles an upload needs less time than that.
+        """
+        at = upload.next_try_at
+        if at and at > now and (at <= until or at - _wait(upload.tries - 1) > now - (until - now)):
+            return False  # it is taken, or its last try began a moment ago
+        mine = self.filter(pk=upload.pk, status=Upload.Status.CREATED, next_try_at=at)
+        return bool(mine.update(next_try_at=until))
+
+
+def _wait(tries: int) -> timedelta:
+    """From a try of a sweep to the next, after so many before."""
+    return timedelta(seconds=min(settings.UPLOAD_STALE_SECONDS * 2**tries, LONGEST_WAIT.total_seconds()))
 
 
 class Upload(models.Model):

@@ -69,8 +69,9 @@ def adopt(bucket: Bucket, *, run: str, any_name: bool = False) -> tuple[dict[str
     """
     so_far = _so_far(bucket, run)
     until = time.monotonic() + TURN_SECONDS
+    asked = _Asked(bucket)
     while rows := list(candidates(bucket, any_name=any_name).order_by("pk")[:BATCH]):
-        _take(bucket, rows, so_far, until)
+        _take(asked, rows, so_far, until)
         if time.monotonic() > until:
             Bucket.objects.filter(pk=bucket.pk).update(progress=so_far)
             return so_far["counts"], False
@@ -78,22 +79,36 @@ def adopt(bucket: Bucket, *, run: str, any_name: bool = False) -> tuple[dict[str
     return so_far["counts"], True
 
 
-def _take(bucket: Bucket, rows: Iterable[InventoryObject], so_far: dict[str, Any], until: float) -> None:
+class _Asked:
+    """Asks for a bucket once at most, however many of its objects are gone."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+        self.is_there = False
+
+    def check(self) -> None:
+        """Raise AwsNotFound when the bucket is gone, too. One HEAD the first time."""
+        self.is_there = self.is_there or s3.bucket_exists(self.bucket.name)
+        if not self.is_there:
+            raise AwsNotFound(self.bucket.name)
+
+
+def _take(asked: _Asked, rows: Iterable[InventoryObject], so_far: dict[str, Any], until: float) -> None:
     counts = so_far["counts"]
     try:
         for row in rows:
-            counts["catalogued" if _adopt_one(bucket, row) else "skipped"] += 1
+            counts["catalogued" if _adopt_one(asked, row) else "skipped"] += 1
             if time.monotonic() > until:
                 return
     except BackofficeError:
-        Bucket.objects.filter(pk=bucket.pk).update(progress=so_far)
+        Bucket.objects.filter(pk=asked.bucket.pk).update(progress=so_far)
         raise
 
 
-def _adopt_one(bucket: Bucket, row: InventoryObject) -> bool:
+def _adopt_one(asked: _Asked, row: InventoryObject) -> bool:
     """Whether it is an image. Faults that are those of all objects, or may pass, are raised."""
     try:
-        found = events.fetch(bucket, row.key)
+        found = events.fetch(asked.bucket, row.key)
     except ImageRefused as refused:
         return _note(row, sentence(refused))
     except (AwsDenied, AwsNotFound, AwsThrottled, AwsUnavailable):
@@ -101,9 +116,8 @@ def _adopt_one(bucket: Bucket, row: InventoryObject) -> bool:
     except AwsError as error:
         return _note(row, sentence(error))
     if found is None:
-        if not s3.bucket_exists(bucket.name):
-            raise AwsNotFound(bucket.name)
-        inventory.forget(bucket, row.key)
+        asked.check()
+        inventory.forget(asked.bucket, [row.key])
         return _note(row, _("It was gone when it was to be catalogued."))
     events.record(found)
     return True

@@ -327,7 +327,8 @@ def explained(refused: ImageRefused) -> dict[str, Any]:
 
 def _fail(upload: Upload, error: str, *, outcome: dict[str, Any] | None = None) -> None:
     changes = {"outcome": outcome} if outcome and upload.channel == Upload.Channel.API else {}
-    Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.FAILED, error=error, **changes)
+    still_open = Upload.objects.filter(pk=upload.pk, status=Upload.Status.CREATED)
+    still_open.update(status=Upload.Status.FAILED, error=error, **changes)
     return_units(upload)
 
 

@@ -13,7 +13,7 @@ from media_catalog.imaging.probe import Probe, probe
 from media_catalog.models import Bucket, Image, TrashedObject, Upload
 from media_catalog.s3_events import Created, Removed
 
-from . import arrivals, handover
+from . import arrivals, handover, inventory
 from .limits import image_limits
 
 logger = logging.getLogger(__name__)
@@ -89,13 +89,18 @@ def record(found: Found) -> arrivals.Arrival:
 def mark_missing(removed: Removed) -> bool:
     """Note that the object of an image is gone, unless S3 has one under its key; whether that was news.
 
-    One HEAD, which is right however late the event comes; none for what is in no catalogue or known to be missing.
+    One HEAD, which is right however late the event comes, and one of the bucket, as in one that is gone nothing is
+    known of an object; none for what is in no catalogue or known to be missing.
     """
     known = Image.objects.filter(bucket__name=removed.bucket, key=removed.key, missing_since=None)
     image = known.select_related("bucket").first()
     if image is None or s3.head_object(image.bucket.name, image.key):
         return False
+    if not s3.bucket_exists(image.bucket.name):
+        logger.warning("deletion of %s/%s not noted: the bucket is gone", removed.bucket, removed.key)
+        return False
     logger.warning("%s/%s was deleted at S3", removed.bucket, removed.key)
+    inventory.forget(image.bucket_id, [image.key])
     # Not the image of another object that has come under the key meanwhile.
     return bool(Image.objects.filter(pk=image.pk, etag=image.etag).update(missing_since=timezone.now()))
 

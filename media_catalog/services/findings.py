@@ -5,7 +5,8 @@ That an object is missing is believed only while its bucket answers.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -52,6 +53,15 @@ def actions_for(finding: Finding) -> set[str]:
     return settled | {action for kind, action in _ACTS if kind == finding.kind and _fits(finding, action)}
 
 
+def permission_for(finding: Finding, action: str) -> str:
+    """What one must be allowed to do elsewhere, too, for the same deed; empty for none."""
+    if action != _Action.DELETE:
+        return ""
+    if finding.kind != _Kind.ROW_WITHOUT_OBJECT or finding.rendition_id:
+        return "delete_objects"
+    return "delete_storedfile" if finding.evidence.get("row") == StoredFile._meta.model_name else "delete_image"
+
+
 def cost(findings: Iterable[Finding], action: str) -> dict[str, int]:
     """Requests of an action, at most: each looks at its object first, and once at the bucket for one that is gone."""
     findings = list(findings)
@@ -71,14 +81,14 @@ def mark(findings: Sequence[Finding], action: str, *, by: str) -> None:
     )
 
 
-def act(finding: Finding, action: str, *, by: str, run: str) -> None:
-    """Do what was asked for and write down what came of it.
+def act(finding: Finding, action: str, *, by: str, run: str, may: Callable[[str], bool]) -> None:
+    """Do what was asked for and write down what came of it. `may` tells whether who has asked has a permission.
 
     Raises faults that may pass, and QuotaRefused; with others the finding stays as it was, with the reason.
     """
     fields: dict[str, object] = {"run": run}
     try:
-        done = _act(finding, action)
+        done = _act(finding, action, may)
     except _RAISED:
         raise
     except BackofficeError as error:
@@ -91,9 +101,12 @@ def act(finding: Finding, action: str, *, by: str, run: str) -> None:
     Finding.objects.filter(pk=finding.pk).update(**fields)
 
 
-def _act(finding: Finding, action: str) -> Done:
+def _act(finding: Finding, action: str, may: Callable[[str], bool]) -> Done:
     if action not in actions_for(finding):
         raise ObjectRefused("not_for_finding")
+    needed = permission_for(finding, action)
+    if needed and not may(needed):
+        raise ObjectRefused("not_permitted")
     if action == _Action.RESTORE:
         quarantine.put_back(finding)
         return Done(said=_("Put back. The next inventories will find it again, if it has no row."))
@@ -108,7 +121,9 @@ def _is_in_quarantine(finding: Finding) -> bool:
 
 
 def _fits(finding: Finding, action: str) -> bool:
-    """Only renditions can be made again."""
+    """Only renditions can be made again, and only in buckets for originals are objects images."""
+    if action == _Action.ADOPT and finding.kind == _Kind.OBJECT_WITHOUT_ROW:
+        return finding.bucket.role == Bucket.Role.ORIGINALS
     return action != _Action.RECREATE or finding.rendition_id is not None
 
 
@@ -137,10 +152,10 @@ def _still_unknown(finding: Finding) -> Done | None:
 def _where_it_went(finding: Finding) -> Done:
     """To quarantine, when a run was cut off after it had moved it there; else it is gone."""
     if finding.quarantine_key and s3.head_object(finding.bucket.name, finding.quarantine_key):
-        inventory.forget(finding.bucket, finding.key)
+        inventory.forget(finding.bucket, [finding.key])
         return Done(said=_("Moved to quarantine."), fields={"action": _Action.QUARANTINE})
     _check_bucket(finding)
-    inventory.forget(finding.bucket, finding.key)
+    inventory.forget(finding.bucket, [finding.key])
     return Done(said=_("S3 has no such object any more."), gone=True)
 
 
@@ -181,13 +196,13 @@ def _quarantine(finding: Finding) -> Done:
     # Written down before: after a run that is cut off, the object is found where it lies.
     Finding.objects.filter(pk=finding.pk).update(quarantine_key=quarantine.place_of(finding))
     quarantine.put_away(finding)
-    inventory.forget(finding.bucket, finding.key)
+    inventory.forget(finding.bucket, [finding.key])
     return Done(said=_("Moved to quarantine."))
 
 
 def _delete_object(finding: Finding) -> Done:
     moved = trash.move_object(bucket=finding.bucket, key=finding.key)
-    inventory.forget(finding.bucket, finding.key)
+    inventory.forget(finding.bucket, [finding.key])
     return Done(said=_("Moved to the trash.") if moved else _("Gone already."))
 
 
@@ -218,17 +233,43 @@ def _delete_file(finding: Finding) -> Done:
 
 def _settle(finding: Finding) -> Done:
     """As the sweep would."""
-    upload = _upload(finding)
-    settle = uploads.settle_one if upload.expires_at is None else direct_uploads.expire_one
-    image = settle(upload=upload)
-    return Done(said=_("Catalogued as image %(id)s.") % {"id": image.pk} if image else _("Closed: nothing had come."))
+    with _claimed(finding) as upload:
+        image = _settle_one(upload)
+    if image:
+        return Done(said=_("Catalogued as image %(id)s.") % {"id": image.pk})
+    if Upload.objects.filter(pk=upload.pk, status=Upload.Status.COMPLETED).exists():
+        return Done(said=_("Catalogued, and the upload closed."))
+    return Done(said=_("Closed: nothing had come."))
 
 
 def _give_up(finding: Finding) -> Done:
     """An upload with an error is undone: what came of it is deleted."""
-    Upload.objects.filter(pk=_upload(finding).pk, error="").update(error="given up by staff")
-    _settle(finding)
+    with _claimed(finding) as upload:
+        upload.error = upload.error or "given up by staff"
+        upload.save(update_fields=["error"])
+        _settle_one(upload)
     return Done(said=_("Closed, and what had come of it deleted."))
+
+
+def _settle_one(upload: Upload) -> Image | None:
+    settle = uploads.settle_one if upload.expires_at is None else direct_uploads.expire_one
+    return settle(upload=upload)
+
+
+@contextmanager
+def _claimed(finding: Finding) -> Iterator[Upload]:
+    """The upload, for us alone; as it was before when it could not be settled. Raises ObjectRefused while another is
+    at work on it.
+    """
+    upload = _upload(finding)
+    before, now = upload.next_try_at, timezone.now()
+    until = now + direct_uploads.CLAIM
+    if not Upload.objects.claim(upload, now, until):
+        raise ObjectRefused("being_uploaded")
+    try:
+        yield upload
+    finally:
+        Upload.objects.filter(pk=upload.pk, next_try_at=until).update(next_try_at=before)
 
 
 def _upload(finding: Finding) -> Upload:

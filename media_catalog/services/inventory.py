@@ -4,7 +4,7 @@ Only a scan that has come to its end says what is missing. One that failed, was 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import quote, unquote
 
@@ -15,11 +15,12 @@ from django.utils import timezone
 from media_catalog.aws import listing
 from media_catalog.aws.listing import Version, VersionPage
 from media_catalog.exceptions import AwsNotFound
-from media_catalog.models import Bucket, InventoryObject, RequestClass, Scan
+from media_catalog.models import Bucket, InventoryObject, Job, RequestClass, Scan
 
 from .bucket_health import mark_missing
 from .turns import TURN_SECONDS, Turn, pages
 
+YOUNG = timedelta(days=1)  # of a scan that was left and that another may still go on with
 KEEP_MISSING = timedelta(days=90)  # rows of objects that are gone
 _PLACE = ("pages", "after", "entries", "objects_seen", "bytes", "unstorable")
 _SEEN = ("etag", "size", "modified", "storage_class", "scan", "missing_since")
@@ -57,8 +58,9 @@ def latest(bucket: Bucket) -> Scan | None:
 def sync(bucket: Bucket, *, run: str) -> Turn:
     """Bring the inventory and the totals of the bucket in line with S3, for one turn. One LIST for each 1,000 entries.
 
-    Entries are objects, their older versions and delete markers. `run` names the scan that goes on; of another one,
-    nothing is taken over, and that one raises Replaced from then on. A fault of S3 leaves all as it is.
+    Entries are objects, their older versions and delete markers. `run` names the scan that goes on. Another one that is
+    young and whose job is over is taken over; of any other nothing is, and that one raises Replaced from then on. A
+    fault of S3 leaves all as it is.
     """
     scan = _scan(bucket, run)
     until = time.monotonic() + TURN_SECONDS
@@ -71,19 +73,34 @@ def sync(bucket: Bucket, *, run: str) -> Turn:
     return Turn(count=scan.entries, done=scan.state == Scan.State.COMPLETE)
 
 
-def forget(bucket: Bucket, key: str) -> None:
-    """Write down that an object is gone, before the next scan sees it."""
-    InventoryObject.objects.filter(bucket=bucket, key=key, missing_since=None).update(missing_since=timezone.now())
+def forget(bucket: Bucket | int, keys: Collection[str]) -> None:
+    """Write down that objects are gone, before the next scan sees it. One query."""
+    if keys:
+        held = InventoryObject.objects.filter(bucket=bucket, key__in=keys, missing_since=None)
+        held.update(missing_since=timezone.now())
 
 
 def _scan(bucket: Bucket, run: str) -> Scan:
     with transaction.atomic():
         Bucket.objects.select_for_update().get(pk=bucket.pk)  # of two that begin, the later wins
         scan = Scan.objects.filter(run=run).first()
+        if scan is None and (scan := _left(bucket)):
+            scan.run = run
+            scan.save(update_fields=["run"])
         if scan is None:
             Scan.objects.filter(bucket=bucket, state=Scan.State.RUNNING).update(state=Scan.State.REPLACED)
             scan = Scan.objects.create(bucket=bucket, run=run)
     return scan
+
+
+def _left(bucket: Bucket) -> Scan | None:
+    """A scan that stopped on the way, with a job that does not go on: what it has listed need not be listed again."""
+    young = Scan.objects.filter(
+        bucket=bucket, state=Scan.State.RUNNING, pages__gt=0, started_at__gt=timezone.now() - YOUNG
+    )
+    scan = young.first()
+    over = scan and Job.objects.filter(options__run=scan.run, state__in=Job.OVER).exists()
+    return scan if over else None
 
 
 def _listed(scan: Scan) -> VersionPage:

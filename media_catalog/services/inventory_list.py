@@ -11,7 +11,7 @@ from django.utils import timezone
 from media_catalog.models import Bucket, InventoryObject
 
 from .adoption import candidates
-from .catalogued import begins_with, has_row, is_rendition
+from .catalogued import begins_with, has_row, is_on_its_way, is_rendition, is_reserved
 
 PAGE_SIZE = 100
 COUNTED = 10_000  # matches are counted up to here
@@ -134,7 +134,8 @@ def _known(_bucket: Bucket, rows: Rows) -> Rows:
 
 
 def _unknown(_bucket: Bucket, rows: Rows) -> Rows:
-    return rows.filter(~(has_row() | is_rendition()), missing_since=None)
+    known = has_row() | is_rendition() | is_on_its_way() | is_reserved()
+    return rows.filter(~known, missing_since=None)
 
 
 def _adoptable(bucket: Bucket, rows: Rows) -> Rows:

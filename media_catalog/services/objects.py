@@ -16,7 +16,7 @@ from media_catalog.exceptions import AwsConflict, AwsNotFound, ObjectRefused
 from media_catalog.imaging.probe import extension, probe
 from media_catalog.models import Bucket, Image, Rendition, StoredFile, TrashedObject, Upload
 
-from . import keys, object_keys, uploads
+from . import inventory, keys, object_keys, uploads
 from .limits import image_limits
 
 PAGE_SIZE = 100
@@ -177,10 +177,11 @@ def move(bucket: Bucket, key: str, *, to_bucket: Bucket, to_key: str) -> None:
     copy(bucket, key, to_bucket=to_bucket, to_key=to_key, only=source.etag)
     try:
         s3.delete_exactly(bucket.name, key, etag=source.etag)
-    except AwsNotFound:  # somebody else was faster
-        return
     except AwsConflict as error:
         raise ObjectRefused("changed") from error
+    except AwsNotFound:  # somebody else was faster
+        pass
+    inventory.forget(bucket, [key])
 
 
 def _check_movable(bucket: Bucket, key: str) -> None:

@@ -124,7 +124,9 @@ def _close_gone(wanted: Sequence[Check], bucket: Bucket, kind: Finding.Kind) -> 
 
 
 def _mark_rows(bucket: Bucket, scan: Scan) -> None:
-    """Open findings mark their images and files as missing; what was seen again is not."""
+    """Open findings mark their images and files as missing; what was seen again is not, unless S3 has announced its
+    deletion since the scan began.
+    """
     found = Finding.objects.filter(
         bucket=bucket, kind=Finding.Kind.ROW_WITHOUT_OBJECT, state=Finding.State.OPEN, rendition=None
     )
@@ -133,4 +135,4 @@ def _mark_rows(bucket: Bucket, scan: Scan) -> None:
         rows = table._default_manager.filter(bucket=bucket)
         lost = rows.filter(key__in=found.values("key"), created_at__lt=scan.started_at, missing_since=None)
         lost.update(missing_since=timezone.now())
-        rows.filter(held, missing_since__isnull=False).update(missing_since=None)
+        rows.filter(held, missing_since__lt=scan.started_at).update(missing_since=None)

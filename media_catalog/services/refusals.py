@@ -40,6 +40,7 @@ _OBJECTS: dict[str, Callable[[], str]] = {
         "Keys that begin with “trash/” or “quarantine/” are kept for what this site moves aside."
     ),
     "renditions_bucket": lambda: _("Only renditions are written to this bucket."),
+    "not_permitted": lambda: _("Who has asked for this may not delete it."),
     "not_for_finding": lambda: _("What was found does not allow this (any more)."),
     "unpaired": lambda: _("The bucket is not paired with one for renditions, so there is no place for them."),
     "too_large": lambda: _("The file has %(size)s; at most %(limit)s are accepted."),

@@ -24,7 +24,7 @@ from media_catalog.models import (
     Upload,
 )
 
-from . import keys, names, object_keys, removal
+from . import inventory, keys, names, object_keys, removal
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def relocate(*, image: Image, to_bucket: Bucket, to_key: str) -> Moved:
     """
     object_keys.check_new(to_key)
     _check_free(image, to_bucket, to_key)
-    source = image.bucket
+    source, old_key = image.bucket, image.key
     if s3.head_object(to_bucket.name, to_key):
         raise AwsConflict(to_key)
     etag = s3_objects.copy_object(source.name, image.key, to_bucket=to_bucket.name, to_key=to_key)
@@ -65,6 +65,7 @@ def relocate(*, image: Image, to_bucket: Bucket, to_key: str) -> Moved:
         raise
     moved = [_move_rendition(rendition, image) for rendition in image.renditions.select_related("bucket", "preset")]
     removal.discard_or_log(leftover=leftover)
+    inventory.forget(source, [old_key])
     return Moved(renditions=sum(moved), dropped=len(moved) - sum(moved))
 
 

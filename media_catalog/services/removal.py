@@ -13,7 +13,7 @@ from media_catalog.aws import s3
 from media_catalog.exceptions import BackofficeError, ImageHeld
 from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile, TrashedObject, Upload
 
-from . import previews
+from . import inventory, previews
 
 logger = logging.getLogger(__name__)
 SWEEP = 100  # leftovers of one sweep
@@ -32,6 +32,7 @@ def remove(*, image: Image) -> int:
         raise ImageHeld(image.key)
     count = remove_renditions(image)
     s3.delete_object(image.bucket.name, image.key)
+    inventory.forget(image.bucket_id, [image.key])
     return count + remove_row(image) + 1
 
 
@@ -91,6 +92,8 @@ def remove_renditions(image: Image) -> int:
         previews.forget(rendition)
         # Made anew meanwhile, it has an object again: then its row stays for the next round.
         Rendition.objects.filter(pk=rendition.pk, created_at=rendition.created_at).delete()
+    for bucket in {rendition.bucket_id for rendition in renditions}:
+        inventory.forget(bucket, [rendition.key for rendition in renditions if rendition.bucket_id == bucket])
     return len(renditions)
 
 

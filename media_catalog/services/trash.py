@@ -33,7 +33,7 @@ from media_catalog.models.trash import first_try
 from media_catalog.quota import attribution
 from media_catalog.s3_events import TRASH
 
-from . import names, object_keys, removal, renditions
+from . import inventory, names, object_keys, removal, renditions
 from .sentences import sentence
 
 logger = logging.getLogger(__name__)
@@ -237,6 +237,7 @@ def _copy(trashed: TrashedObject, *, fresh: bool) -> tuple[str, bool]:
 
 def _settle(trashed: TrashedObject, etag: str) -> bool:
     image, file = trashed.image, trashed.file
+    inventory.forget(trashed.bucket_id, [trashed.key])
     if not etag:
         trashed.delete()
         if image:

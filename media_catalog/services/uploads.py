@@ -232,7 +232,8 @@ def _is_catalogued(upload: Upload) -> bool:
 
 
 def _close(upload: Upload, error: str) -> None:
-    Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.FAILED, error=error)
+    still_open = Upload.objects.filter(pk=upload.pk, status=Upload.Status.CREATED)
+    still_open.update(status=Upload.Status.FAILED, error=error)
 
 
 def sha256(file: BinaryIO) -> str:

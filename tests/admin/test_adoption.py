@@ -149,6 +149,16 @@ def test_one_that_is_gone_is_no_fault(archive, adopt):
     assert InventoryObject.objects.get(bucket=archive, key="c.png").missing_since
 
 
+def test_of_many_that_are_gone_the_bucket_is_asked_for_once(archive, adopt, cloud):
+    for key in IMAGES:
+        s3.delete_object(archive.name, key)
+    mark = cloud.access_log.mark()
+    item = adopt(archive)
+
+    assert item.message == "0 images catalogued. 4 objects skipped."
+    assert cloud.access_log.operations(mark) == {"GetObject": 4, "HeadBucket": 1}
+
+
 def test_a_bucket_that_is_gone_is_one(archive, adopt):
     Bucket.objects.filter(pk=archive.pk).update(name="gone-for-ever-12")
     item = adopt(Bucket.objects.get(pk=archive.pk))

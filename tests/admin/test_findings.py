@@ -2,9 +2,11 @@
 
 import secrets
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from media_catalog.aws import listing, s3
@@ -24,7 +26,7 @@ from media_catalog.models import (
     TrashedObject,
     Upload,
 )
-from media_catalog.services import inventory, reconcile
+from media_catalog.services import arrivals, direct_uploads, inventory, reconcile
 from media_catalog.services import renditions as making
 from tests.aws.faults import RESET, Answer, s3_error, serving
 from tests.pictures import jpeg
@@ -323,6 +325,62 @@ class TestActing:
         assert set(Finding.objects.values_list("state", "acted_by")) == {(State.OPEN, "admin")}
 
 
+class TestStaleUploads:
+    @pytest.fixture
+    def direct(self, originals, take) -> Upload:
+        """One by a form that ran out long ago, whose object has come, found as stale."""
+        past = timezone.now() - timedelta(days=2)
+        put(originals, "late.jpg", jpeg(), "image/jpeg")
+        [upload] = uploads(originals, ["late.jpg"], expires_at=past, created_at=past)
+        take(originals)
+        Finding.objects.exclude(kind=Kind.STALE_UPLOAD).delete()
+        return upload
+
+    def test_one_that_is_being_confirmed_is_not_deleted(self, direct, act, monkeypatch):
+        """Between the GET of the confirmation and its row."""
+        record, seen = arrivals.record, []
+
+        def slowly(**facts):
+            monkeypatch.setattr(arrivals, "record", record)
+            act("delete")
+            seen.append(Finding.objects.get().result)
+            return record(**facts)
+
+        monkeypatch.setattr(arrivals, "record", slowly)
+        direct_uploads.confirm(upload=direct)
+
+        assert seen == ["An upload is under way under this key."]
+        assert direct.status == Upload.Status.COMPLETED
+        assert s3.head_object(direct.bucket.name, "late.jpg")
+        act("delete")
+        assert Finding.objects.get().state == State.GONE
+        assert s3.head_object(direct.bucket.name, "late.jpg")
+
+    def test_nor_is_one_that_a_sweep_has_just_begun_with(self, direct, act):
+        now = timezone.now()
+        assert Upload.objects.overdue(now).put_off(direct, now)
+        act("delete")
+        assert Finding.objects.get().state == State.OPEN
+        assert s3.head_object(direct.bucket.name, "late.jpg")
+
+    def test_one_that_the_sweep_has_put_off_is(self, direct, act):
+        Upload.objects.update(tries=3, next_try_at=timezone.now() + timedelta(minutes=30))
+        act("delete")
+        assert Finding.objects.get().state == State.RESOLVED
+        direct.refresh_from_db()
+        assert (direct.status, direct.error) == ("failed", "given up by staff")
+        assert s3.head_object(direct.bucket.name, "late.jpg") is None
+
+    def test_a_file_that_had_come_is_said_to_be_catalogued(self, originals, take, act):
+        bucket, body = new_bucket(), b"the whole file"
+        s3.put_object(bucket.name, "a.txt", body, content_type="text/plain", sha256=sha256(body).digest())
+        uploads(bucket, ["a.txt"], is_file=True, caption="A file", sha256=sha256(body).hexdigest())
+        take(bucket)
+        act("adopt")
+        assert StoredFile.objects.filter(key="a.txt").exists()
+        assert one(Kind.STALE_UPLOAD).result == "Catalogued, and the upload closed."
+
+
 class TestFiles:
     """Rows of files without their objects, in a general bucket."""
 
@@ -349,6 +407,14 @@ class TestFiles:
         assert list(StoredFile.everything.values_list("key", flat=True)) == ["there.txt"]
         assert not TrashedObject.objects.exists()
         assert keys(folder) == {"there.txt"}
+
+    def test_an_object_of_a_general_bucket_cannot_be_adopted(self, folder, take, admin_client):
+        put(folder, "new.txt")
+        take(folder)
+        finding = one(Kind.OBJECT_WITHOUT_ROW)
+        shown = admin_client.get(f"{LIST}{finding.pk}/change/").content.decode()
+        assert 'value="adopt"' not in shown
+        assert 'value="quarantine"' in shown
 
     def test_one_whose_object_is_back_stays(self, folder, act):
         put(folder, "gone.txt")
@@ -451,7 +517,7 @@ class TestPages:
         assert client.get(LIST).status_code == 403
 
     def test_the_worker_asks_again_who_may(self, client, found, staff_with, act, work):
-        user = staff_with("view_finding", "delete_found")
+        user = staff_with("view_finding", "delete_found", "delete_objects")
         client.force_login(user)
         asked = choose(client, "delete")
         fields = {"selection": asked.context["selection"], "token": asked.context["token"], "confirm": "1"}
@@ -461,6 +527,26 @@ class TestPages:
 
         assert Job.objects.get(kind="delete_findings").items.get().code == "not_permitted"
         assert "other/new.jpg" in keys(found)
+
+    def test_deletion_needs_the_permission_for_each_kind_of_thing(self, client, found, staff_with, work):
+        user = staff_with("view_finding", "delete_found", "delete_objects", "delete_image")
+        client.force_login(user)
+        asked = choose(client, "delete")
+        assert (asked.context["count"], asked.context["left_out"]) == (5, 0)
+        fields = {"selection": asked.context["selection"], "token": asked.context["token"], "confirm": "1"}
+        choose(client, "delete", **fields)
+        user.user_permissions.remove(*user.user_permissions.filter(codename__in=["delete_image", "delete_objects"]))
+        work()
+
+        assert Image.objects.filter(key="gone.jpg").exists()
+        assert {"other/new.jpg", "unmade.jpg"} <= keys(found)
+        assert set(Finding.objects.values_list("state", flat=True)) == {State.OPEN}
+        assert one(Kind.OBJECT_WITHOUT_ROW).result == "Who has asked for this may not delete it."
+        assert choose(client, "delete").status_code == 302
+        address = f"{LIST}{one(Kind.OBJECT_WITHOUT_ROW).pk}/change/"
+        assert 'value="delete"' not in client.get(address).content.decode()
+        user.user_permissions.add(Permission.objects.get(codename="delete_objects"))
+        assert choose(client, "delete").context["left_out"] == 1  # the image
 
     def test_confirmation_shows_the_cost_and_wants_the_same_selection(self, found, admin_client):
         asked = choose(admin_client, "delete")

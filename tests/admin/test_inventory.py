@@ -12,10 +12,22 @@ from django.utils import timezone
 from media_catalog.aws import bucket_settings, listing, s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.jobs import control, schedules
-from media_catalog.models import Bucket, Image, InventoryObject, Job, JobItem, RequestLimit, Scan
+from media_catalog.models import (
+    Bucket,
+    Image,
+    InventoryObject,
+    Job,
+    JobItem,
+    Leftover,
+    RequestLimit,
+    Scan,
+    TrashedObject,
+)
 from media_catalog.services import inventory, inventory_list
 from tests.aws.faults import Answer, serving
 from tests.listing import list_server
+from tests.reconciling import listed as seen
+from tests.reconciling import uploads
 
 from .buckets import messages_of, new_bucket, page, put
 
@@ -167,6 +179,53 @@ class TestFaults:
         assert JobItem.objects.get().state == "done"
         assert len(server.lists) == 3 + refused
         assert len(rows(bucket)) == 2500
+
+    def test_another_goes_on_where_one_that_failed_has_stopped(self, listed, take, settings):
+        server, bucket = listed
+        settings.JOB_ITEM_ATTEMPTS = 1
+        server.keys, server.pages = [f"{number:05}" for number in range(2500)], 2
+        assert take(bucket).state == "failed"
+        refused = len(server.lists) - 2
+        server.pages = None
+
+        assert take(bucket).state == "done"
+        assert len(server.lists) == 3 + refused
+        assert (bucket.object_count, len(rows(bucket, missing_since=None))) == (2500, 2500)
+
+    def test_but_not_where_it_stopped_long_ago(self, listed, take, settings):
+        server, bucket = listed
+        settings.JOB_ITEM_ATTEMPTS = 1
+        server.keys, server.pages = [f"{number:05}" for number in range(2500)], 2
+        take(bucket)
+        refused = len(server.lists) - 2
+        server.pages = None
+        Scan.objects.update(started_at=timezone.now() - timedelta(days=2))
+
+        assert take(bucket).state == "done"
+        assert len(server.lists) == 5 + refused
+        assert [scan.state for scan in Scan.objects.order_by("pk")] == ["replaced", "complete"]
+
+    def test_one_that_a_limit_stops_is_parked_and_goes_on(self, listed, take, work):
+        server, bucket = listed
+        server.keys = [f"{number:05}" for number in range(2500)]
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=2)
+        item = take(bucket)
+        assert (item.state, item.code, item.job.state) == ("parked", "quota", "parked")
+        assert len(server.lists) == 2
+
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=100)
+        assert schedules.start_parked() == 1
+        work()
+        assert JobItem.objects.get().state == "done"
+        assert len(server.lists) == 3
+        assert len(rows(bucket)) == 2500
+
+    def test_what_it_will_take_is_not_known_before_the_first(self, full, take, admin_client):
+        assert (
+            "at least 1 PUT-class request: how many is not known yet" in admin_client.get(page(full)).content.decode()
+        )
+        take(full)
+        assert "about 1 PUT-class request" in admin_client.get(page(full)).content.decode()
 
     def test_an_answer_that_does_not_say_whether_it_is_the_last(self, take, full, settings):
         take(full)
@@ -332,6 +391,14 @@ class TestPage:
         assert shown(admin_client, full, sort="modified") == [z, d, c, b, a]
         content = admin_client.get(page(full, "inventory", text="none")).content.decode()
         assert "No object is like this." in content
+
+    def test_what_is_put_aside_or_on_its_way_is_not_called_unknown(self, originals, admin_client):
+        seen(originals, ["new", "sent", "trash/2026-01-01/0", "quarantine/1/x", "trashed", "going"])
+        uploads(originals, ["sent"])
+        Leftover.objects.create(bucket=originals, key="going")
+        facts = {"bucket": originals, "trash_key": "trash/1", "size": 1, "etag": "e"}
+        TrashedObject.objects.create(**facts, key="trashed", state=TrashedObject.State.MOVING)
+        assert shown(admin_client, originals, state="unknown") == ["new"]
 
     def test_pages_go_forth_and_back_in_every_order(self, full, admin_client, take, monkeypatch):
         monkeypatch.setattr(inventory_list, "PAGE_SIZE", 2)

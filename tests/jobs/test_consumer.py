@@ -10,11 +10,12 @@ from media_catalog.aws import s3, sqs
 from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsUnavailable
 from media_catalog.jobs import consumer
-from media_catalog.models import Bucket, Image, Job, JobItem, Upload
+from media_catalog.models import Bucket, Image, InventoryObject, Job, JobItem, Upload
 from media_catalog.services import events, trash, trash_restore
 from tests.aws.faults import s3_error, serving
 from tests.lambda_function.events import announcement_test, s3_event, s3_record
 from tests.pictures import bomb, jpeg
+from tests.reconciling import listed
 
 pytestmark = pytest.mark.database
 ODD = "álbum 1/a+b & c é.jpg"
@@ -203,7 +204,21 @@ class TestDeleted:
 
         assert len(announce(image.key, name=name)) == len(announce(image.key, name=name)) == 1
         assert Image.objects.get().missing_since
-        assert cloud.access_log.operations(mark) == {"HeadObject": 1}
+        assert cloud.access_log.operations(mark) == {"HeadObject": 1, "HeadBucket": 1}
+
+    def test_the_inventory_knows_it(self, store, announce, originals):
+        image = store()
+        listed(originals, [image.key])
+        s3.delete_object(originals.name, image.key)
+        announce(image.key, name="ObjectRemoved:Delete")
+        assert InventoryObject.objects.get().missing_since
+
+    def test_of_a_bucket_that_is_gone_nothing_is_known(self, store, announce, originals):
+        image = store()
+        Bucket.objects.filter(pk=originals.pk).update(name="gone-for-ever-12")
+        originals.name = "gone-for-ever-12"
+        assert len(announce(image.key, name="ObjectRemoved:Delete")) == 1
+        assert Image.objects.get().missing_since is None
 
     def test_what_is_there_by_now_is_not(self, store, announce, cloud):
         """An old event, or the deletion of an older version."""

@@ -128,6 +128,18 @@ def test_a_file_is_marked_as_missing_and_no_more_when_it_is_seen_again(pair):
     assert not StoredFile.objects.exclude(missing_since=None).exists()
 
 
+def test_what_was_deleted_since_the_inventory_stays_missing(pair):
+    originals, _renditions = pair
+    images(originals, ["a.jpg"])
+    look(originals, ["a.jpg"], times=1)
+    Image.objects.update(missing_since=timezone.now())
+    reconcile.reconcile(originals)
+    assert Image.objects.get().missing_since
+
+    look(originals, ["a.jpg"], times=1)
+    assert Image.objects.get().missing_since is None
+
+
 def test_dismissed_findings_stay_dismissed(pair):
     originals, _renditions = pair
     look(originals, ["new.jpg"])

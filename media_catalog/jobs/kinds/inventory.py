@@ -60,11 +60,16 @@ def _adopt_objects(image: Image | None, job: Job) -> Outcome:
 def _act_on_findings(image: Image | None, job: Job) -> Outcome:
     """Those that this run has not handled yet, for one turn."""
     until = time.monotonic() + TURN_SECONDS
+    user = job.requested_by
+
+    def may(permission: str) -> bool:
+        return user is not None and user.has_perm(f"media_catalog.{permission}")
+
     mine = Finding.objects.filter(pk__in=job.options["findings"])
     waiting = mine.exclude(run=job.options["run"]).select_related("bucket").order_by("pk")
     while time.monotonic() < until and (batch := waiting[:FINDINGS]):
         for finding in batch:
-            findings.act(finding, job.options["action"], by=job.options["by"], run=job.options["run"])
+            findings.act(finding, job.options["action"], by=job.options["by"], run=job.options["run"], may=may)
     handled = mine.filter(run=job.options["run"])
     count = handled.filter(action=job.options["action"], state=Finding.State.RESOLVED).count()
     said = ngettext("%(count)d finding resolved.", "%(count)d findings resolved.", count) % {"count": count}
