@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from media_catalog.aws import objects, s3
 from media_catalog.exceptions import AwsDenied
@@ -16,7 +14,6 @@ from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile,
 from . import inventory, previews
 
 Row = Image | StoredFile
-Kind = TypeVar("Kind", Image, StoredFile)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +58,7 @@ def delete_rows(rows: Sequence[Row]) -> None:
         return
     with transaction.atomic():
         # Saving a rendition locks the row too.
-        locked = _unchanged(Image.objects.get_queryset().select_for_update(of=("self",)), images)
+        locked = _unchanged(images)
         ids = [image.pk for image in locked]
         late = Rendition.objects.filter(image__in=ids).values_list("bucket", "key")
         leftovers = [*late, *_of_the_function(locked)]
@@ -70,19 +67,23 @@ def delete_rows(rows: Sequence[Row]) -> None:
 
 
 def _delete_file_rows(files: Sequence[StoredFile]) -> None:
-    with transaction.atomic():
-        ids = [file.pk for file in _unchanged(StoredFile.objects.select_for_update(of=("self",)), files)]
-        restored = TrashedObject.objects.filter(file__in=ids, state=TrashedObject.State.RESTORED)
-        restored.delete()  # nothing is to follow any more
-        # delete() would ask for related rows a hundred at a time.
-        StoredFile.objects.filter(pk__in=ids)._raw_delete(StoredFile.objects.db)
+    restored = TrashedObject.objects.filter(file__in=files, state=TrashedObject.State.RESTORED)
+    restored.delete()  # nothing is to follow any more
+    # delete() would ask for related rows a hundred at a time, and not look again what a row is by now.
+    StoredFile.objects.filter(
+        pk__in=[file.pk for file in files],
+        bucket__in={file.bucket_id for file in files},
+        key__in=[file.key for file in files],
+        etag__in={file.etag for file in files},
+    )._raw_delete(StoredFile.objects.db)
 
 
-def _unchanged(rows: QuerySet[Kind], loaded: Sequence[Kind]) -> list[Kind]:
-    """Of those loaded the ones that still have the same object, locked."""
-    objects_then = {row.pk: (row.bucket_id, row.key, row.etag) for row in loaded}
-    now = rows.filter(pk__in=objects_then).select_related("bucket").order_by("pk")
-    return [row for row in now if objects_then[row.pk] == (row.bucket_id, row.key, row.etag)]
+def _unchanged(images: Sequence[Image]) -> list[Image]:
+    """Of these the ones that still have the object that they were loaded with, locked."""
+    objects_then = {image.pk: (image.bucket_id, image.key, image.etag) for image in images}
+    rows = Image.objects.get_queryset().select_for_update(of=("self",)).filter(pk__in=objects_then)
+    now = rows.select_related("bucket").order_by("pk")
+    return [image for image in now if objects_then[image.pk] == (image.bucket_id, image.key, image.etag)]
 
 
 def reasons(failed: dict[int, str]) -> str:
