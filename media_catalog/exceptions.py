@@ -17,6 +17,7 @@ BackofficeError
 ├── BucketRefused            the bucket may not be created, emptied or deleted; nothing was sent for it
 ├── ObjectRefused            the object may not be written, moved or deleted here
 ├── MeterUnavailable         the request could not be counted, so it was not sent
+├── OutOfMemory              too little memory for the image at that moment; worth another try later
 └── AwsError
     ├── AwsDenied            credentials or permissions; final until an administrator acts
     │   └── ClockSkewed      our clock is wrong, so AWS takes no signature of ours
@@ -221,6 +222,12 @@ class MeterUnavailable(BackofficeError):
     """The request could not be counted (database away), so it was not sent."""
 
     code = "meter_unavailable"
+
+
+class OutOfMemory(BackofficeError):
+    """A MemoryError in a job."""
+
+    code = "out_of_memory"
 
 
 class AwsError(BackofficeError):

@@ -15,6 +15,7 @@ from media_catalog.exceptions import (
     BackofficeError,
     ImageHeld,
     MeterUnavailable,
+    OutOfMemory,
     QuotaRefused,
 )
 from media_catalog.models import Image, Job, JobItem
@@ -24,7 +25,8 @@ from media_catalog.services.sentences import sentence
 from .kinds import KINDS, Outcome
 
 logger = logging.getLogger(__name__)
-PASSING = (AwsThrottled, AwsUnavailable, MeterUnavailable)  # may be over at the next try; all other faults are final
+# May be over at the next try; all other faults are final.
+PASSING = (AwsThrottled, AwsUnavailable, MeterUnavailable, OutOfMemory)
 GROWTH = 5  # each wait is so many times the one before
 JITTER = 0.25  # part of a wait by which it is longer or shorter, so that items do not come back all at once
 
@@ -42,6 +44,8 @@ def outcome_of(job: Job, item: JobItem) -> Outcome:
         return kind.run(image, job)
     except BackofficeError as error:
         return _after(error, job, item)
+    except MemoryError:
+        return _after(OutOfMemory(), job, item)
     except (InterfaceError, OperationalError):  # nothing that the item can help
         raise
     except Exception:  # one bad item must not take the rest of its chunk along

@@ -336,8 +336,8 @@ def _spending(upload: Upload) -> Iterator[None]:
 
 
 def _count_post(upload: Upload) -> None:
-    """Unless the first report of the Lambda has counted it."""
-    if not upload.reports:
+    """Unless the first report of the Lambda has counted it, maybe since the upload was read."""
+    if not Upload.objects.values_list("reports", flat=True).get(pk=upload.pk):
         meter.spend("s3", "PostObject", estimated=True)
 
 

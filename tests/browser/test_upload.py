@@ -75,7 +75,7 @@ def test_twelve_files_and_the_right_outcome_for_each(page: Page, stack: Stack) -
     expect(row(page, "notes.jpg")).to_contain_text(
         "This is not an accepted image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF."
     )
-    expect(row(page, "again.jpg")).to_contain_text("The same picture is there already: press/known.jpg")
+    expect(row(page, "again.jpg")).to_contain_text("The same picture is there already: press/known-")
     assert stack.query("SELECT count(*) FROM media_catalog_image WHERE caption = 'Day one'") == [(10,)]
     page.get_by_role("link", name="Follow the making of renditions").click()
     expect(page.locator("[data-job=state]")).to_have_text("Finished", timeout=60_000)
@@ -180,6 +180,22 @@ def test_a_file_that_waited_cancelled_and_retried_is_sent_once(troubled: Page, s
         expect(row(page, f"{number}.jpg")).to_contain_text("Stored")
     expect(page.get_by_text("4 images uploaded.")).to_be_visible()
     assert stack.cloud.access_log.operations(mark)["PostObject"] == 4
+
+
+def test_the_type_of_a_file_is_found_by_its_content(troubled: Page, stack: Stack) -> None:
+    """Of the AVIF brands also that of sequences, and the general one with AVIF among its compatible brands."""
+    page = troubled
+    page.goto(URL)
+    heads = {
+        "a.avif": b"\0\0\0\x1cftypavis\0\0\0\0avifmif1",
+        "b.avif": b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf",
+        "c.heic": b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf",
+    }
+    drop(page, *((name, head + bytes(100)) for name, head in heads.items()))
+    upload(page)
+    expect(row(page, "c.heic")).to_contain_text("This is not an accepted image. Accepted are")
+    for name in ("a.avif", "b.avif"):  # the server has looked: it is damaged
+        expect(row(page, name)).to_contain_text("damaged")
 
 
 def test_what_the_quota_refuses_is_said_before_a_byte_is_sent(troubled: Page, stack: Stack) -> None:

@@ -22,7 +22,7 @@ def _raises(error):
     return run
 
 
-@pytest.mark.parametrize("error", [AwsThrottled("slow"), AwsUnavailable("away")])
+@pytest.mark.parametrize("error", [AwsThrottled("slow"), AwsUnavailable("away"), MemoryError()])
 def test_a_fault_that_may_pass_waits_for_its_next_try(rows, kind, admin_user, error):
     kind("detect_faces", _raises(error))
     job = jobs.start(kind="detect_faces", user=admin_user, images=rows(1))

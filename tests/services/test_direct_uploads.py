@@ -149,6 +149,14 @@ class TestConfirm:
         post(issued)
         assert direct_uploads.confirm(upload=issued.upload).new
 
+    def test_a_report_since_the_upload_was_read_has_counted_the_post(self, issue, post):
+        [issued] = issue()
+        post(issued)
+        row = last_row()
+        Upload.objects.update(reports=["of the Lambda"])
+        assert direct_uploads.confirm(upload=issued.upload).new
+        assert usage(row) == {("GetObject", False): 1}
+
     def test_works_at_a_limit_that_others_have_used_up(self, issue, post):
         [issued] = issue()
         post(issued)

@@ -1,12 +1,14 @@
 // What can be found out about a file before a byte is sent. The server checks all of it again.
 
+const HEAD_BYTES = 64;
+const AVIF = /^[^]{4}ftyp(?:avi[fs]|(?:mif1|msf1)[^]{4,32}?avi[fs])/; // as the server: mif1 and msf1 are HEIC's, too
 const SIGNATURES = [
   { type: "image/jpeg", matches: (bytes) => starts(bytes, [0xff, 0xd8, 0xff]) },
   { type: "image/png", matches: (bytes) => starts(bytes, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) },
   { type: "image/webp", matches: (bytes) => ascii(bytes, 0, "RIFF") && ascii(bytes, 8, "WEBP") },
   { type: "image/tiff", matches: (bytes) => ascii(bytes, 0, "II*\0") || ascii(bytes, 0, "MM\0*") },
   { type: "image/gif", matches: (bytes) => ascii(bytes, 0, "GIF8") },
-  { type: "image/avif", matches: (bytes) => ascii(bytes, 4, "ftypavif") },
+  { type: "image/avif", matches: (bytes) => AVIF.test(String.fromCharCode(...bytes)) },
 ];
 
 export class Refusal extends Error {}
@@ -20,7 +22,7 @@ export async function check(file, bucket, config, say) {
   const content = await file.arrayBuffer().catch(() => {
     throw new Refusal(say("unreadable"));
   });
-  const type = typeOf(new Uint8Array(content, 0, Math.min(16, content.byteLength)));
+  const type = typeOf(new Uint8Array(content, 0, Math.min(HEAD_BYTES, content.byteLength)));
   if (!config.types.includes(type)) throw new Refusal(say("notImage"));
   await checkRule(file, bucket, say);
   return { type, sha256: await digest(content) };
