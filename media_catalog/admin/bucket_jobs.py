@@ -48,7 +48,7 @@ def start_job(request: HttpRequest, bucket: Bucket, kind: str, scope: str, **opt
     """Go to the job, or back to the bucket when a limit does not allow it."""
     options = {"bucket": bucket.pk, "run": secrets.token_hex(8), **options}
     try:
-        job = jobs.start(kind=kind, user=staff(request), scope=scope, options=options)
+        job = jobs.start(kind=kind, user=staff(request), scope=scope, options=options, park="park" in request.POST)
     except QuotaShort as short:
         refused_by_quota(short, kind)
         messages.error(request, sentence(short))

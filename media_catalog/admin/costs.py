@@ -44,9 +44,13 @@ class CostLine:
 
 
 def cost_context(requests: Mapping[str, int], *, bulk: bool = False) -> dict[str, Any]:
-    """For cost.html: requests of each class, what is left of its limits and the price. `bulk`: a job spends them."""
+    """For cost.html: requests of each class, what is left of its limits and the price.
+
+    `bulk`: a job spends them, which park_button.html offers to park where they do not fit.
+    """
     counted = {cls: count for cls, count in requests.items() if count}
     limits = [limit for limit in summaries() if limit.request_class in counted]
+    short = reservations.missing(counted, bulk=bulk)
     return {
         "cost_lines": [
             CostLine(
@@ -58,7 +62,8 @@ def cost_context(requests: Mapping[str, int], *, bulk: bool = False) -> dict[str
         ],
         "cost_free": counted.get(RequestClass.FREE, 0),
         "cost_price": sum(settings.REQUEST_PRICES[cls] * count for cls, count in counted.items()),
-        "cost_short": [shortfall(short) for short in reservations.missing(counted, bulk=bulk)],
+        "cost_short": [shortfall(each) for each in short],
+        "cost_parked_until": reservations.reset(short).date() if short and bulk else None,
     }
 
 

@@ -43,7 +43,7 @@ def confirm_or_remove(page: ModelAdmin, request: HttpRequest, chosen: QuerySet[S
     if len(ids) > settings.JOB_MAX_ITEMS:
         messages.error(request, sentence(TooManyItems(count=len(ids), limit=settings.JOB_MAX_ITEMS)))
         return redirect(_back(request))
-    if "confirm" in request.POST:
+    if {"confirm", "park"} & set(request.POST):
         if objection := _objection(request, ids):
             messages.warning(request, objection)
         elif response := _remove(request, ids):
@@ -98,7 +98,14 @@ def _start(request: HttpRequest, options: Mapping[str, Any], *, token: UUID | No
     ids = options["files"]
     scope = ngettext("%(count)d file", "%(count)d files", len(ids)) % {"count": len(ids)}
     try:
-        job = jobs.start(kind="remove_files", user=staff(request), scope=scope, options=options, token=token)
+        job = jobs.start(
+            kind="remove_files",
+            user=staff(request),
+            scope=scope,
+            options=options,
+            park="park" in request.POST,
+            token=token,
+        )
     except QuotaShort as short:
         refused_by_quota(short, "remove_files")
         messages.error(request, sentence(short))

@@ -113,7 +113,7 @@ def confirm_or_start(
         messages.warning(request, _("None of these findings allows this action, or you may not do it."))
         return None
     ids = [finding.pk for finding in fitting]
-    if "confirm" in request.POST:
+    if {"confirm", "park"} & set(request.POST):
         if objection := _objection(request, ids, act):
             messages.warning(request, objection)
         elif job := _start(request, fitting, act):
@@ -191,7 +191,14 @@ def _start(request: HttpRequest, chosen: list[Finding], act: Act) -> Job | None:
     count = ngettext("%(count)d finding", "%(count)d findings", len(chosen)) % {"count": len(chosen)}
     scope = f"{act.action.label}: {count}"
     try:
-        job = jobs.start(kind=act.kind, user=staff(request), scope=scope, options=options, token=token)
+        job = jobs.start(
+            kind=act.kind,
+            user=staff(request),
+            scope=scope,
+            options=options,
+            park="park" in request.POST,
+            token=token,
+        )
     except QuotaShort as short:
         refused_by_quota(short, act.kind)
         messages.error(request, sentence(short))

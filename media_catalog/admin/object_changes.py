@@ -101,7 +101,7 @@ def remove_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpR
     plain = [name for name in names if not known.get(name, Known()).image]
     if images:
         check_permissions(request, "delete_image")
-    if "confirm" in request.POST:
+    if {"confirm", "park"} & set(request.POST):
         return _remove(request, bucket, prefix, plain, images)
     context = page_context(
         page,
@@ -206,7 +206,9 @@ def _start(request: HttpRequest, bucket: Bucket, options: dict[str, Any]) -> Non
     scope = ngettext("%(count)d object of %(bucket)s", "%(count)d objects of %(bucket)s", count)
     scope %= {"count": count, "bucket": bucket}
     try:
-        job = jobs.start(kind="trash_objects", user=staff(request), scope=scope, options=options)
+        job = jobs.start(
+            kind="trash_objects", user=staff(request), scope=scope, options=options, park="park" in request.POST
+        )
     except QuotaShort as short:
         refused_by_quota(short, "trash_objects")
         messages.error(request, sentence(short))
@@ -218,7 +220,13 @@ def _start(request: HttpRequest, bucket: Bucket, options: dict[str, Any]) -> Non
 def _remove_images(request: HttpRequest, images: list[Image]) -> None:
     scope = ngettext("%(count)d image", "%(count)d images", len(images)) % {"count": len(images)}
     try:
-        job = jobs.start(kind="remove_images", user=staff(request), images=[image.pk for image in images], scope=scope)
+        job = jobs.start(
+            kind="remove_images",
+            user=staff(request),
+            images=[image.pk for image in images],
+            scope=scope,
+            park="park" in request.POST,
+        )
     except QuotaShort as short:
         refused_by_quota(short, "remove_images")
         messages.error(request, sentence(short))

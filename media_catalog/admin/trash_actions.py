@@ -88,7 +88,7 @@ def confirm_or_start(
     """The confirmation, and on its button a job with exactly the rows that it counted. `fields` ask for them again."""
     rows = action.fits(chosen.order_by())
     ids = sorted(rows.values_list("pk", flat=True))
-    if "confirm" in request.POST:
+    if {"confirm", "park"} & set(request.POST):
         if objection := _objection(request, ids):
             messages.warning(request, objection)
         elif job := _start(request, ids, action):
@@ -208,7 +208,14 @@ def _start(request: HttpRequest, ids: Sequence[int], action: TrashAction) -> Job
         with transaction.atomic():
             _mark(ids, run)
             options = {"run": run, "count": len(ids)}
-            job = jobs.start(kind=action.kind, user=staff(request), scope=scope, options=options, token=token)
+            job = jobs.start(
+                kind=action.kind,
+                user=staff(request),
+                scope=scope,
+                options=options,
+                park="park" in request.POST,
+                token=token,
+            )
     except QuotaShort as short:
         refused_by_quota(short, action.kind)
         messages.error(request, sentence(short))

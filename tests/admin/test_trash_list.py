@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from media_catalog.admin.confirmation import digest
 from media_catalog.aws import s3
+from media_catalog.jobs import schedules
 from media_catalog.models import Image, Job, JobItem, RequestLimit, TrashedObject
 
 from .buckets import messages_of, new_bucket, put
@@ -146,6 +147,25 @@ class TestTheList:
         shown = confirm(admin_client, "restore", TrashedObject.objects.all())
         assert "does not fit into the quota" in messages_of(shown)[0]
         assert not Job.objects.exists()
+
+    def test_what_does_not_fit_can_be_parked_and_starts_when_it_fits(self, admin_client, bucket, work):
+        put(bucket, "a")
+        remove(admin_client, bucket, "a")
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
+        rows = TrashedObject.objects.all()
+        shown = act(admin_client, "restore", rows)
+        assert "Park it until" in shown.content.decode()
+        fields = {name: shown.context[name] for name in ("selection", "token")}
+        act(admin_client, "restore", rows, **fields, park="1")
+        job = Job.objects.get()
+        assert (job.state, job.reservation, bool(job.parked_until)) == ("parked", None, True)
+        work()
+        assert TrashedObject.objects.get().state == "trashed"
+
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=1000)
+        assert schedules.start_parked() == 1
+        work()
+        assert keys_of(bucket) == ["a"]
 
     def test_one_that_cannot_come_back_does_not_hold_up_the_others(self, admin_client, bucket, work):
         for key in "ab":
