@@ -34,10 +34,10 @@ run: $(STAMP) .env ## the whole product on this machine: http://127.0.0.1:8000/a
 	$(BIN)/honcho -e /dev/null start
 
 test: $(STAMP) ## all tests on SQLite
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not image" $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist loadgroup -m "not soak and not image" $(PYTEST_ARGS)
 
 test-postgres: $(STAMP) ## the tests that are about the database, on PostgreSQL
-	DATABASE_URL=$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -m "database and not soak"
+	DATABASE_URL=$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -n 2 -m "database and not soak"
 
 lint: $(STAMP) ## formatting, types, layers, migrations, templates; what is deployed: Dockerfile, stacks, workflows, settings
 	$(BIN)/ruff format --check .
