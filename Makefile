@@ -6,7 +6,7 @@ STAMP := .venv/installed
 PEERS := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres check lint image-check deploy deploy-uploads soak bench lock lambda clean
+.PHONY: help run test test-postgres check coverage lint image-check deploy deploy-uploads soak bench lock lambda clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -57,8 +57,10 @@ lint: $(STAMP) ## formatting, types, layers, migrations, templates; what is depl
 	DATABASE_URL=sqlite:////tmp/unused REDIS_URL=redis://127.0.0.1:6379/0 DJANGO_SETTINGS_MODULE=backoffice.settings.production \
 	  $(BIN)/python -W error manage.py check --deploy --fail-level WARNING
 
-check: PYTEST_ARGS = --cov
 check: lint test test-postgres ## what CI runs
+
+coverage: PYTEST_ARGS = --cov
+coverage: test ## the tests with branch coverage of code and tests, 95 % at least; half as long again
 
 image-check: $(STAMP) ## the container image, built and run without Docker; needs root, buildah podman runc debootstrap
 	$(BIN)/pytest -m image -s tests/image
