@@ -60,7 +60,7 @@ lint: $(STAMP) ## formatting, types, layers, migrations, templates; what is depl
 check: lint test test-postgres ## what CI runs
 
 coverage: PYTEST_ARGS = --cov
-coverage: test ## the tests with branch coverage of code and tests, 95 % at least; half as long again
+coverage: test ## the tests with branch coverage of code and tests, 95 % at least
 
 image-check: $(STAMP) ## the container image, built and run without Docker; needs root, buildah podman runc debootstrap
 	$(BIN)/pytest -m image -s tests/image
