@@ -32,9 +32,11 @@ def test_a_limit_for_three_more_lets_exactly_three_through(page: Page, stack: St
 
 def _upload(page: Page, count: int) -> None:
     page.goto("/admin/media_catalog/image/add/")
-    page.locator("input[type=file]").set_input_files(
-        [{"name": f"{number}.jpg", "mimeType": "image/jpeg", "buffer": jpeg()} for number in range(count)]
-    )
+    pictures = [jpeg(100 + number, 100) for number in range(count)]
+    files = [
+        {"name": f"{number}.jpg", "mimeType": "image/jpeg", "buffer": body} for number, body in enumerate(pictures)
+    ]
+    page.locator("input[type=file]").set_input_files(files)
     page.get_by_label("Make renditions now").uncheck()
     page.get_by_role("button", name="Upload").click()
     expect(page.get_by_text(f"{count} images uploaded.")).to_be_visible()
