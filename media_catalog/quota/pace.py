@@ -23,10 +23,11 @@ class TooFarAhead(Exception):
 
 def wait(service: str, *, patience: float) -> None:
     """Sleep until it is our turn to ask the service; TooFarAhead when that is more than `patience` seconds away."""
-    now = timezone.now()
     ceiling = _ceiling(service)
     with transaction.atomic():
         pace = _locked(service)
+        # Not before the lock: who waited long for it would send right behind the next.
+        now = timezone.now()
         rate = pace.rate(now=now, ceiling=ceiling, double_seconds=DOUBLE_SECONDS)
         mine = max(pace.next_at, now)
         seconds = (mine - now).total_seconds()

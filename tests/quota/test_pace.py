@@ -26,13 +26,15 @@ def test_all_together_ask_no_faster_than_the_ceiling(settings):
         connection.close()
 
     threads = [threading.Thread(target=ask) for _number in range(3)]
+    began = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
     assert len(moments) == 12
-    assert max(moments) - min(moments) > 10 / 20  # 11 gaps of 1/20 s, less what the clocks differ
+    # From the beginning, as a thread may be late in noting the first turn.
+    assert max(moments) - began >= 11 / 20
 
 
 def test_slots_that_nobody_used_are_not_kept(db, settings):
