@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog.exceptions import BackofficeError
 from media_catalog.models import Image, Job, TrashedObject
-from media_catalog.services import retention, sweeping, trash, trash_objects, trash_purge, trash_restore
+from media_catalog.services import restore_costs, retention, sweeping, trash_objects, trash_purge, trash_restore
 
 from .base import Kind, Outcome, bucket_gone, bucket_of, done, ended, failed, goes_on, skipped
 
@@ -94,11 +94,12 @@ def _kept(count: int, reasons: str) -> str:
 
 
 def _cost_of_trashing(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return trash.cost_of_moving(len(options["keys"]))
+    bucket = bucket_of(options)
+    return trash_objects.cost_of_objects(bucket, _waiting(options, "keys")) if bucket else {}
 
 
 def _cost_of_restoring(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return trash_restore.cost(options["count"])
+    return restore_costs.cost(TrashedObject.objects.filter(run=options["run"]).here())
 
 
 def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
@@ -106,7 +107,12 @@ def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
 
 
 def _cost_of_removing_files(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return trash.cost_of_moving_files(len(options["files"]))
+    return trash_objects.cost_of_files(_waiting(options, "files"))
+
+
+def _waiting(options: Mapping[str, Any], name: str) -> set[Any]:
+    """Those of the selection that had no turn within the page's own request."""
+    return set(options[name]) - set(options.get("settled", ()))
 
 
 def _cost_of_sweeping(options: Mapping[str, Any]) -> Mapping[str, int]:

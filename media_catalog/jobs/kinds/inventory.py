@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog.models import Finding, Image, Job
-from media_catalog.services import adoption, findings, inventory, reconcile
+from media_catalog.services import adoption, finding_costs, findings, inventory, reconcile
 from media_catalog.services.turns import TURN_SECONDS
 
 from .base import Kind, Outcome, bucket_gone, bucket_of, done, goes_on, skipped
@@ -90,7 +90,7 @@ def _cost_of_adopting(options: Mapping[str, Any]) -> Mapping[str, int]:
 
 
 def _cost_of_findings(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return findings.cost(Finding.objects.filter(pk__in=options["findings"]), options["action"])
+    return finding_costs.cost(options["findings"], options["action"])
 
 
 KINDS = (
