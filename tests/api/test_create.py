@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -212,17 +214,33 @@ class TestFigures:
         assert len(_statements(queries)) <= 6, _statements(queries)
 
     def test_create_in_a_session(self, api):
-        """Session, user and the two kinds of permissions are Django's own four."""
-        create(api, metadata={"n": "0"})  # the bucket and the counters are known from now on
+        create(api, metadata={"n": "0"})  # session, bucket and counters are known from now on
         with CaptureQueriesContext(connection) as queries:
             create(api, metadata={"n": "1"})
-        assert len(_statements(queries)) <= 4 + 5, _statements(queries)
+        assert len(_statements(queries)) <= 6, _statements(queries)
 
     def test_a_batch_of_100(self, api):
         with CaptureQueriesContext(connection) as queries:
             response = api.post(BATCH, {"count": 100}, content_type="application/json")
         assert len(response.json()) == 100
         assert len(_statements(queries)) <= 15, _statements(queries)
+
+    def test_a_session_that_the_cache_has_lost_is_good_all_the_same(self, api):
+        cache.clear()
+        with CaptureQueriesContext(connection) as queries:
+            create(api)
+        assert any("django_session" in statement for statement in _statements(queries))
+
+    def test_what_a_session_may_is_asked_each_time(self, api):
+        """And whether it still is one: the cache holds nothing of it but whose it is."""
+        create(api)
+        api.user.user_permissions.clear()
+        assert api.post(URL, {}, content_type="application/json").status_code == 403
+        User.objects.update(is_active=False)
+        assert api.post(URL, {}, content_type="application/json").status_code == 401
+        User.objects.update(is_active=True)
+        api.logout()
+        assert api.post(URL, {}, content_type="application/json").status_code == 401
 
 
 def _statements(queries):
