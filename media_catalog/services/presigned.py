@@ -19,6 +19,7 @@ from media_catalog.aws import s3
 from media_catalog.aws.presign import Post
 from media_catalog.exceptions import ImageRefused, NoUploadBucket
 from media_catalog.models import Bucket, Image, JobItem, Preset, Upload
+from media_catalog.s3_events import Created
 
 from . import direct_uploads, metadata, reports
 from .direct_uploads import Begin, Issued, Terms, Wanted
@@ -76,6 +77,21 @@ def look(upload: Upload, *, begin: Begin) -> None:
     if _first_look(upload):
         with suppress(ImageRefused):  # the upload tells it
             direct_uploads.confirm(upload=upload, leave=True, begin=begin)
+
+
+def arrived(created: Created, *, begin: Begin) -> bool:
+    """Whether what S3 announces is an open upload that our own worker serves: its look is due now, and no report comes.
+
+    One GET. The image becomes known in the transaction in which `begin` starts the making of its renditions.
+    """
+    uploads = Upload.objects.free(timezone.now()).select_related("bucket", "user")
+    by_worker = uploads.filter(channel=Upload.Channel.API, bucket__resize_engine=Bucket.ResizeEngine.WORKER)
+    upload = by_worker.filter(bucket__name=created.bucket, key=created.key).first()
+    if upload is None:
+        return False
+    with suppress(ImageRefused):  # the upload tells it
+        direct_uploads.confirm(upload=upload, leave=True, begin=begin)
+    return True
 
 
 def finish_waiting() -> list[int]:

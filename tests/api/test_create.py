@@ -135,6 +135,15 @@ class TestRefusals:
         assert "secret" not in response.content.decode().lower()
         assert figures("held") == (0, 0)
 
+    def test_s3_away_is_503(self, api, settings):
+        """Only who asks again needs S3: whether a file has come by the first form."""
+        create(api)
+        settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
+        forget_clients()
+        response = api.post(URL, {}, content_type="application/json")
+        assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+        assert int(response["Retry-After"]) > 0
+
     def test_no_bucket_is_503(self, api, settings):
         settings.ASYNC_IMAGE_UPLOAD_BUCKET = "none-such"
         response = api.post(URL, {}, content_type="application/json")
