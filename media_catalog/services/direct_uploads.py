@@ -341,7 +341,7 @@ def _spending(upload: Upload) -> Iterator[None]:
         yield
 
 
-def _checked(upload: Upload, file: BinaryIO) -> Probe:
+def _checked(upload: Upload, file: BufferedRandom) -> Probe:
     """What came, if it may stay. Its digest is put into the upload."""
     file.seek(0)
     found = probe(file, limits=image_limits())
