@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -143,6 +143,16 @@ class TestRefusals:
         response = api.post(URL, {}, content_type="application/json")
         assert (response.status_code, response.json()["code"]) == (503, "unavailable")
         assert int(response["Retry-After"]) > 0
+
+    def test_a_failing_server_is_500_and_says_why_in_its_log(self, api, monkeypatch, caplog):
+        def failing(**_options):
+            raise OperationalError("disk full")
+
+        monkeypatch.setattr(presigned, "create", failing)
+        response = api.post(URL, {}, content_type="application/json")
+        assert (response.status_code, response.json()["code"]) == (500, "server_error")
+        assert "disk" not in response.json()["detail"]
+        assert "disk full" in caplog.text
 
     def test_no_bucket_is_503(self, api, settings):
         settings.ASYNC_IMAGE_UPLOAD_BUCKET = "none-such"
