@@ -100,8 +100,9 @@ class Resizer:
             for each in made
         ]
         return {
-            "processed_key": written[0]["key"],
-            "renditions": written,
+            "processed_key": written[0][0]["key"],
+            "renditions": [described for described, _found in written],
+            "found": sum(found for _described, found in written),
             "source": {
                 "bucket": created.bucket,
                 "key": created.key,
@@ -132,14 +133,15 @@ class Resizer:
             raise Ignored("own output")
         return original
 
-    def _write_once(self, created: Created, key: str, made: Made, original: Original) -> dict[str, Any]:
-        """An earlier delivery may have written it. Of another original it stays, and this one is refused."""
+    def _write_once(self, created: Created, key: str, made: Made, original: Original) -> tuple[dict[str, Any], bool]:
+        """What it is, and whether an earlier run has written it. Of another original it stays: this one is refused."""
         etag = self._put(created, key, made, original, overwrite=False)
-        if etag is None:
+        found = etag is None
+        if found:
             etag, marks = self._storage.head(self._settings.renditions[created.bucket], key)
             if marks.get(SOURCE_ETAG) != original.etag:
                 raise Replaced(key)
-        return _described(key, made, etag)
+        return _described(key, made, etag), found
 
     def _put(self, created: Created, key: str, made: Made, original: Original, *, overwrite: bool) -> str | None:
         marks = {PRESET: made.slug, SOURCE_ETAG: original.etag, WIDTH: str(made.width), HEIGHT: str(made.height)}

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 
 from media_catalog import jobs
 from media_catalog.aws.presign import Post
-from media_catalog.exceptions import BackofficeError, ImageRefused, QuotaRefused, QuotaShort
+from media_catalog.exceptions import BackofficeError, ImageRefused, ObjectRefused, QuotaRefused, QuotaShort
 from media_catalog.models import Bucket, Image, Upload
 from media_catalog.services import bucket_settings, direct_uploads, page_uploads
 from media_catalog.services.keys import MAX_FOLDER
@@ -146,6 +146,8 @@ def _view(page: ModelAdmin, view: View) -> Any:
             if isinstance(short, QuotaShort):
                 refused_by_quota(short, "direct upload")
             return JsonResponse({"reason": sentence(short)}, status=429)
+        except ObjectRefused as refused:
+            return JsonResponse({"reason": sentence(refused)}, status=400)
         except BackofficeError as error:
             logger.warning("direct upload: %s", error)
             return JsonResponse({"reason": sentence(error)}, status=503)

@@ -80,7 +80,7 @@ def _texts() -> dict[str, str]:
         "fixCorsCost": _("2 requests to S3"),
         "askAdministrator": _("Ask an administrator to add it."),
         "s3Refused": _("S3 refused the file (%(status)s)."),
-        "formGone": _("The time for this upload is over. Choose the file again."),
+        "formGone": _("The time for this upload was over before S3 had the file. Retry asks for more."),
         "serverAway": _("The server did not answer. Try again in a moment."),
         "loggedOut": _("You are logged out. Log in again in another tab, then retry."),
         "summary": _("%(done)s of %(count)s uploaded"),

@@ -1,6 +1,7 @@
 """Whatever goes wrong, as JSON: `detail` in words, `code` for programs."""
 
 import json
+import logging
 import math
 from collections.abc import Callable
 from functools import wraps
@@ -26,6 +27,7 @@ from media_catalog.quota import reservations, usage
 from media_catalog.quota.attribution import current
 from media_catalog.services.sentences import sentence
 
+logger = logging.getLogger(__name__)
 # Our errors that are not the fault of AWS or of our settings, which are all 503.
 STATUSES: dict[type[BackofficeError], int] = {MetadataRefused: 400, ReportRefused: 400, ReportConflict: 409}
 BAD_INPUT = {"POST": "presigned_url_generation_error", "PUT": "callback_error"}
@@ -82,6 +84,7 @@ def install(api: NinjaAPI) -> None:
         HttpError: _http,
         Http404: _not_found,
         SuspiciousOperation: _suspicious,
+        Exception: _failed,
     }.items():
         api.add_exception_handler(kind, handler)
 
@@ -148,3 +151,8 @@ def _not_found(request: HttpRequest, error: Any) -> HttpResponse:
 
 def _suspicious(request: HttpRequest, error: Any) -> HttpResponse:
     return problem(400, "bad_request", _("The request is malformed or too large."))
+
+
+def _failed(request: HttpRequest, error: Any) -> HttpResponse:
+    logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    return problem(500, "server_error", _("The server failed. Try again in a moment."))

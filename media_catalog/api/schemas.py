@@ -138,6 +138,7 @@ class CallbackReport(Schema):
     source: Source | None = None
     error: Any = None
     requests: Requests = Requests()
+    found: Annotated[int, Field(ge=0, le=100, description="Renditions that an earlier run had written.")] = 0
 
     @model_validator(mode="after")
     def one_result(self) -> "CallbackReport":

@@ -1,5 +1,6 @@
 """Presigned uploads: create, batch, list, read with long poll; and the callback of the Lambda."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.db.models import QuerySet
@@ -11,7 +12,7 @@ from ninja import Router, Status
 from media_catalog import jobs
 from media_catalog.exceptions import BackofficeError
 from media_catalog.imaging.probe import Probe
-from media_catalog.models import ApiToken, Upload
+from media_catalog.models import ApiToken, Image, Upload
 from media_catalog.quota.attribution import attribute
 from media_catalog.services import direct_uploads, presigned, reports
 from media_catalog.services.direct_uploads import Issued
@@ -112,15 +113,15 @@ def _own(request: HttpRequest, uuid: str) -> Upload:
 
 
 def _looked_at(upload: Upload) -> Upload:
-    """The upload after a look whether its report got lost; what is found starts its processing."""
-    try:
-        image = presigned.look(upload)
-    except BackofficeError:  # the poll answers what is known; the next one looks again
-        return upload
-    if image:
-        scope = _("Uploaded by the API, found without the Lambda")
-        jobs.start(kind="make_renditions", user=None, images=[image.pk], scope=scope, park=True)
+    """The upload after a look whether its report got lost."""
+    with suppress(BackofficeError):  # the poll answers what is known; the next one looks again
+        presigned.look(upload, begin=_make_renditions)
     return upload
+
+
+def _make_renditions(image: Image) -> None:
+    scope = _("Uploaded by the API, found without the Lambda")
+    jobs.start(kind="make_renditions", user=None, images=[image.pk], scope=scope, park=True)
 
 
 def _issued(issued: Issued) -> dict[str, Any]:
@@ -145,6 +146,7 @@ def _report(told: CallbackReport) -> Report:
         source=_source(told.source) if told.source else None,
         error=told.error,
         requests=told.requests.model_dump(),
+        found=told.found,
     )
 
 

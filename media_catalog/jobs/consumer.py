@@ -27,7 +27,7 @@ from media_catalog.models import Image, RequestClass, Reservation
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 from media_catalog.s3_events import Created, Removed
-from media_catalog.services import events, function_output
+from media_catalog.services import events, function_output, presigned
 from media_catalog.services.events import Found
 from media_catalog.services.function_output import Output
 
@@ -170,11 +170,19 @@ def _announced(message: sqs.Message) -> s3_events.Message:
 
 
 def _looked_at(created: Sequence[Created]) -> Looked:
-    """The original of a thumbnail may be unknown: the function gets the events of its bucket."""
+    """The original of a thumbnail may be unknown: the function gets the events of its bucket.
+
+    Uploads by the API are recorded, and their jobs committed, at once.
+    """
     outputs = [output for each in created if (output := function_output.look(each))]
     originals = [output.source for output in outputs]
     others = [each for each in created if each.bucket not in {output.bucket.name for output in outputs}]
-    return Looked(found=[found for each in [*originals, *others] if (found := events.look(each))], outputs=outputs)
+    unclaimed = [each for each in [*originals, *others] if not presigned.arrived(each, begin=_make_renditions)]
+    return Looked(found=[found for each in unclaimed if (found := events.look(each))], outputs=outputs)
+
+
+def _make_renditions(image: Image) -> None:
+    start(kind="make_renditions", user=None, images=[image.pk], scope=_("Uploaded by the API"), park=True)
 
 
 def _catalogue(looked: Sequence[Looked]) -> list[Image]:

@@ -99,7 +99,8 @@ class Upload(models.Model):
     metadata = models.JSONField(default=dict, blank=True)
     processed_key = models.CharField(max_length=1200, blank=True)
     outcome = models.JSONField(null=True, blank=True)  # {"renditions": […]} or {"error": …}; final
-    reports = models.JSONField(default=list, blank=True)  # ids of the reports whose requests are counted
+    # Ids of those whose requests are counted. The first has counted the POST, too: of the Lambda, or services/posts.py.
+    reports = models.JSONField(default=list, blank=True)
 
     objects = UploadQuerySet.as_manager()
 

@@ -46,6 +46,8 @@ def record(
         "frames": probe.frames,
     }
     with transaction.atomic():
+        if upload:  # first, as services/reports.py locks it first: the look of a poll and a report wait for each other
+            Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.COMPLETED, sha256=sha256)
         image, created = _get_or_create(bucket, key, {**facts, **_origin(bucket, key, upload)})
         replaced = image.etag != etag
         if replaced and upload:
@@ -53,8 +55,6 @@ def record(
         if replaced or image.missing_since:
             Image.objects.filter(pk=image.pk).update(**facts, missing_since=None)
             image.refresh_from_db()
-        if upload:
-            Upload.objects.filter(pk=upload.pk).update(status=Upload.Status.COMPLETED, sha256=sha256)
     return Arrival(image=image, new=created or replaced, replaced=replaced)
 
 

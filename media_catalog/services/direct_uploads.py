@@ -26,13 +26,13 @@ from django.utils import timezone
 from media_catalog.aws import presign, s3
 from media_catalog.aws.deadline import deadline
 from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused
-from media_catalog.imaging.probe import content_type, extension, probe
+from media_catalog.imaging.probe import Probe, content_type, extension, probe
 from media_catalog.models import Bucket, Image, RequestClass, Reservation, Upload
 from media_catalog.models.uploads import POST_GRACE
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 
-from . import arrivals, free_keys, handover, keys
+from . import arrivals, free_keys, handover, keys, posts
 from .limits import check_rule, image_limits
 
 logger = logging.getLogger(__name__)
@@ -47,9 +47,14 @@ class _KeyTaken(Exception):
     """The object under the upload's key was there before the upload: somebody else's."""
 
 
-# What is done with an image that is new to the catalogue, and a file with its bytes, before the upload's units go back.
-# It raises nothing: the upload has succeeded.
+# What is done with an image that is new to the catalogue, in the transaction by which it becomes known: both or none.
+Begin = Callable[[Image], object]
+# And after that, with a file of its bytes, before the upload's units go back. It raises nothing: the upload succeeded.
 Use = Callable[[Image, BinaryIO], object]
+
+
+def _nothing(*_what: object) -> None:
+    """With an image that nobody waits for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,22 +138,19 @@ def cancel(*, upload: Upload) -> bool:
     return bool(Upload.objects.filter(pk=upload.pk, status=Upload.Status.CREATED).update(error=CANCELLED))
 
 
-def leave_for_job(image: Image, file: BinaryIO) -> None:
-    """The use of bytes when a job is about to make the renditions, unless the Lambda does."""
-    if image.bucket.resize_engine == Bucket.ResizeEngine.WORKER:
-        handover.offer(bucket=image.bucket_id, key=image.key, etag=image.etag, file=file)
-
-
-def confirm(*, upload: Upload, use: Use = leave_for_job) -> arrivals.Arrival | None:
+def confirm(
+    *, upload: Upload, leave: bool = False, begin: Begin = _nothing, use: Use = _nothing
+) -> arrivals.Arrival | None:
     """Catalogue what the browser has sent. One GET; none when the upload is settled, however often it is confirmed.
 
-    None when there is no image (yet): nothing has come, somebody else is looking, or it has failed. The upload, which
-    is read anew, tells by its status. Raises ImageRefused when what came is not an accepted image: it is deleted.
+    `leave` the bytes to a job that is about to start. None when there is no image (yet): nothing has come, somebody
+    else is looking, or it has failed. The upload, which is read anew, tells by its status. Raises ImageRefused when
+    what came is not an accepted image: it is deleted.
     """
     until = timezone.now() + CLAIM
     taken = Upload.objects.free(timezone.now()).filter(pk=upload.pk).update(next_try_at=until)
     try:
-        return _settle(upload, use) if taken else _known(upload)
+        return _settle(upload, leave=leave, begin=begin, use=use) if taken else _known(upload)
     finally:
         Upload.objects.filter(pk=upload.pk, next_try_at=until).update(next_try_at=None)
         upload.refresh_from_db()
@@ -182,7 +184,7 @@ def expire_one(*, upload: Upload) -> Image | None:
         _fail(upload, upload.error)
         return None
     try:
-        arrival = _settle(upload, leave_for_job)
+        arrival = _settle(upload, leave=upload.bucket.resize_engine == Bucket.ResizeEngine.WORKER)
     except ImageRefused:  # settled: its row tells why
         return None
     if arrival is None and Upload.objects.filter(pk=upload.pk, status=Upload.Status.CREATED).exists():
@@ -272,7 +274,7 @@ def _known(upload: Upload) -> arrivals.Arrival | None:
     return arrivals.Arrival(image=image, new=False) if image else None
 
 
-def _settle(upload: Upload, use: Use) -> arrivals.Arrival | None:
+def _settle(upload: Upload, *, leave: bool, begin: Begin = _nothing, use: Use = _nothing) -> arrivals.Arrival | None:
     """Catalogue the object, None when there is none of ours. One that is refused is deleted, and ImageRefused raised.
 
     One that was there before the upload is somebody else's: it stays as it is, and the upload fails.
@@ -282,7 +284,10 @@ def _settle(upload: Upload, use: Use) -> arrivals.Arrival | None:
             held = _fetch(upload, file)
             if held is None:
                 return None
-            arrival = _catalogue(upload, held, file)
+            found = _checked(upload, file)
+            if leave:  # before the job can ask for them
+                handover.offer(bucket=upload.bucket_id, key=upload.key, etag=held.etag, file=file)
+            arrival = _catalogue(upload, held, found, begin)
             if arrival.new:
                 with _spending(upload):
                     use(arrival.image, file)
@@ -306,11 +311,11 @@ def _fetch(upload: Upload, file: BufferedRandom) -> s3.ObjectInfo | None:
             held = s3.copy_object(upload.bucket.name, upload.key, file, max_bytes=limit)
         except s3.ObjectTooLarge as error:
             _check_own(upload, error.modified_at)
-            _count_post(upload)
+            posts.count(upload)
             raise ImageRefused("too_many_bytes", size=error.size, limit=limit) from error
         if held:
             _check_own(upload, held.modified_at)
-            _count_post(upload)
+            posts.count(upload)
     return held
 
 
@@ -324,6 +329,7 @@ def _delete_own(upload: Upload) -> None:
     with _spending(upload), suppress(_KeyTaken, AwsConflict, AwsNotFound):
         if held := s3.head_object(upload.bucket.name, upload.key):
             _check_own(upload, held.modified_at)
+            posts.count(upload)
             s3.delete_exactly(upload.bucket.name, upload.key, etag=held.etag)
 
 
@@ -335,13 +341,8 @@ def _spending(upload: Upload) -> Iterator[None]:
         yield
 
 
-def _count_post(upload: Upload) -> None:
-    """Unless the first report of the Lambda has counted it, maybe since the upload was read."""
-    if not Upload.objects.values_list("reports", flat=True).get(pk=upload.pk):
-        meter.spend("s3", "PostObject", estimated=True)
-
-
-def _catalogue(upload: Upload, held: s3.ObjectInfo, file: BufferedRandom) -> arrivals.Arrival:
+def _checked(upload: Upload, file: BufferedRandom) -> Probe:
+    """What came, if it may stay. Its digest is put into the upload."""
     file.seek(0)
     found = probe(file, limits=image_limits())
     check_rule(upload.bucket, found)
@@ -349,15 +350,23 @@ def _catalogue(upload: Upload, held: s3.ObjectInfo, file: BufferedRandom) -> arr
     if upload.sha256 not in ("", digest):
         raise ImageRefused("altered")
     upload.sha256 = digest
-    return arrivals.record(
-        bucket=upload.bucket,
-        key=upload.key,
-        etag=held.etag,
-        size=held.size,
-        sha256=upload.sha256,
-        probe=found,
-        upload=upload,
-    )
+    return found
+
+
+def _catalogue(upload: Upload, held: s3.ObjectInfo, found: Probe, begin: Begin) -> arrivals.Arrival:
+    with transaction.atomic():
+        arrival = arrivals.record(
+            bucket=upload.bucket,
+            key=upload.key,
+            etag=held.etag,
+            size=held.size,
+            sha256=upload.sha256,
+            probe=found,
+            upload=upload,
+        )
+        if arrival.new:
+            begin(arrival.image)
+    return arrival
 
 
 def explained(refused: ImageRefused) -> dict[str, Any]:

@@ -73,7 +73,10 @@ def finish(*, upload: Upload, renditions: bool) -> Arrival | None:
     With `renditions` those that belong into the upload are made at once, one PUT each, and the bytes are left for the
     job that makes the others.
     """
-    return direct_uploads.confirm(upload=upload, use=_make_and_leave if renditions else _nothing)
+    if not renditions:
+        return direct_uploads.confirm(upload=upload)
+    leave = upload.bucket.resize_engine == Bucket.ResizeEngine.WORKER
+    return direct_uploads.confirm(upload=upload, leave=leave, use=_make_at_once)
 
 
 def same_as(image: Image, known: QuerySet[Image]) -> Image | None:
@@ -141,13 +144,8 @@ def _refusal(file: Chosen) -> ImageRefused | None:
     return None
 
 
-def _make_and_leave(image: Image, file: BinaryIO) -> None:
+def _make_at_once(image: Image, file: BinaryIO) -> None:
     make_in_request(image=image, file=file)
-    direct_uploads.leave_for_job(image, file)
-
-
-def _nothing(image: Image, file: BinaryIO) -> None:
-    """The use of bytes that nobody needs."""
 
 
 def _terms(folder: str, *, at_once: int) -> Terms:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -18,9 +19,10 @@ from media_catalog.aws import s3
 from media_catalog.aws.presign import Post
 from media_catalog.exceptions import ImageRefused, NoUploadBucket
 from media_catalog.models import Bucket, Image, JobItem, Preset, Upload
+from media_catalog.s3_events import Created
 
 from . import direct_uploads, metadata, reports
-from .direct_uploads import Issued, Terms, Wanted
+from .direct_uploads import Begin, Issued, Terms, Wanted
 from .renditions import missing_presets
 from .reports import MadeObject
 
@@ -59,25 +61,37 @@ def own(user: User, uuid: UUID) -> Upload | None:
     return uploads.filter(uuid=uuid, user=user, channel=Upload.Channel.API).first()
 
 
-def look(upload: Upload) -> Image | None:
-    """What a poll does when the report seems lost; the image, if it became known by it, whose processing is to start.
+def look(upload: Upload, *, begin: Begin) -> None:
+    """What a poll does when the report seems lost. `begin` starts our own making of the renditions of an image.
 
-    After ASYNC_IMAGE_CALLBACK_GRACE seconds, and once in so many, one GET looks whether the object has come. When
-    our own worker has then made its renditions, they are the result; when its job has failed, that is. An image for
-    which there is no job is answered once more.
+    After ASYNC_IMAGE_CALLBACK_GRACE seconds, and once in so many, one GET looks whether the object has come; in the
+    transaction by which its image becomes known, the making begins. When our own worker has made the renditions, they
+    are the result; when its job has failed, that is. It begins once more for an image for which there is no job.
     """
     if upload.status == Upload.Status.COMPLETED and not upload.is_decided:
-        return _finish_by_worker(upload)
+        _finish_by_worker(upload, begin)
+        return
     grace = timedelta(seconds=settings.ASYNC_IMAGE_CALLBACK_GRACE)
     if upload.is_decided or upload.status != Upload.Status.CREATED or timezone.now() < upload.created_at + grace:
-        return None
-    if not _first_look(upload):
-        return None
-    try:
-        arrival = direct_uploads.confirm(upload=upload)
-    except ImageRefused:  # the upload tells it
-        return None
-    return arrival.image if arrival and arrival.new else None
+        return
+    if _first_look(upload):
+        with suppress(ImageRefused):  # the upload tells it
+            direct_uploads.confirm(upload=upload, leave=True, begin=begin)
+
+
+def arrived(created: Created, *, begin: Begin) -> bool:
+    """Whether what S3 announces is an open upload that our own worker serves: its look is due now, and no report comes.
+
+    One GET. The image becomes known in the transaction in which `begin` starts the making of its renditions.
+    """
+    uploads = Upload.objects.free(timezone.now()).select_related("bucket", "user")
+    by_worker = uploads.filter(channel=Upload.Channel.API, bucket__resize_engine=Bucket.ResizeEngine.WORKER)
+    upload = by_worker.filter(bucket__name=created.bucket, key=created.key).first()
+    if upload is None:
+        return False
+    with suppress(ImageRefused):  # the upload tells it
+        direct_uploads.confirm(upload=upload, leave=True, begin=begin)
+    return True
 
 
 def finish_waiting() -> list[int]:
@@ -87,7 +101,10 @@ def finish_waiting() -> list[int]:
     """
     before = timezone.now() - timedelta(seconds=settings.ASYNC_IMAGE_CALLBACK_GRACE)
     waiting = Upload.objects.undecided().filter(created_at__lt=before).select_related("bucket").order_by("created_at")
-    return [image.pk for upload in waiting[:SWEEP_ROWS] if (image := look(upload))]
+    found: list[int] = []
+    for upload in waiting[:SWEEP_ROWS]:
+        look(upload, begin=lambda image: found.append(image.pk))
+    return found
 
 
 def _first_look(upload: Upload) -> bool:
@@ -133,23 +150,23 @@ def _reusable(place: str) -> Issued | None:
     return Issued(upload=upload, post=Post(**kept[1]))
 
 
-def _finish_by_worker(upload: Upload) -> Image | None:
-    """Set the result if there is one by now; the image, once in each grace, when there is neither result nor job."""
+def _finish_by_worker(upload: Upload, begin: Begin) -> None:
+    """Set the result if there is one by now; begin, once in each grace, when there is neither result nor job."""
     image = Image.objects.filter(bucket=upload.bucket_id, key=upload.key).select_related("bucket").first()
     if image is None:
         _end(upload, "removed")
-        return None
+        return
     if not missing_presets(image):
         if not _finish_with(upload, image):
             _end(upload, "renditions_failed")
-        return None
+        return
     items = image.job_items.filter(job__kind="make_renditions").order_by("-pk")
     last = items.values_list("state", flat=True).first()
     if last in (None, JobItem.State.DONE):  # DONE: of presets that have changed since
-        return image if _first_look(upload) else None
-    if last in (JobItem.State.FAILED, JobItem.State.SKIPPED, JobItem.State.CANCELLED):
+        if _first_look(upload):
+            begin(image)
+    elif last in (JobItem.State.FAILED, JobItem.State.SKIPPED, JobItem.State.CANCELLED):
         _end(upload, "renditions_failed")
-    return None
 
 
 def _end(upload: Upload, code: str) -> None:

@@ -15,10 +15,11 @@ from media_catalog.quota import reported
 from media_catalog.quota.attribution import attribute
 from media_catalog.quota.reported import Sent
 
-from . import arrivals, direct_uploads
+from . import arrivals, direct_uploads, posts
 from .limits import check_rule
 from .renditions import fits
 
+INVOCATION = Sent(request_class=RequestClass.LAMBDA_INVOCATION, operation="Invoke", count=1, estimated=True)
 OUTPUT = "image/"  # of the Lambda, in the renditions bucket: `image/<32 hex digits>_<preset>.<ext>`
 
 
@@ -51,7 +52,8 @@ class Source:
 class Report:
     """Either `processed_key` and the renditions, or an `error` of whatever JSON. `requests` by class, sent meanwhile.
 
-    `identifier` tells a repeat of a report, whose requests are counted already, from the report of another run.
+    `identifier` tells a repeat of a report, whose requests are counted already, from the report of another run. So
+    many of the renditions were `found`, written by a run before.
     """
 
     identifier: str = ""
@@ -60,6 +62,7 @@ class Report:
     source: Source | None = None
     error: Any = None
     requests: Mapping[str, int] = field(default_factory=dict)
+    found: int = 0
 
     @property
     def outcome(self) -> dict[str, Any]:
@@ -113,14 +116,26 @@ def _look(upload: Upload) -> None:
 def _count(upload: Upload, report: Report) -> None:
     if report.identifier in upload.reports:
         return
-    sent = [Sent(request_class=cls, operation=reported.BY_LAMBDA, count=n) for cls, n in report.requests.items() if n]
-    sent.append(Sent(request_class=RequestClass.LAMBDA_INVOCATION, operation="Invoke", count=1, estimated=True))
-    if upload.status == Upload.Status.CREATED and not upload.reports:  # else `confirm` has counted it
-        sent.append(Sent(request_class=RequestClass.S3_TIER1, operation="PostObject", count=1, estimated=True))
+    sent = [_by_lambda(cls, count) for cls, count in report.requests.items() if count]
+    sent += [INVOCATION, *_of_lost_run(upload, report)]
+    if not upload.reports:  # else the first of them has counted it
+        sent.append(posts.POST)
     username = upload.user.get_username() if upload.user else ""
     with attribute(username=username, bucket=upload.bucket.name):
         reported.count(sent, reservation=upload.reservation_id)
     upload.reports = [*upload.reports, report.identifier]
+
+
+def _by_lambda(request_class: str, count: int, *, estimated: bool = False) -> Sent:
+    return Sent(request_class=request_class, operation=reported.BY_LAMBDA, count=count, estimated=estimated)
+
+
+def _of_lost_run(upload: Upload, report: Report) -> list[Sent]:
+    """At least these a run has sent that nobody heard of: killed, or its report was lost. What it wrote was found."""
+    if not report.found or set(upload.reports) - {posts.OWN_LOOK}:
+        return []
+    puts = _by_lambda(RequestClass.S3_TIER1, report.found, estimated=True)
+    return [puts, _by_lambda(RequestClass.S3_TIER2, 1, estimated=True), INVOCATION]
 
 
 def _decide(upload: Upload, report: Report) -> bool:

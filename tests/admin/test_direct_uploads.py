@@ -173,6 +173,14 @@ class TestBegin:
         assert BlockedRequest.objects.get().operation == "direct upload"
         assert not Upload.objects.exists()
 
+    @pytest.mark.parametrize("folder", ["trash", "quarantine/7"])
+    def test_folders_of_the_products_own_are_refused(self, page, originals, folder):
+        held = figures("held")
+        response = begin(page, originals, file(), folder=folder)
+        assert response.status_code == 400
+        assert "trash/" in response.json()["reason"]
+        assert (Upload.objects.count(), figures("held")) == (0, held)
+
     def test_without_credentials_it_says_so(self, page, originals, monkeypatch):
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         forget_clients()
@@ -367,7 +375,9 @@ class TestAgain:
         assert post(form) == 204
         held = figures("held")
         expired()
+        row = last_row()
         assert direct_uploads.expire() == []
+        assert usage(row) == {("PostObject", True): 1, ("HeadObject", False): 1, ("DeleteObject", False): 1}
         assert body_of(originals, form["fields"]["key"]) is None
         assert figures("held") == (held[0] - 1, held[1] - 1)
         assert not Image.objects.exists()

@@ -92,6 +92,16 @@ def test_limits_are_named_in_the_refusal_and_on_the_page(admin_client, originals
     assert "640 × 480 pixels; at most 1,234 pixels" in said
 
 
+@pytest.mark.parametrize("folder", ["trash", "quarantine/7"])
+def test_folders_of_the_products_own_are_refused(admin_client, originals, cloud, folder):
+    mark = cloud.access_log.mark()
+    [said] = _messages(_post(admin_client, originals, upload_file(jpeg(), "a.jpg"), folder=folder))
+
+    assert "trash/" in said
+    assert not Image.objects.exists()
+    assert not cloud.access_log.operations(mark)
+
+
 def test_a_file_name_is_escaped(admin_client, originals):
     response = _post(admin_client, originals, upload_file(b"x", "<img src=x>.jpg"))
 

@@ -3,7 +3,9 @@
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -133,6 +135,25 @@ class TestRefusals:
         assert "secret" not in response.content.decode().lower()
         assert figures("held") == (0, 0)
 
+    def test_s3_away_is_503(self, api, settings):
+        """Only who asks again needs S3: whether a file has come by the first form."""
+        create(api)
+        settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
+        forget_clients()
+        response = api.post(URL, {}, content_type="application/json")
+        assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+        assert int(response["Retry-After"]) > 0
+
+    def test_a_failing_server_is_500_and_says_why_in_its_log(self, api, monkeypatch, caplog):
+        def failing(**_options):
+            raise OperationalError("disk full")
+
+        monkeypatch.setattr(presigned, "create", failing)
+        response = api.post(URL, {}, content_type="application/json")
+        assert (response.status_code, response.json()["code"]) == (500, "server_error")
+        assert "disk" not in response.json()["detail"]
+        assert "disk full" in caplog.text
+
     def test_no_bucket_is_503(self, api, settings):
         settings.ASYNC_IMAGE_UPLOAD_BUCKET = "none-such"
         response = api.post(URL, {}, content_type="application/json")
@@ -212,17 +233,33 @@ class TestFigures:
         assert len(_statements(queries)) <= 6, _statements(queries)
 
     def test_create_in_a_session(self, api):
-        """Session, user and the two kinds of permissions are Django's own four."""
-        create(api, metadata={"n": "0"})  # the bucket and the counters are known from now on
+        create(api, metadata={"n": "0"})  # session, bucket and counters are known from now on
         with CaptureQueriesContext(connection) as queries:
             create(api, metadata={"n": "1"})
-        assert len(_statements(queries)) <= 4 + 5, _statements(queries)
+        assert len(_statements(queries)) <= 6, _statements(queries)
 
     def test_a_batch_of_100(self, api):
         with CaptureQueriesContext(connection) as queries:
             response = api.post(BATCH, {"count": 100}, content_type="application/json")
         assert len(response.json()) == 100
         assert len(_statements(queries)) <= 15, _statements(queries)
+
+    def test_a_session_that_the_cache_has_lost_is_good_all_the_same(self, api):
+        cache.clear()
+        with CaptureQueriesContext(connection) as queries:
+            create(api)
+        assert any("django_session" in statement for statement in _statements(queries))
+
+    def test_what_a_session_may_is_asked_each_time(self, api):
+        """And whether it still is one: the cache holds nothing of it but whose it is."""
+        create(api)
+        api.user.user_permissions.clear()
+        assert api.post(URL, {}, content_type="application/json").status_code == 403
+        User.objects.update(is_active=False)
+        assert api.post(URL, {}, content_type="application/json").status_code == 401
+        User.objects.update(is_active=True)
+        api.logout()
+        assert api.post(URL, {}, content_type="application/json").status_code == 401
 
 
 def _statements(queries):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from media_catalog.api import waiting
 from media_catalog.aws.client import forget_clients
-from media_catalog.jobs import schedules
+from media_catalog.jobs import enqueue, schedules
 from media_catalog.models import Bucket, Image, Job, JobItem, Preset, Upload
 from media_catalog.services import direct_uploads
 from tests.pictures import encoded, picture
@@ -97,6 +97,30 @@ class TestLostCallback:
         assert record["processed_key"] in [rendition["key"] for rendition in record["renditions"]]
         assert len(record["renditions"]) == Image.objects.get().renditions.count()
         assert Job.objects.count() == 1
+
+    def test_the_image_becomes_known_together_with_its_job_or_not_at_all(self, api, sent, work, settings, monkeypatch):
+        self._later(settings.ASYNC_IMAGE_CALLBACK_GRACE + 1)
+
+        def failing(*_args):
+            raise RuntimeError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(enqueue, "_write_items", failing)
+            assert api.get(f"{URL}{sent}").status_code == 500
+        assert not Image.objects.exists()
+        assert api.get(f"{URL}{sent}").json()["status"] == "created"
+        cache.clear()  # the grace is over
+        assert api.get(f"{URL}{sent}").json()["status"] == "processing"
+        assert Job.objects.get().items.count() == 1
+
+    @pytest.mark.parametrize("engine", ["worker", "lambda"])
+    def test_the_job_needs_no_get_of_its_own(self, api, sent, work, settings, cloud, engine):
+        Bucket.objects.filter(resize_engine="worker", renditions_bucket__isnull=False).update(resize_engine=engine)
+        self._later(settings.ASYNC_IMAGE_CALLBACK_GRACE + 1)
+        mark = cloud.access_log.mark()
+        api.get(f"{URL}{sent}")
+        work()
+        assert cloud.access_log.operations(mark) == {"GetObject": 1, "PutObject": 6}
 
     def test_one_look_in_each_grace(self, api, cloud, settings):
         uuid = create(api)["uuid"]

@@ -24,6 +24,13 @@ DROP = """([zone, files]) => {
 }"""
 
 
+LATE = """<Error><Code>AccessDenied</Code><Message>Invalid according to Policy: Policy expired.</Message></Error>"""
+OVER = """
+from datetime import timedelta
+from django.utils import timezone
+from media_catalog.models import Upload
+Upload.objects.filter(name="late.jpg").update(expires_at=timezone.now() - timedelta(seconds=1))
+"""
 UNSET_CORS = "from media_catalog.aws import bucket_settings; bucket_settings.put_cors('mediafiles', [])"
 # As if the bucket had this rule.
 RULED = """const parse = JSON.parse;
@@ -158,6 +165,22 @@ def test_cancel_and_retry(troubled: Page, stack: Stack) -> None:
     page.unroute(f"{stack.cloud.endpoint_url}/**")
     row(page, "slow.jpg").get_by_role("button", name="Retry").click()
     expect(row(page, "slow.jpg")).to_contain_text("Stored")
+
+
+def test_a_file_whose_form_is_over_gets_another(troubled: Page, stack: Stack) -> None:
+    """Its turn came too late: S3 says so, and the server gives another form."""
+    page = troubled
+    page.goto(URL)
+    answer = {"status": 403, "body": LATE, "headers": {"Access-Control-Allow-Origin": "*"}}
+    page.route(f"{stack.cloud.endpoint_url}/**", lambda route: route.fulfill(**answer), times=1)
+    drop(page, ("late.jpg", jpeg(130, 131)))
+    upload(page)
+    expect(row(page, "late.jpg")).to_contain_text("The time for this upload was over before S3 had the file.")
+    stack.python(OVER)
+    row(page, "late.jpg").get_by_role("button", name="Retry").click()
+    expect(row(page, "late.jpg")).to_contain_text("Stored")
+    found = stack.query("SELECT count(DISTINCT key) FROM media_catalog_upload WHERE name = 'late.jpg'")
+    assert found == [(2,)]
 
 
 def test_a_file_that_waited_cancelled_and_retried_is_sent_once(troubled: Page, stack: Stack) -> None:

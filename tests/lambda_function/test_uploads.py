@@ -6,6 +6,7 @@ import io
 import pytest
 from PIL import Image
 
+from resizer.storage import Storage
 from tests.imaging.pictures import encoded as encoded_with
 from tests.imaging.pictures import exif
 from tests.lambda_function.events import s3_event, s3_record, sqs_event
@@ -32,7 +33,7 @@ def test_renditions_are_made_and_reported(arrive, put, s3, buckets, keys, api):
     assert heard.genuine
     assert (heard.method, heard.path) == ("PUT", f"/async_image/presignedurl/{hex_digits}")
     report = heard.json
-    assert report.keys() == {"report", "processed_key", "renditions", "source", "requests"}
+    assert report.keys() == {"report", "processed_key", "renditions", "source", "requests", "found"}
     assert report["processed_key"] == f"image/{hex_digits}_large.jpg"
     assert report["requests"] == {"s3_tier1": 3, "s3_tier2": 1}
     assert report["source"]["sha256"] == hashlib.sha256(body).hexdigest()
@@ -90,10 +91,67 @@ def test_a_second_delivery_writes_nothing_and_reports_the_same(arrive, put, loca
     arrive(hex_digits, PRESETS=ONE)
 
     first, second = (heard.json for heard in api.heard)
-    assert {**first, "report": "", "requests": {}} == {**second, "report": "", "requests": {}}
+    of_the_run = {"report": "", "requests": {}, "found": 0}
+    assert {**first, **of_the_run} == {**second, **of_the_run}
     assert first["report"] != second["report"]
+    assert (first["found"], second["found"]) == (0, 1)
     assert second["requests"] == {"s3_tier1": 1, "s3_tier2": 2}
     assert s3.head_object(Bucket=buckets.renditions, Key=f"image/{hex_digits}_small.jpg")["LastModified"] == before
+
+
+class TestKilled:
+    """In the middle of its PUTs, as Lambda ends a run that lasts too long: nobody has heard of what it did."""
+
+    @pytest.fixture
+    def killed(self, put, buckets, invoke, monkeypatch):
+        """The event of an upload, of which the first of three renditions is written."""
+        event = sqs_event(s3_event(s3_record(buckets.uploads, f"temp/{put(jpeg(1600, 1200))}")))
+        write = Storage.put
+
+        def dying(storage, bucket, key, *args, **options):
+            if not key.endswith("_large.jpg"):
+                raise SystemExit
+            return write(storage, bucket, key, *args, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Storage, "put", dying)
+            with pytest.raises(SystemExit):
+                invoke(event)
+        return event
+
+    def test_the_next_delivery_does_the_rest(self, killed, invoke, api, s3, buckets, keys, put, arrive):
+        [written] = keys(buckets.renditions)
+        before = s3.head_object(Bucket=buckets.renditions, Key=written)["LastModified"]
+        assert not api.heard
+        assert invoke(killed) == {"batchItemFailures": []}
+        assert s3.head_object(Bucket=buckets.renditions, Key=written)["LastModified"] == before
+        arrive(put(jpeg(1600, 1200)))
+
+        after, whole = (heard.json for heard in api.heard)
+        assert [{**each, "key": ""} for each in after["renditions"]] == [
+            {**each, "key": ""} for each in whole["renditions"]
+        ]
+        assert {each["key"] for each in [*after["renditions"], *whole["renditions"]]} == set(keys(buckets.renditions))
+        for each in after["renditions"]:
+            held = s3.head_object(Bucket=buckets.renditions, Key=each["key"])
+            assert (held["ETag"].strip('"'), held["ContentLength"]) == (each["etag"], each["size"])
+
+    def test_it_reports_its_own_requests_and_what_it_found(self, killed, invoke, api, local_cloud):
+        mark = local_cloud.access_log.mark()
+        invoke(killed)
+
+        assert local_cloud.access_log.operations(mark) == {"GetObject": 1, "PutObject": 3, "HeadObject": 1}
+        assert api.heard[0].json["requests"] == {"s3_tier1": 3, "s3_tier2": 2}
+        assert api.heard[0].json["found"] == 1
+
+    def test_a_third_delivery_changes_nothing(self, killed, invoke, api, buckets, keys):
+        invoke(killed)
+        made = keys(buckets.renditions)
+        assert invoke(killed) == {"batchItemFailures": []}
+
+        second, third = (heard.json for heard in api.heard)
+        assert (third["processed_key"], third["renditions"]) == (second["processed_key"], second["renditions"])
+        assert keys(buckets.renditions) == made
 
 
 def test_the_requests_reported_are_those_that_s3_got(arrive, put, local_cloud, api):

@@ -6,15 +6,17 @@ import uuid
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from localcloud import function
 from media_catalog.aws import sqs
-from media_catalog.jobs import consumer
-from media_catalog.models import Bucket, Job, Preset, Rendition
-from media_catalog.services import announcements
+from media_catalog.jobs import consumer, start
+from media_catalog.models import Bucket, Job, Preset, Rendition, Reservation
+from media_catalog.services import announcements, presigned
 from tests.lambda_function import api as callback_api
 from tests.lambda_function.conftest import function_zip
 from tests.pictures import jpeg
+from tests.posting import send
 from tests.stack import wait_for
 
 __all__ = ["function_zip"]
@@ -90,8 +92,9 @@ def test_an_original_of_any_client_and_key(deployed, anybody, api):
     assert not Job.objects.exists()
 
 
-def test_a_report_that_nobody_takes_goes_to_the_dead_letter_queue(deployed, anybody, api, settings, client, cloud):
-    api.script = [500] * 100
+@pytest.fixture
+def twice_only(deployed, settings, client, cloud):
+    """A message that failed comes again soon, and once; those that failed then."""
     queues = client("sqs", cloud)
     url = queues.get_queue_url(QueueName=settings.RESIZER_QUEUE)["QueueUrl"]
     dead = queues.get_queue_url(QueueName=f"{settings.RESIZER_QUEUE}-dead")["QueueUrl"]
@@ -100,11 +103,34 @@ def test_a_report_that_nobody_takes_goes_to_the_dead_letter_queue(deployed, anyb
     )
     soon = {"VisibilityTimeout": "3", "RedrivePolicy": json.dumps({**redrive, "maxReceiveCount": 2})}
     queues.set_queue_attributes(QueueUrl=url, Attributes=soon)
-    key = f"temp/{uuid.uuid4().hex}"
-    anybody.put_object(Bucket=deployed.name, Key=key, Body=jpeg())
+    return lambda: queues.receive_message(QueueUrl=dead, VisibilityTimeout=0).get("Messages", [])
 
-    wait_for(lambda: key in str(queues.receive_message(QueueUrl=dead).get("Messages")), 60)
+
+def test_after_its_final_failure_the_message_is_kept_and_the_upload_ends_in_a_result(
+    deployed, twice_only, anybody, browser, api, settings, admin_user, work
+):
+    """The site takes no report, so the function fails each time; the next poll finds what became of the upload."""
+    settings.ASYNC_IMAGE_UPLOAD_BUCKET = deployed.name
+    api.script = [500] * 100
+    [issued] = presigned.create_many(user=admin_user, data={}, count=1)
+    assert send(browser, issued.post, jpeg(800, 600)).status == 204
+
+    dead = wait_for(twice_only, 60)
+    assert [issued.upload.key in message["Body"] for message in dead] == [True]
+    assert {heard.path for heard in api.heard} == {f"{callback_api.PATH}{issued.upload.uuid.hex}"}
+    assert len({heard.json["report"] for heard in api.heard}) == 2, "two runs, whatever attempts each made"
     assert len(_keys(anybody, deployed.renditions_bucket.name)) == 3
+    upload = presigned.own(admin_user, issued.upload.uuid)
+    assert upload.api_status(timezone.now()) == "created"
+
+    settings.ASYNC_IMAGE_CALLBACK_GRACE = 0
+    presigned.look(upload, begin=lambda image: start(kind="make_renditions", user=None, images=[image.pk]))
+    assert upload.api_status(timezone.now()) == "processing"
+    work()
+    presigned.look(upload, begin=pytest.fail)
+    assert upload.api_status(timezone.now()) == "completed"
+    assert upload.processed_key in _keys(anybody, deployed.renditions_bucket.name)
+    assert Reservation.objects.get(uploads=upload).closed_at
 
 
 def test_it_may_do_no_more_than_its_work(deployed, anybody, client, cloud, api):

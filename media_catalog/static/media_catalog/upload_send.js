@@ -28,7 +28,7 @@ export function send(file, type, form, progress, say) {
     request.upload.addEventListener("progress", (event) => progress(Math.min(event.loaded, file.size)));
     request.addEventListener("load", () => {
       if (request.status >= 200 && request.status < 300) resolve(true);
-      else reject(new Failure(say("s3Refused", { status: reason(request) })));
+      else reject(new Failure(refusal(request, say)));
     });
     request.addEventListener("error", () => reject(new Failure(say("noContact"), { contact: false })));
     request.addEventListener("abort", () => resolve(false));
@@ -45,7 +45,8 @@ function body(file, type, fields) {
   return data;
 }
 
-function reason(request) {
+function refusal(request, say) {
   const code = /<Code>(\w+)<\/Code>/.exec(request.responseText)?.[1];
-  return code ? `${request.status} ${code}` : String(request.status);
+  if (code === "AccessDenied" && request.responseText.includes("Policy expired")) return say("formGone");
+  return say("s3Refused", { status: code ? `${request.status} ${code}` : String(request.status) });
 }
