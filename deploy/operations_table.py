@@ -18,7 +18,8 @@ ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("s3", "DeleteBucket"): ("s3:DeleteBucket",),
     ("s3", "DeleteBucketCors"): ("s3:PutBucketCORS",),
     ("s3", "DeleteBucketLifecycle"): ("s3:PutLifecycleConfiguration",),
-    ("s3", "DeleteObject"): ("s3:DeleteObject",),
+    # With If-Match, S3 wants the second too.
+    ("s3", "DeleteObject"): ("s3:DeleteObject", "s3:GetObject"),
     # Of keys. Versions take s3:DeleteObjectVersion, which no role has: emptying a bucket that keeps them is denied.
     ("s3", "DeleteObjects"): ("s3:DeleteObject",),
     ("s3", "DeletePublicAccessBlock"): ("s3:PutBucketPublicAccessBlock",),
