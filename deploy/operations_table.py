@@ -18,7 +18,8 @@ ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("s3", "DeleteBucket"): ("s3:DeleteBucket",),
     ("s3", "DeleteBucketCors"): ("s3:PutBucketCORS",),
     ("s3", "DeleteBucketLifecycle"): ("s3:PutLifecycleConfiguration",),
-    ("s3", "DeleteObject"): ("s3:DeleteObject",),
+    # With If-Match, S3 wants the second too.
+    ("s3", "DeleteObject"): ("s3:DeleteObject", "s3:GetObject"),
     # Of keys. Versions take s3:DeleteObjectVersion, which no role has: emptying a bucket that keeps them is denied.
     ("s3", "DeleteObjects"): ("s3:DeleteObject",),
     ("s3", "DeletePublicAccessBlock"): ("s3:PutBucketPublicAccessBlock",),
@@ -63,7 +64,6 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
             ("s3", "CopyObject"),
             ("s3", "CreateMultipartUpload"),
             ("s3", "DeleteObject"),
-            ("s3", "DeleteObjects"),
             ("s3", "GetBucketCors"),
             ("s3", "GetBucketEncryption"),
             ("s3", "GetBucketLifecycleConfiguration"),
@@ -72,14 +72,13 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
             ("s3", "GetPublicAccessBlock"),
             ("s3", "HeadBucket"),
             ("s3", "HeadObject"),
-            ("s3", "ListBuckets"),
             ("s3", "ListObjectVersions"),
             ("s3", "ListObjectsV2"),
             ("s3", "PutObject"),
         ),
     ),
     "WorkerRole": (
-        "jobs: renditions, detection, inventories and what they find, the trash, retention, clearing up",
+        "jobs: renditions, detection, buckets, inventories and what they find, the trash, retention, clearing up",
         (
             ("rekognition", "DetectFaces"),
             ("s3", "CopyObject"),
@@ -88,14 +87,16 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
             ("s3", "GetObject"),
             ("s3", "HeadBucket"),
             ("s3", "HeadObject"),
+            ("s3", "ListBuckets"),
             ("s3", "ListObjectVersions"),
             ("s3", "PutObject"),
         ),
     ),
     "ConsumerRole": (
-        "events of S3: looks at the object that one tells of",
+        "events of S3: looks at the object that one tells of, and whether its bucket is there",
         (
             ("s3", "GetObject"),
+            ("s3", "HeadBucket"),
             ("s3", "HeadObject"),
             ("sqs", "DeleteMessageBatch"),
             ("sqs", "GetQueueAttributes"),

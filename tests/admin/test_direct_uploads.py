@@ -1,79 +1,20 @@
 """What the upload page's script asks for, as it asks."""
 
-import hashlib
-from datetime import timedelta
-
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.utils import timezone
 
-from media_catalog.aws import bucket_settings as s3_settings
-from media_catalog.aws import s3
 from media_catalog.aws.client import forget_clients
-from media_catalog.exceptions import AwsUnavailable
-from media_catalog.models import (
-    BlockedRequest,
-    Bucket,
-    Image,
-    Job,
-    JobItem,
-    Leftover,
-    RequestLimit,
-    Reservation,
-    Upload,
-)
-from media_catalog.services import direct_uploads, free_keys, handover
-from media_catalog.services.bucket_settings import site_rule
+from media_catalog.models import BlockedRequest, Bucket, Image, Leftover, Reservation, Upload
+from media_catalog.services import direct_uploads, free_keys
 from tests.api.conftest import post
 from tests.localcloud.conftest import browser
 from tests.pictures import encoded, jpeg, picture
-from tests.services.direct import TIERS, expired, figures, last_row, usage
+from tests.services.direct import expired, figures
 from tests.services.objects import body_of, no_more
 
-__all__ = ["browser", "post"]
+from .uploading import URL, ask, begin, file, key_of, page, send
 
-URL = "/admin/media_catalog/image/add/"
-
-
-@pytest.fixture
-def page(client, originals, staff_with):
-    """The page of a user who may add and see images."""
-    client.user = staff_with("add_image", "view_image", "make_renditions_image")
-    client.force_login(client.user)
-    return client
-
-
-def ask(page, name, **body):
-    return page.post(f"{URL}{name}/", body, content_type="application/json")
-
-
-def file(name="photo.jpg", body=b"", **values):
-    facts = {"name": name, "type": "image/jpeg", "size": len(body or jpeg(60, 40)), "sha256": ""}
-    return {**facts, **({"sha256": hashlib.sha256(body).hexdigest()} if body else {}), **values}
-
-
-def begin(page, bucket, *files, **values):
-    response = ask(page, "begin", **{"bucket": bucket.pk, "folder": "press", "caption": "", "files": files, **values})
-    return response.json()["files"] if response.status_code == 200 else response
-
-
-def send(page, bucket, post, name="photo.jpg", body=None, **values):
-    """From the choice to the catalogue."""
-    [form] = begin(page, bucket, file(name), **values)
-    assert post(form, body) == 204
-    return form, ask(page, "finish", uuid=form["uuid"], **values).json()
-
-
-def key_of(form, plain):
-    """The key with the digits of the upload, so that nobody else has it."""
-    stem, extension = plain.rsplit(".", 1)
-    return f"{stem}-{form['uuid'][:8]}.{extension}"
-
-
-def no_more_than_held():
-    """Let the limits leave nothing but what is reserved."""
-    for tier, used, held in zip(TIERS, figures("used"), figures("held"), strict=True):
-        RequestLimit.objects.filter(request_class=tier).update(limit=used + held)
+__all__ = ["browser", "page", "post"]
 
 
 class TestPage:
@@ -276,85 +217,6 @@ class TestFinish:
         assert ask(client, name, uuid="x").status_code == 400
 
 
-class TestMadeAtOnce:
-    """The rendition that belongs into the upload, and the bytes for those that do not."""
-
-    def test_its_link_is_in_the_answer(self, page, originals, post, cloud):
-        mark = cloud.access_log.mark()
-        form, answer = send(page, originals, post, body=jpeg(2000, 1500), renditions=True)
-
-        [main] = answer["main"]
-        assert main["text"] == "High (1024 × 786)"
-        assert "/high/" in page.get(main["url"])["Location"]
-        assert cloud.access_log.operations(mark) == {"PostObject": 1, "GetObject": 1, "PutObject": 1}
-        again = ask(page, "finish", uuid=form["uuid"], renditions=True).json()
-        assert again == answer
-
-    def test_the_whole_way_is_one_post_one_get_and_a_put_for_each_rendition(self, page, originals, post, cloud, work):
-        used, row, mark = figures("used"), last_row(), cloud.access_log.mark()
-        form, _answer = send(page, originals, post, body=jpeg(2000, 1500), renditions=True)
-        ask(page, "start-renditions", uuids=[form["uuid"]])
-        work()
-
-        assert JobItem.objects.get().state == JobItem.State.DONE
-        assert Image.objects.get().renditions.current().count() == 6
-        assert cloud.access_log.operations(mark) == {"PostObject": 1, "GetObject": 1, "PutObject": 6}
-        assert usage(row) == {("PostObject", True): 1, ("GetObject", False): 1, ("PutObject", False): 1 + 5}
-        assert figures("used") == (used[0] + 1 + 6, used[1] + 1)
-        assert figures("held") == (0, 0)
-
-    def test_its_put_is_reserved_with_the_batch(self, page, originals, post):
-        held = figures("held")
-        [form, _other] = begin(page, originals, file("a.jpg"), file("b.jpg"), renditions=True)
-        assert figures("held") == (held[0] + 4, held[1] + 2)
-        no_more_than_held()
-        assert post(form) == 204
-        assert ask(page, "finish", uuid=form["uuid"], renditions=True).json()["main"]
-
-    def test_the_quota_counts_it_before_anything_is_signed(self, page, originals):
-        no_more("s3_tier1", but=3)
-        response = begin(page, originals, file("a.jpg"), file("b.jpg"), renditions=True)
-        assert response.status_code == 429
-        assert "4 needed, 3 of" in response.json()["reason"]
-
-    def test_what_it_cannot_have_is_left_to_the_job(self, page, originals, post, work):
-        """It was not reserved, and there is none left."""
-        [form] = begin(page, originals, file())
-        assert post(form) == 204
-        no_more_than_held()
-        answer = ask(page, "finish", uuid=form["uuid"], renditions=True).json()
-        assert (answer["state"], answer["main"]) == ("done", [])
-
-        RequestLimit.objects.update(limit=1_000_000)
-        ask(page, "start-renditions", uuids=[form["uuid"]])
-        work()
-        assert Image.objects.get().renditions.count() == 6
-
-    @pytest.mark.parametrize("fault", [AwsUnavailable("down"), RuntimeError("no child"), MemoryError()])
-    def test_no_fault_fails_the_upload(self, page, originals, post, monkeypatch, fault):
-        def failing(*_args, **_options):
-            raise fault
-
-        monkeypatch.setattr(s3, "put_object", failing)
-        _form, answer = send(page, originals, post, renditions=True)
-        assert (answer["state"], answer["main"]) == ("done", [])
-
-    def test_not_when_nobody_asks_or_may(self, client, page, originals, post, staff_with, cloud):
-        mark = cloud.access_log.mark()
-        _form, answer = send(page, originals, post)
-        assert answer["main"] == []
-        client.force_login(staff_with("add_image", "view_image"))
-        _form, answer = send(client, originals, post, renditions=True)
-        assert answer["main"] == []
-        assert "PutObject" not in cloud.access_log.operations(mark)
-
-    def test_of_a_bucket_that_the_lambda_serves_nothing_is_left_for_a_job(self, page, originals, post):
-        Bucket.objects.filter(pk=originals.pk).update(resize_engine=Bucket.ResizeEngine.LAMBDA)
-        _form, answer = send(page, originals, post, renditions=True)
-        assert answer["main"]
-        assert handover.take(Image.objects.get()) is None
-
-
 class TestAgain:
     def test_the_same_key_by_another_form(self, page, originals, post):
         [form] = begin(page, originals, file())
@@ -381,80 +243,6 @@ class TestAgain:
         assert body_of(originals, form["fields"]["key"]) is None
         assert figures("held") == (held[0] - 1, held[1] - 1)
         assert not Image.objects.exists()
-
-
-class TestObjectsOfOthers:
-    """The catalogue does not know what else is in a bucket, and must not touch it."""
-
-    FOREIGN = b"not ours"
-
-    def put(self, bucket, key):
-        s3.put_object(bucket.name, key, self.FOREIGN, content_type="text/plain")
-
-    def test_under_the_plain_name_it_is_neither_replaced_nor_deleted(self, page, originals, post):
-        self.put(originals, "press/photo.jpg")
-        _form, answer = send(page, originals, post)
-        assert answer["state"] == "done"
-        [form] = begin(page, originals, file())
-        ask(page, "cancel", uuid=form["uuid"])
-        expired()
-        direct_uploads.expire()
-        assert body_of(originals, "press/photo.jpg") == self.FOREIGN
-
-    @pytest.mark.parametrize("way", ["finish", "cancel", "expire", "too large"])
-    def test_under_the_very_key_it_is_left_alone(self, page, originals, way, settings):
-        [form] = begin(page, originals, file())
-        key = form["fields"]["key"]
-        self.put(originals, key)
-        Upload.objects.update(created_at=timezone.now() + timedelta(hours=1))
-        if way == "too large":
-            settings.IMAGE_MAX_BYTES = 3
-        if way != "expire":
-            ask(page, "cancel" if way == "cancel" else "finish", uuid=form["uuid"])
-        expired()
-        assert direct_uploads.expire() == []
-        upload = Upload.objects.get()
-        assert upload.status == Upload.Status.FAILED
-        assert upload.error == ("cancelled" if way == "cancel" else "key taken at S3")
-        assert body_of(originals, key) == self.FOREIGN
-        assert not Image.objects.exists()
-
-
-class TestRenditions:
-    def test_one_job_for_all(self, page, originals, post, work):
-        uuids = [send(page, originals, post, name)[0]["uuid"] for name in ("a.jpg", "b.jpg")]
-        answer = ask(page, "start-renditions", uuids=uuids).json()
-        job = Job.objects.get()
-        assert answer["url"] == f"/admin/media_catalog/job/{job.pk}/change/"
-        assert job.items.count() == 2
-
-    def test_not_of_others_uploads_or_of_nothing(self, page, client, originals, post, staff_with):
-        form, _answer = send(page, originals, post)
-        assert ask(page, "start-renditions", uuids=[]).status_code == 400
-        client.force_login(staff_with("add_image", "make_renditions_image"))
-        assert ask(client, "start-renditions", uuids=[form["uuid"]]).status_code == 400
-
-    def test_needs_its_permission(self, client, originals, staff_with):
-        client.force_login(staff_with("add_image"))
-        assert ask(client, "start-renditions", uuids=[]).status_code == 403
-
-
-class TestCors:
-    def test_adds_this_site_and_keeps_what_is_there(self, client, originals, staff_with, cloud):
-        client.force_login(staff_with("add_image", "change_bucket"))
-        another = site_rule(["https://another.example"]) | {"ID": "of another site"}
-        s3_settings.put_cors(originals.name, [another])
-        mark = cloud.access_log.mark()
-        assert "http://testserver may upload" in ask(client, "allow-origin", bucket=originals.pk).json()["reason"]
-        assert sum(cloud.access_log.operations(mark).values()) == 2
-        assert "already" in ask(client, "allow-origin", bucket=originals.pk).json()["reason"]
-
-        rules = s3.client("s3").get_bucket_cors(Bucket=originals.name)["CORSRules"]
-        assert [rule["AllowedOrigins"] for rule in rules] == [["https://another.example"], ["http://testserver"]]
-        assert LogEntry.objects.get().change_message == "CORS: http://testserver may upload."
-
-    def test_needs_the_permission_to_change_buckets(self, page, originals):
-        assert ask(page, "allow-origin", bucket=originals.pk).status_code == 403
 
 
 @pytest.mark.parametrize("name", ["begin", "finish", "sign-again", "cancel", "start-renditions", "allow-origin"])

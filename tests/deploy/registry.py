@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tests.deploy.templates import Mutation, Templates
 
 Check = Callable[[Templates], None]
+Read = Callable[[], Templates]
 
 
 @dataclass(frozen=True)
@@ -15,17 +16,18 @@ class Property:
     name: str
     check: Check
     mutations: tuple[Mutation, ...]
+    read: Read
 
 
 PROPERTIES: list[Property] = []
 
 
-def holds(*mutations: Mutation) -> Callable[[Check], Check]:
+def holds(*mutations: Mutation, read: Read = Templates.read) -> Callable[[Check], Check]:
     """Register the decorated check; each of the mutations must make it fail."""
 
     def register(check: Check) -> Check:
         assert mutations, f"{check.__name__} was never seen to fail"
-        PROPERTIES.append(Property(check.__name__, check, mutations))
+        PROPERTIES.append(Property(check.__name__, check, mutations, read))
         return check
 
     return register

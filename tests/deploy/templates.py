@@ -2,11 +2,13 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.deploy.parameters import read_parameters
 from tests.stack import ROOT
 
 FOLDER = ROOT / "deploy" / "cloudformation"
@@ -36,23 +38,32 @@ def _read(path: Path) -> Node:
     return document
 
 
+@dataclass
 class Templates:
-    """All templates by the names of their files. Logical ids are unique over all of them."""
+    """All templates by the names of their files. Logical ids are unique over all of them.
 
-    def __init__(self, documents: dict[str, Node]) -> None:
-        self.documents = documents
+    With what they are used with: the values of each environment, and the Dockerfile.
+    """
+
+    documents: dict[str, Node]
+    values: dict[str, dict[str, str]] = field(default_factory=dict)
+    dockerfile: str = ""
 
     @classmethod
     def read(cls) -> "Templates":
-        """All but uploads.yaml, which stands alone: tests/deploy/test_uploads_stack.py."""
-        return cls({path.stem: _read(path) for path in sorted(FOLDER.glob("*.yaml")) if path.stem != ALONE})
+        """All but uploads.yaml, which stands alone."""
+        return cls(
+            documents={path.stem: _read(path) for path in sorted(FOLDER.glob("*.yaml")) if path.stem != ALONE},
+            values={name: read_parameters(name) for name in ("staging", "production")},
+            dockerfile=(ROOT / "Dockerfile").read_text(),
+        )
 
     @classmethod
     def uploads(cls) -> "Templates":
         return cls({ALONE: _read(FOLDER / f"{ALONE}.yaml")})
 
     def copy(self) -> "Templates":
-        return Templates(copy.deepcopy(self.documents))
+        return copy.deepcopy(self)
 
     def resource(self, name: str) -> Node:
         """Raises KeyError."""
@@ -83,6 +94,17 @@ def put(name: str, path: str, value: Any) -> Mutation:
         *steps, last = path.split(".")
         node = _walk(templates.properties(name), steps)
         node[int(last) if isinstance(node, list) else last] = value
+
+    return mutate
+
+
+def replace_in(name: str, path: str, text: str, instead: str) -> Mutation:
+    """Replace a part of the text that is at the path in the properties of a resource."""
+
+    def mutate(templates: Templates) -> None:
+        *steps, last = path.split(".")
+        node = _walk(templates.properties(name), steps)
+        node[last] = node[last].replace(text, instead)
 
     return mutate
 
@@ -131,6 +153,33 @@ def put_default(document: str, parameter: str, value: Any) -> Mutation:
 
     def mutate(templates: Templates) -> None:
         templates.documents[document]["Parameters"][parameter]["Default"] = value
+
+    return mutate
+
+
+def put_pattern(document: str, parameter: str, pattern: str) -> Mutation:
+    """Set which values a parameter allows."""
+
+    def mutate(templates: Templates) -> None:
+        templates.documents[document]["Parameters"][parameter]["AllowedPattern"] = pattern
+
+    return mutate
+
+
+def put_value(environment: str, parameter: str, value: str) -> Mutation:
+    """Set a value of deploy/parameters."""
+
+    def mutate(templates: Templates) -> None:
+        templates.values[environment][parameter] = value
+
+    return mutate
+
+
+def put_in_dockerfile(text: str, instead: str) -> Mutation:
+    """Replace a text of the Dockerfile, wherever it stands."""
+
+    def mutate(templates: Templates) -> None:
+        templates.dockerfile = templates.dockerfile.replace(text, instead)
 
     return mutate
 

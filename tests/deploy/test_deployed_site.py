@@ -65,6 +65,29 @@ try:
 except AwsDenied:
     print("denied")
 """
+SYNC = """
+from media_catalog.models import Bucket
+from media_catalog.services import buckets
+print(buckets.sync().added, Bucket.objects.filter(name={bucket!r}).exists())
+"""
+LATER_JOBS = """
+from media_catalog.models import Bucket, Finding, TrashedObject
+from media_catalog.services import findings, inventory, objects, reconcile, trash, trash_purge, trash_restore
+bucket = Bucket.objects.get(name={bucket!r})
+for run in ("one", "two"):
+    inventory.sync(bucket, run=run)
+    reconcile.reconcile(bucket)
+finding = Finding.objects.get(key={key!r})
+for action in ("quarantine", "restore"):
+    findings.act(finding, action, by="ada", run=action, may=lambda permission: True)
+    finding.refresh_from_db()
+    print(finding.state, finding.action)
+print(trash_restore.restore(pk=trash.move_object(bucket=bucket, key={key!r}).pk))
+print(len(objects.versions(bucket, {key!r})))
+for key in ({key!r}, {other!r}):
+    trash.move_object(bucket=bucket, key=key)
+print(*trash_purge.purge(TrashedObject.objects.all()))
+"""
 CHECK = """
 from media_catalog.services.postdeploy import Deployment, find
 deployed = Deployment(
@@ -218,6 +241,25 @@ def test_a_file_is_kept_in_the_bucket_for_them_with_the_role_of_the_pages(deploy
 def test_a_bucket_that_was_there_before_can_be_read_when_it_is_named(deployed, token):
     assert deployed.manage("shell", "-v0", "-c", READ.format(bucket=THERE), task="web").strip() == "old"
     assert "denied" in deployed.manage("shell", "-v0", "-c", READ.format(bucket="not-named"), task="worker")
+
+
+def test_inventory_findings_trash_and_versions_work_with_the_role_of_the_worker(deployed, token):
+    bucket, keys = deployed.outputs["UploadsBucketName"], ("found.txt", "found too.txt")
+    for key in keys:
+        _client(deployed.cloud, "s3").put_object(Bucket=bucket, Key=key, Body=b"found")
+
+    code = LATER_JOBS.format(bucket=bucket, key=keys[0], other=keys[1])
+    said = deployed.manage("shell", "-v0", "-c", code, task="worker").splitlines()
+    # Put twice, and taken away twice, which leaves a marker each.
+    assert said == ["resolved quarantine", "resolved restore", "found.txt", "5", "2 True"]
+    held = _client(deployed.cloud, "s3").list_objects_v2(Bucket=bucket, Prefix="found")
+    assert held["KeyCount"] == 0
+
+
+def test_the_worker_finds_the_buckets_of_the_account(deployed, token):
+    """As the job of the page of buckets does."""
+    found = deployed.manage("shell", "-v0", "-c", SYNC.format(bucket=THERE), task="worker").split()
+    assert (int(found[0]) >= 2, found[1]) == (True, "True")
 
 
 def test_the_check_may_look_at_what_it_asks_for(deployed, token):

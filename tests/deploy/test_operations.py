@@ -1,75 +1,61 @@
-"""The table of operations is that of the code, and its document is up to date."""
-
-import ast
-import functools
-from collections.abc import Iterator
+"""The table of operations is that of the code, role by role, and its document is up to date."""
 
 import boto3
+import pytest
 
 from deploy import operations_table
 from media_catalog.quota.request_classes import CLASSES
-from tests.stack import ROOT
+from tests.deploy.operations import Operation, read_code
 
-GATEWAY = ROOT / "media_catalog" / "aws"
-# django-storages sends it for `self.save`.
-INDIRECT = {("s3", "PutObject")}
-# Methods of a client that send nothing of their own, or name what they send.
-NAMED = {"get_paginator", "generate_presigned_url", "generate_presigned_post"}
-CLIENTS = {"client_for_browsers": "s3"}
-
-
-@functools.cache
-def _operations(service: str) -> dict[str, str]:
-    """Method → operation."""
-    mapping: dict[str, str] = boto3.client(service, region_name="us-east-1").meta.method_to_api_mapping
-    return mapping
+COMMANDS = "media_catalog.management.commands"
+# What the tasks of a role run.
+PROCESSES = {
+    "WebRole": ("media_catalog.admin", "media_catalog.api"),
+    "WorkerRole": ("media_catalog.jobs", f"{COMMANDS}.worker"),
+    "ConsumerRole": (f"{COMMANDS}.consume_events",),
+    "ReleaseRole": (f"{COMMANDS}.release", f"{COMMANDS}.create_buckets"),
+    "CheckRole": (f"{COMMANDS}.postdeploy_check",),
+}
+# The button that lets the site upload to a bucket: the stack has done so.
+DENIED: dict[str, set[Operation]] = {"WebRole": {("s3", "PutBucketCors")}}
 
 
-def _used() -> set[tuple[str, str]]:
-    found = {used for path in GATEWAY.glob("*.py") for used in _of_module(ast.parse(path.read_text()))}
-    return found | INDIRECT
-
-
-def _of_module(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            service = _service(node.func.value)
-            method = _first_text(node) if node.func.attr in NAMED else node.func.attr
-            if service and method in _operations(service):
-                yield service, _operations(service)[method]
-
-
-def _service(node: ast.expr) -> str:
-    """Of `client("s3")`, `client_for_browsers()` or, of a storage, `….meta.client`; empty for others."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return _first_text(node) if node.func.id == "client" else CLIENTS.get(node.func.id, "")
-    return "s3" if isinstance(node, ast.Attribute) and node.attr == "client" else ""
-
-
-def _first_text(node: ast.Call) -> str:
-    first = node.args[0] if node.args else None
-    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+def _listed(role: str) -> set[Operation]:
+    _why, operations = operations_table.ROLES[role]
+    return set(operations)
 
 
 def test_the_search_finds_each_way_to_send():
-    assert _used() >= {
+    assert read_code().sent() >= {
         ("s3", "ListBuckets"),  # a paginator
         ("s3", "ListObjectsV2"),  # a paginator of the storage's client
         ("s3", "GetObject"),
+        ("s3", "PutObject"),
         ("rekognition", "DetectFaces"),
     }
 
 
 def test_every_operation_of_the_code_is_in_the_table_with_its_actions():
     """Missing here: name it in ACTIONS and give it to a role in ROLES, in deploy/operations_table.py."""
-    listed = {operation for _why, operations in operations_table.ROLES.values() for operation in operations}
-    assert listed == _used()
-    assert operations_table.ACTIONS.keys() == _used()
+    sent = read_code().sent()
+    assert {operation for role in operations_table.ROLES for operation in _listed(role)} == sent
+    assert operations_table.ACTIONS.keys() == sent
+
+
+@pytest.mark.parametrize("role", PROCESSES)
+def test_each_role_has_the_operations_that_its_processes_come_to(role):
+    """What no role has is denied to all. The consumer is a process of its own."""
+    found = read_code().come_to(*PROCESSES[role], but="media_catalog.jobs.consumer")
+    assert found - _listed(operations_table.NOBODY) - DENIED.get(role, set()) == _listed(role)
+
+
+def test_every_role_has_its_processes():
+    assert PROCESSES.keys() == operations_table.ROLES.keys() - {operations_table.NOBODY}
 
 
 def test_every_operation_of_the_code_has_a_request_class():
     classified = {(service, operation) for service, operation in CLASSES}
-    for service, operation in _used():
+    for service, operation in read_code().sent():
         event = boto3.client(service, region_name="us-east-1").meta.service_model.service_id.hyphenize()
         assert (event, operation) in classified
 

@@ -143,49 +143,6 @@ def test_rules_of_others_stay():
     assert existing_bucket.lifecycle(kept, "temp/", "0") == {"Rules": [{"ID": "theirs"}]}
 
 
-def test_delete_markers_go_with_the_last_version_behind_them():
-    for bucket in ("Uploads", "Renditions"):
-        rules = Templates.uploads().properties(bucket)["LifecycleConfiguration"]["Rules"]
-        assert {"Id": "markers", "Status": "Enabled", "ExpiredObjectDeleteMarker": True} in rules
-
-
-def test_uploads_expire_where_days_are_given():
-    templates = Templates.uploads()
-    *_rules, temporary = templates.properties("Uploads")["LifecycleConfiguration"]["Rules"]
-    condition, rule, otherwise = temporary["Fn::If"]
-    assert (condition, otherwise) == ("TemporaryExpires", {"Ref": "AWS::NoValue"})
-    assert (rule["Prefix"], rule["ExpirationInDays"]) == ({"Ref": "TemporaryPath"}, {"Ref": "TemporaryDays"})
-    assert templates.documents["uploads"]["Parameters"]["TemporaryDays"]["Default"] == 0
-
-
-def test_the_function_may_do_no_more_than_it_needs():
-    templates = Templates.uploads()
-    [policy] = templates.properties("Role")["Policies"]
-    statements = [each.get("Fn::If", [None, each])[1] for each in policy["PolicyDocument"]["Statement"]]
-    assert {(str(each["Action"]), json.dumps(each["Resource"])) for each in statements} == {
-        ("s3:GetObject", '{"Fn::Sub": "arn:${AWS::Partition}:s3:::${BucketName}/${TemporaryPath}*"}'),
-        ("s3:ListBucket", '{"Fn::Sub": "arn:${AWS::Partition}:s3:::${BucketName}"}'),
-        (
-            "['s3:GetObject', 's3:PutObject']",
-            '{"Fn::Sub": "arn:${AWS::Partition}:s3:::${RenditionsBucketName}/image/*"}',
-        ),
-        (
-            "['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes']",
-            '{"Fn::GetAtt": "Queue.Arn"}',
-        ),
-        ("['logs:CreateLogStream', 'logs:PutLogEvents']", '{"Fn::GetAtt": "Logs.Arn"}'),
-        ("secretsmanager:GetSecretValue", '{"Ref": "CallbackSecretArn"}'),
-    }
-    assert templates.properties("Queue")["VisibilityTimeout"] >= 6 * templates.properties("Function")["Timeout"]
-    assert templates.properties("Queue")["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": "DeadLetters.Arn"}
-    for policy in ONLY_TLS:
-        [denied] = templates.properties(policy)["PolicyDocument"]["Statement"]
-        assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
-    [sender] = templates.properties("QueuePolicy")["PolicyDocument"]["Statement"]
-    assert sender["Principal"] == {"Service": "s3.amazonaws.com"}
-    assert set(sender["Condition"]) == {"StringEquals", "ArnEquals"}
-
-
 @pytest.fixture
 def command(tmp_path):
     """Run deploy/uploads.sh with these answers; its status, what it said and what it asked of AWS."""

@@ -7,8 +7,9 @@ import re
 from backoffice import requests
 from media_catalog.emf import NAMESPACE
 from media_catalog.jobs import metrics
+from media_catalog.models import RequestClass
 from tests.deploy.registry import holds
-from tests.deploy.templates import Templates, add, drop, put, remove
+from tests.deploy.templates import Templates, add, drop, put, remove, replace_in
 from tests.stack import ROOT
 
 WATCHED = {
@@ -49,7 +50,11 @@ def every_alarm_is_heard(templates: Templates) -> None:
         assert "ActionsEnabled" not in alarm
 
 
-@holds(put("EventsDeadLettersAlarm", "Threshold", 100), remove("ResizeDeadLettersAlarm"))
+@holds(
+    put("EventsDeadLettersAlarm", "Threshold", 100),
+    put("EventsDeadLettersAlarm", "Dimensions.0.Value", {"Ref": "EventsQueueName"}),
+    remove("ResizeDeadLettersAlarm"),
+)
 def one_dead_letter_is_enough(templates: Templates) -> None:
     for name in ("Events", "Resize"):
         alarm = templates.properties(f"{name}DeadLettersAlarm")
@@ -105,7 +110,6 @@ def alarms_can_use_the_encrypted_topic_and_nobody_else_can(templates: Templates)
 def metrics_of_ours_that_are_watched_are_written(templates: Templates) -> None:
     """By the names and dimensions in the code."""
     written = set(re.findall(r'"([A-Z][A-Za-z]+)":? ?\(', inspect.getsource(metrics) + inspect.getsource(requests)))
-    assert {"QueueAge", "PageLatency"} <= written
     for alarm in templates.of_type("CloudWatch::Alarm").values():
         if alarm["Namespace"] == NAMESPACE:
             assert alarm["MetricName"] in written
@@ -141,6 +145,7 @@ def metrics_of_log_lines_that_are_watched_are_made_from_fields_that_are_written(
 @holds(
     put("Dashboard", "DashboardBody", {"Fn::Sub": '{"widgets": [}'}),
     put("Dashboard", "DashboardBody", {"Fn::Sub": "{}"}),
+    replace_in("Dashboard", "DashboardBody.Fn::Sub", "sqs_request", "free"),
 )
 def the_dashboard_is_json_and_shows_our_metrics(templates: Templates) -> None:
     text = templates.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
@@ -148,5 +153,8 @@ def the_dashboard_is_json_and_shows_our_metrics(templates: Templates) -> None:
         widgets = json.loads(text).get("widgets", [])
     except ValueError as error:
         raise AssertionError("no JSON") from error
-    shown = {name for widget in widgets for line in widget["properties"]["metrics"] for name in line[:2]}
-    assert shown >= {"PageLatency", "ItemsDone", "ItemsFailed", "QueueAge", "RequestsUsed", "Refusals"}
+    lines = [line for widget in widgets for line in widget["properties"]["metrics"]]
+    shown = {name for line in lines for name in line[:2]}
+    assert shown >= {"PageLatency", "ItemsDone", "ItemsFailed", "QueueAge", "WorkersAlive", "Refusals"}
+    used = {line[-1] for line in lines if "RequestsUsed" in line}
+    assert used == {cls.value for cls in RequestClass if cls is not RequestClass.FREE}

@@ -126,7 +126,11 @@ def no_group_may_send_everywhere(templates: Templates) -> None:
 
 
 @holds(
-    remove("TasksToPlainHttp"), remove("PlainHttpFromTasks"), put("TasksToPlainHttp", "GroupId", {"Ref": "DataGroup"})
+    remove("TasksToPlainHttp"),
+    remove("PlainHttpFromTasks"),
+    put("TasksToPlainHttp", "GroupId", {"Ref": "DataGroup"}),
+    put("PlainHttpFromTasks", "SourceSecurityGroupId", {"Ref": "FunctionGroup"}),
+    put("TasksToPlainHttp", "ToPort", 8080),
 )
 def the_check_reaches_the_port_that_redirects(templates: Templates) -> None:
     out, into = templates.properties("TasksToPlainHttp"), templates.properties("PlainHttpFromTasks")

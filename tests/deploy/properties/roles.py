@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from deploy.operations_table import NOBODY, ROLES, actions_of
 from tests.deploy.registry import holds
-from tests.deploy.templates import Node, Templates, drop, put
+from tests.deploy.templates import Node, Templates, drop, put, put_pattern
 
 STATEMENT = "Policies.0.PolicyDocument.Statement"
 # They have no resource of their own, by the service authorization reference of AWS.
@@ -50,6 +50,7 @@ def _actions(role: Node) -> set[str]:
     put("WebRole", f"{STATEMENT}.0.Action", ["s3:*"]),
     put("FunctionRole", f"{STATEMENT}.0.Action", "s3:Get*"),
     put("DeployRole", f"{STATEMENT}.1.Action", ["*"]),
+    put("WorkerRole", "ManagedPolicyArns", ["arn:aws:iam::aws:policy/AmazonS3FullAccess"]),
 )
 def no_role_has_an_action_by_wildcard(templates: Templates) -> None:
     for role in templates.of_type("IAM::Role").values():
@@ -98,6 +99,7 @@ def the_execution_role_reads_exactly_the_secrets_of_the_tasks(templates: Templat
     put("WorkerRole", f"{STATEMENT}.0.Action", ["s3:GetObject"]),
     put("CheckRole", f"{STATEMENT}.1.Action", ["rds:DescribeDBInstances", "rds:ModifyDBInstance"]),
     drop("WorkerRole", f"{STATEMENT}.4"),
+    put("WebRole", f"{STATEMENT}.2.Fn::If.1.Action.0", "s3:DeleteBucket"),
 )
 def task_roles_allow_what_the_table_of_operations_says(templates: Templates) -> None:
     """Whatever the conditions are: what they add are resources."""
@@ -138,6 +140,8 @@ def each_role_reaches_the_buckets_of_its_work(templates: Templates) -> None:
     drop("WebRole", f"{STATEMENT}.2.Fn::If.1.Action.0"),
     put("WorkerRole", f"{STATEMENT}.2.Fn::If.0", "WithEmail"),
     put("WorkerRole", f"{STATEMENT}.3.Fn::If.1.Resource", "*"),
+    put_pattern("roles", "ExtraBucketArns", "^$"),
+    put_pattern("roles", "ExtraBucketArns", ".*"),
 )
 def buckets_that_were_there_before_are_used_as_those_of_the_stacks(templates: Templates) -> None:
     for role in ("WebRole", "WorkerRole"):
@@ -168,6 +172,7 @@ def roles_are_for_their_service_alone(templates: Templates) -> None:
 
 @holds(
     put("DeployRole", f"{STATEMENT}.8.Condition", {}),
+    put("DeployRole", f"{STATEMENT}.8.Condition.StringEquals.iam:PassedToService", ["ec2.amazonaws.com"]),
     put("DeployRole", f"{STATEMENT}.8.Resource", {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*"}),
 )
 def the_deploy_role_hands_on_only_our_roles_and_only_to_ecs_and_cloudformation(templates: Templates) -> None:
@@ -188,6 +193,7 @@ DEPLOY_CALLS = {
 
 
 @holds(
+    drop("DeployRole", f"{STATEMENT}.0.Action.1"),
     drop("DeployRole", f"{STATEMENT}.3.Action.5"),
     put("DeployRole", f"{STATEMENT}.3.Resource", {"Fn::Sub": "arn:${AWS::Partition}:cloudformation:*:*:stack/other-*"}),
 )

@@ -1,9 +1,8 @@
 """How many tasks there are."""
 
 from media_catalog.emf import NAMESPACE
-from tests.deploy.parameters import read_parameters
 from tests.deploy.registry import holds
-from tests.deploy.templates import Templates, drop, put, put_default, remove
+from tests.deploy.templates import Templates, drop, put, put_default, put_value, remove
 
 TRACKING = "TargetTrackingScalingPolicyConfiguration"
 STEPS = "StepScalingPolicyConfiguration"
@@ -35,6 +34,7 @@ def web_scales_on_cpu_and_memory(templates: Templates) -> None:
     put_default("service", "WebMinimum", 1),
     put_default("service", "WebMaximum", 60),
     put_default("service", "WorkerMinimum", 0),
+    put_value("production", "WebMaximum", "6"),
     put("WebScaling", "MinCapacity", 0),
     put("WebScaling", "ResourceId", {"Fn::Sub": "service/${ClusterName}/${Worker.Name}"}),
 )
@@ -45,7 +45,7 @@ def there_are_two_to_six_web_tasks_and_always_a_worker(templates: Templates) -> 
         target = templates.properties(f"{name}Scaling")
         assert (target["MinCapacity"], target["MaxCapacity"]) == ({"Ref": f"{name}Minimum"}, {"Ref": f"{name}Maximum"})
         assert target["ResourceId"] == {"Fn::Sub": f"service/${{ClusterName}}/${{{name}.Name}}"}
-    assert read_parameters("production")["WebMaximum"] == "10"
+    assert templates.values["production"]["WebMaximum"] == "10"
 
 
 @holds(put("Web", "DesiredCount", 2), put("Worker", "DesiredCount", {"Ref": "WorkerMinimum"}))
@@ -85,15 +85,18 @@ WEB_PROCESSES = 2
 
 @holds(
     put_default("service", "Workers", 8),
+    put_default("service", "WebThreads", 8),
+    put_value("production", "WebThreads", "8"),
     drop("WebTask", "ContainerDefinitions.0.Environment.12"),
     put("WebTask", "ContainerDefinitions.0.Environment.12.Value", "64"),
 )
 def the_database_has_a_connection_for_every_thread(templates: Templates) -> None:
     environment = templates.properties("WebTask")["ContainerDefinitions"][0]["Environment"]
     assert {"Name": "WEB_THREADS", "Value": {"Ref": "WebThreads"}} in environment
-    processes = templates.documents["service"]["Parameters"]["Workers"]["Default"]
-    for name in ("staging", "production"):
-        given = read_parameters(name)
+    parameters = templates.documents["service"]["Parameters"]
+    default = {name: str(parameters[name]["Default"]) for name in ("WebThreads", "Workers")}
+    for values in templates.values.values():
+        given = default | values
         web = int(given["WebMaximum"]) * WEB_PROCESSES * int(given["WebThreads"])
-        workers = int(given["WorkerMaximum"]) * (processes + 2)
+        workers = int(given["WorkerMaximum"]) * (int(given["Workers"]) + 2)
         assert web + workers <= CONNECTIONS[given["DatabaseClass"]]

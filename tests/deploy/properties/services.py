@@ -91,6 +91,7 @@ def tasks_have_no_public_address(templates: Templates) -> None:
     put("Web", "DeploymentConfiguration.DeploymentCircuitBreaker.Rollback", False),
     put("Worker", "DeploymentConfiguration.DeploymentCircuitBreaker.Enable", False),
     put("Consumer", "DeploymentConfiguration.MinimumHealthyPercent", 0),
+    put("Web", "DeploymentConfiguration.MaximumPercent", 100),
 )
 def a_bad_deployment_rolls_itself_back_and_never_takes_the_site_away(templates: Templates) -> None:
     for name in NAMES:
@@ -108,6 +109,7 @@ def nobody_gets_a_shell_in_a_task(templates: Templates) -> None:
 @holds(
     put("Worker", "CapacityProviderStrategy.0.Base", 0),
     put("Worker", "CapacityProviderStrategy.1.CapacityProvider", "FARGATE"),
+    put("Worker", "CapacityProviderStrategy.1.Weight", 0),
     put("Web", "CapacityProviderStrategy.0.CapacityProvider", "FARGATE_SPOT"),
     drop("Cluster", "CapacityProviders.1"),
 )

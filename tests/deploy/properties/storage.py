@@ -3,9 +3,18 @@
 import json
 
 from tests.deploy.registry import holds
-from tests.deploy.templates import Node, Templates, drop, put, put_on, remove
+from tests.deploy.templates import Node, Templates, add, drop, put, put_default, put_on, remove
 
 QUEUES = ("Events", "Resize")
+PRIVATE = {
+    "BlockPublicAcls": True,
+    "BlockPublicPolicy": True,
+    "IgnorePublicAcls": True,
+    "RestrictPublicBuckets": True,
+}
+TOLD = "NotificationConfiguration.QueueConfigurations"
+ONLY_TLS = {"Bool": {"aws:SecureTransport": "false"}}
+DELETE_MARKERS = {"Id": "markers", "Status": "Enabled", "ExpiredObjectDeleteMarker": True}
 
 
 def _buckets(templates: Templates) -> dict[str, Node]:
@@ -18,21 +27,25 @@ def _buckets(templates: Templates) -> dict[str, Node]:
 @holds(
     put("OriginalsBucket", "PublicAccessBlockConfiguration.BlockPublicPolicy", False),
     drop("StaticBucket", "PublicAccessBlockConfiguration.IgnorePublicAcls"),
+    put("FilesBucket", "PublicAccessBlockConfiguration.RestrictPublicBuckets", False),
+    remove("FilesBucket"),
+    add("storage", "S3::Bucket"),
     put("UploadsBucket", "OwnershipControls.Rules.0.ObjectOwnership", "ObjectWriter"),
 )
 def buckets_are_private(templates: Templates) -> None:
     for bucket in _buckets(templates).values():
-        assert bucket["PublicAccessBlockConfiguration"] == {
-            "BlockPublicAcls": True,
-            "BlockPublicPolicy": True,
-            "IgnorePublicAcls": True,
-            "RestrictPublicBuckets": True,
-        }
+        assert bucket["PublicAccessBlockConfiguration"] == PRIVATE
         assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
 
 
 @holds(
     drop("RenditionsBucket", "BucketEncryption"),
+    put(
+        "FilesBucket",
+        "BucketEncryption.ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault.SSEAlgorithm",
+        "none",
+    ),
+    put("FilesBucket", "VersioningConfiguration.Status", "Suspended"),
     put("OriginalsBucket", "VersioningConfiguration.Status", "Suspended"),
     put_on("OriginalsBucket", "DeletionPolicy", "Delete"),
 )
@@ -46,6 +59,7 @@ def buckets_are_encrypted_versioned_and_kept(templates: Templates) -> None:
 
 @holds(
     remove("UploadsBucketPolicy"),
+    remove("FilesBucketPolicy"),
     put("OriginalsBucketPolicy", "PolicyDocument.Statement.0.Effect", "Allow"),
     put("StaticBucketPolicy", "PolicyDocument.Statement.0.Condition", {"Bool": {"aws:SecureTransport": "true"}}),
     put("RenditionsBucketPolicy", "PolicyDocument.Statement.0.Resource", []),
@@ -55,13 +69,19 @@ def buckets_refuse_what_is_not_tls(templates: Templates) -> None:
     for name in _buckets(templates):
         statement = policies[name]["PolicyDocument"]["Statement"][0]
         assert statement["Effect"] == "Deny"
-        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert statement["Condition"] == ONLY_TLS
         assert statement["Resource"] == [{"Fn::GetAtt": f"{name}.Arn"}, {"Fn::Sub": f"${{{name}.Arn}}/*"}]
 
 
 @holds(
     put("OriginalsBucketPolicy", "PolicyDocument.Statement.0", {"Effect": "Allow", "Principal": "*"}),
     put("StaticBucketPolicy", "PolicyDocument.Statement.1.Fn::If.1.Condition", {}),
+    put("StaticBucketPolicy", "PolicyDocument.Statement.1.Fn::If.1.Action", "s3:*"),
+    put(
+        "StaticBucketPolicy",
+        "PolicyDocument.Statement.1.Fn::If.1.Condition.StringEquals.AWS:SourceArn",
+        {"Fn::Sub": "arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/*"},
+    ),
 )
 def only_our_distribution_is_let_in_by_a_bucket_policy(templates: Templates) -> None:
     allowing = {
@@ -80,6 +100,7 @@ def only_our_distribution_is_let_in_by_a_bucket_policy(templates: Templates) -> 
     put("OriginalsBucket", "CorsConfiguration.CorsRules.0.AllowedOrigins", ["*"]),
     put("UploadsBucket", "CorsConfiguration.CorsRules.0.AllowedMethods", ["GET", "PUT", "DELETE"]),
     drop("UploadsBucket", "CorsConfiguration"),
+    put("FilesBucket", "CorsConfiguration", {"CorsRules": []}),
 )
 def browsers_may_upload_from_the_site_alone(templates: Templates) -> None:
     for name, bucket in _buckets(templates).items():
@@ -94,6 +115,9 @@ def browsers_may_upload_from_the_site_alone(templates: Templates) -> None:
 @holds(
     put("StaticBucket", "LifecycleConfiguration.Rules", []),
     drop("UploadsBucket", "LifecycleConfiguration.Rules.3"),
+    put("UploadsBucket", "LifecycleConfiguration.Rules.3.Fn::If.0", "WithCloudFront"),
+    put_default("storage", "TemporaryDays", 7),
+    put("FilesBucket", "LifecycleConfiguration.Rules.1", {"Id": "old-versions", "ExpirationInDays": 30}),
     put(
         "OriginalsBucket", "LifecycleConfiguration.Rules.0", {"Id": "all", "Status": "Enabled", "ExpirationInDays": 30}
     ),
@@ -117,16 +141,18 @@ def leftovers_expire_and_originals_never_do(templates: Templates) -> None:
 def delete_markers_go_with_the_last_version_behind_them(templates: Templates) -> None:
     """Each deletion leaves one: without the rule they pile up for ever and slow down every listing of versions."""
     for bucket in _buckets(templates).values():
-        rules = bucket["LifecycleConfiguration"]["Rules"]
-        assert {"Id": "markers", "Status": "Enabled", "ExpiredObjectDeleteMarker": True} in rules
+        assert DELETE_MARKERS in bucket["LifecycleConfiguration"]["Rules"]
 
 
 @holds(
-    put("UploadsBucket", "NotificationConfiguration.QueueConfigurations.0.Queue", {"Fn::GetAtt": "EventsQueue.Arn"}),
+    put("UploadsBucket", f"{TOLD}.0.Queue", {"Fn::GetAtt": "EventsQueue.Arn"}),
     drop("OriginalsBucket", "NotificationConfiguration"),
+    put("OriginalsBucket", f"{TOLD}.0.Queue", {"Fn::GetAtt": "ResizeQueue.Arn"}),
+    put("OriginalsBucket", f"{TOLD}.0.Event", "s3:ObjectCreated:Put"),
+    put("OriginalsBucket", f"{TOLD}.1.Queue", {"Fn::GetAtt": "ResizeQueue.Arn"}),
     put_on("OriginalsBucket", "DependsOn", "ResizeQueuePolicy"),
     drop("RenditionsBucket", "NotificationConfiguration"),
-    put("RenditionsBucket", "NotificationConfiguration.QueueConfigurations.Fn::If.0", "Production"),
+    put("RenditionsBucket", f"{TOLD}.Fn::If.0", "Production"),
     drop("EventsQueuePolicy", "PolicyDocument.Statement.0.Condition.ArnEquals.aws:SourceArn.1"),
     put("UploadRenditionsBucket", "NotificationConfiguration", {"QueueConfigurations": []}),
 )

@@ -8,7 +8,7 @@ from django.core.management import get_commands
 
 from tests.deploy.registry import holds
 from tests.deploy.settings_variables import read_variables
-from tests.deploy.templates import Node, Templates, drop, put, put_default, remove
+from tests.deploy.templates import Node, Templates, drop, put, put_default, put_in_dockerfile, remove
 from tests.stack import ROOT
 
 NOT_COMPARED = {"RekognitionPerSecond", "QuotaAlertEmails"}  # the tests have another one; a list in the settings
@@ -33,29 +33,28 @@ def _secrets(container: Node) -> dict[str, str]:
     return {item["Name"]: item["ValueFrom"]["Ref"] for item in items}
 
 
-def _dockerfile() -> str:
-    return (ROOT / "Dockerfile").read_text()
-
-
 @holds(
     put("WebTask", f"{C}User", "root"),
     drop("WorkerTask", f"{C}User"),
     put("ConsumerTask", f"{C}Privileged", True),
     put("ReleaseTask", f"{C}LinuxParameters.Capabilities", {"Drop": ["NET_RAW"]}),
     put("CheckTask", f"{C}LinuxParameters.Capabilities", {"Drop": ["ALL"], "Add": ["SYS_PTRACE"]}),
+    remove("CheckTask"),
+    put_in_dockerfile("USER 10001:10001", "USER root"),
 )
 def containers_run_without_privileges(templates: Templates) -> None:
     for container in _containers(templates).values():
         assert container["User"] == "10001:10001"
         assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
         assert "Privileged" not in container
-    assert "USER 10001:10001" in _dockerfile()
+    assert "USER 10001:10001" in templates.dockerfile
 
 
 @holds(
     put("WebTask", f"{C}ReadonlyRootFilesystem", False),
     put("WorkerTask", f"{C}MountPoints.0.ContainerPath", "/app"),
     put("ConsumerTask", "Volumes", [{"Name": "tmp", "Host": {"SourcePath": "/"}}]),
+    put_in_dockerfile('VOLUME ["/tmp"]', ""),
 )
 def only_tmp_can_be_written_to(templates: Templates) -> None:
     for task in _tasks(templates).values():
@@ -63,7 +62,7 @@ def only_tmp_can_be_written_to(templates: Templates) -> None:
         assert container["ReadonlyRootFilesystem"] is True
         assert task["Volumes"] == [{"Name": "tmp"}]
         assert container["MountPoints"] == [{"SourceVolume": "tmp", "ContainerPath": "/tmp", "ReadOnly": False}]
-    assert 'VOLUME ["/tmp"]' in _dockerfile()
+    assert 'VOLUME ["/tmp"]' in templates.dockerfile
 
 
 @holds(
@@ -211,15 +210,16 @@ def every_setting_is_given_or_fixed(templates: Templates) -> None:
 @holds(put_default("service", "TrashDays", 7), put_default("service", "Workers", 4))
 def defaults_are_those_of_the_settings(templates: Templates) -> None:
     parameters = templates.documents["service"]["Parameters"]
-    variables = {**SHARED, "WEB_THREADS": "WebThreads"}
-    expected = {name: getattr(settings, variable) for variable, name in variables.items() if name not in NOT_COMPARED}
+    expected = {name: getattr(settings, variable) for variable, name in SHARED.items() if name not in NOT_COMPARED}
     found = {name: parameters[name]["Default"] for name in expected}
     assert found == expected
     assert parameters["Workers"]["Default"] == settings.Q_CLUSTER["workers"]
 
 
 @holds(
-    put("WebTask", "TaskRoleArn", {"Ref": "ExecutionRoleArn"}), put("WorkerTask", "TaskRoleArn", {"Ref": "WebRoleArn"})
+    put("WebTask", "TaskRoleArn", {"Ref": "ExecutionRoleArn"}),
+    put("WorkerTask", "TaskRoleArn", {"Ref": "WebRoleArn"}),
+    put("ConsumerTask", "ExecutionRoleArn", {"Ref": "ConsumerRoleArn"}),
 )
 def each_kind_of_task_has_a_role_of_its_own(templates: Templates) -> None:
     for name, task in _tasks(templates).items():
@@ -238,13 +238,14 @@ def images_are_named_by_the_deployment(templates: Templates) -> None:
     put("WebTask", f"{C}HealthCheck.Command.3", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/')"),
     drop("WorkerTask", f"{C}HealthCheck"),
     put("WorkerTask", f"{C}HealthCheck.Command.3", "check"),
+    put_in_dockerfile("/healthz", "/readyz"),
 )
 def web_and_workers_are_asked_for_their_health(templates: Templates) -> None:
     """The web process whether it lives: whether it is ready is the load balancer's question."""
     containers = _containers(templates)
     web = containers["WebTask"]["HealthCheck"]["Command"]
     assert "http://127.0.0.1:8000/healthz" in web[-1]
-    assert web[-1] in _dockerfile()
+    assert web[-1] in templates.dockerfile
     assert containers["WorkerTask"]["HealthCheck"]["Command"] == ["CMD", "python", "manage.py", "worker_health"]
 
 
@@ -285,6 +286,8 @@ def each_kind_of_task_has_a_log_that_is_kept_for_two_weeks(templates: Templates)
     put("WorkerTask", f"{C}Command.2", "work"),
     put("ReleaseTask", f"{C}Command.2", "migrate_everything"),
     drop("CheckTask", f"{C}Command"),
+    put("ReleaseTask", f"{C}Command.0", "sh"),
+    put("WebTask", f"{C}Command", ["python", "manage.py", "runserver"]),
 )
 def commands_exist(templates: Templates) -> None:
     for name, container in _containers(templates).items():
