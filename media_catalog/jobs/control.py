@@ -10,7 +10,7 @@ from media_catalog.models import AuditEvent, Job, JobItem, WorkQueue
 from media_catalog.quota import audit, reservations
 
 from .ending import cancel_waiting, finish_if_done
-from .enqueue import dispatch_due, go_on
+from .enqueue import go_on, hand_over
 from .kinds import KINDS
 from .progress import progress
 
@@ -81,7 +81,7 @@ def resume_queue(*, by: str) -> bool:
         if not WorkQueue.objects.exclude(paused_at=None).update(paused_at=None, paused_by=""):
             return False
         audit.note(AuditEvent.Action.QUEUE_RESUMED, target=_("Queue"), username=by)
-    dispatch_due()
+    hand_over()
     return True
 
 
