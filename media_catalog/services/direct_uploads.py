@@ -29,8 +29,9 @@ from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused
 from media_catalog.imaging.probe import content_type, extension, probe
 from media_catalog.models import Bucket, Image, RequestClass, Reservation, Upload
 from media_catalog.models.uploads import POST_GRACE
-from media_catalog.quota import meter, reservations
+from media_catalog.quota import meter, reported, reservations
 from media_catalog.quota.attribution import attribute
+from media_catalog.quota.reported import Sent
 
 from . import arrivals, free_keys, handover, keys
 from .limits import check_rule, image_limits
@@ -338,7 +339,8 @@ def _spending(upload: Upload) -> Iterator[None]:
 def _count_post(upload: Upload) -> None:
     """Unless the first report of the Lambda has counted it, maybe since the upload was read."""
     if not Upload.objects.values_list("reports", flat=True).get(pk=upload.pk):
-        meter.spend("s3", "PostObject", estimated=True)
+        post = Sent(request_class=RequestClass.S3_TIER1, operation="PostObject", count=1, estimated=True)
+        reported.count([post], reservation=upload.reservation_id)
 
 
 def _catalogue(upload: Upload, held: s3.ObjectInfo, file: BufferedRandom) -> arrivals.Arrival:
