@@ -148,10 +148,14 @@ def process_tree(pid: int) -> list[int]:
     """The process and all that it started, in whatever session."""
     pids = [pid]
     for parent in pids:
-        command = ["ps", "-o", "pid=", "--ppid", str(parent)]
-        children = subprocess.run(command, capture_output=True, text=True, check=False)
-        pids += [int(child) for child in children.stdout.split()]
+        pids += _children(parent)
     return pids
+
+
+def _children(pid: int) -> list[int]:
+    command = ["ps", "-o", "pid=", "--ppid", str(pid)]
+    children = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [int(child) for child in children.stdout.split()]
 
 
 def is_alive(pid: int) -> bool:
@@ -161,8 +165,13 @@ def is_alive(pid: int) -> bool:
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL for the process and all that it started."""
-    for pid in process_tree(process.pid):
+    """SIGKILL for the process and all that it started; each is stopped first, lest it start another unseen."""
+    pids = [process.pid]
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+        pids += _children(pid)
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.wait()

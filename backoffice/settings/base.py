@@ -160,7 +160,7 @@ Q_CLUSTER: dict[str, Any] = {
 QUOTA_BLOCK_SIZE = env.int("QUOTA_BLOCK_SIZE", default=1000)
 QUOTA_BLOCK_SECONDS = env.int("QUOTA_BLOCK_SECONDS", default=2 * (JOB_CHUNK_SECONDS + JOB_ITEM_SECONDS))
 QUOTA_RESERVATION_SECONDS = env.int("QUOTA_RESERVATION_SECONDS", default=3600)  # renewed while the job lives
-QUOTA_REFUSE_UNKNOWN = False  # an operation that has no request class: counted as the dearest, with a warning
+QUOTA_REFUSE_UNKNOWN = False  # an operation without a request class: counted as the dearest of its service, and logged
 QUOTA_ALERT_EMAILS = env.list("QUOTA_ALERT_EMAILS", default=[])
 # US dollars for one request: list prices of us-east-1, https://aws.amazon.com/s3/pricing/ (S3 Standard),
 # https://aws.amazon.com/rekognition/pricing/ (first million images), https://aws.amazon.com/lambda/pricing/,

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import ModelAdmin
-from django.db.models import Exists, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -22,18 +22,30 @@ from .base import number
 from .history import staff
 from .job_costs import cost_lines
 
+OPTIONS = {name for action in bulk.BY_KIND.values() for name in action.options}
+
 
 def fetch(visible: QuerySet[Job], object_id: str) -> tuple[Job, list[Job]] | None:
-    """A job and those that retry its failed items, with what may stand in its way: one query."""
+    """A job and those that retry its failed items, with what may stand in its way: one query.
+
+    Of its options, which may name thousands of files, those that are shown.
+    """
     pk = number(object_id)
     if pk is None:
         return None
     paused = WorkQueue.objects.exclude(paused_at=None)
+    not_handed_over = JobItem.objects.due(timezone.now()).filter(job=OuterRef("pk"), dispatched_at=None)
     found = {
         job.pk: job
         for job in visible.filter(Q(pk=pk) | Q(retry_of=pk))
         .select_related("reservation", "retry_of")
-        .annotate(queue_paused_by=Subquery(paused.values("paused_by")[:1]), workers=Exists(health.living()))
+        .defer("options", "retry_of__options")
+        .annotate(
+            queue_paused_by=Subquery(paused.values("paused_by")[:1]),
+            workers=Exists(health.living()),
+            not_handed_over=Exists(not_handed_over),
+            **{f"option_{name}": F(f"options__{name}") for name in OPTIONS},
+        )
         .order_by("pk")
     }
     job = found.pop(pk, None)
@@ -119,13 +131,17 @@ def _obstacle(job: Any) -> str:
         return ""
     if job.queue_paused_by is not None:
         return _("The queue was paused by %(user)s: no item starts.") % {"user": job.queue_paused_by}
-    return "" if job.workers else _("No worker is running: the job waits until one is started.")
+    if not job.workers:
+        return _("No worker is running: the job waits until one is started.")
+    if job.state == Job.State.QUEUED and job.not_handed_over:  # a job that runs has such items for a second at a time
+        return _("Not handed to the workers yet, as the queue cannot be reached. It is tried again each second.")
+    return ""
 
 
-def _options(job: Job) -> list[str]:
-    """Those that were ticked when the job was confirmed, in words."""
+def _options(job: Any) -> list[str]:
+    """Those that were ticked when the job, fetched by `fetch`, was confirmed, in words."""
     action = bulk.BY_KIND.get(job.kind)
-    return [str(label) for name, label in action.options.items() if job.options.get(name)] if action else []
+    return [str(label) for name, label in action.options.items() if getattr(job, f"option_{name}")] if action else []
 
 
 def _ago(moment: datetime) -> str:

@@ -78,7 +78,9 @@ class JobAdmin(ReadOnlyAdmin):
         return own or super().has_view_permission(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        return Job.objects.all() if self.sees_all(request) else Job.objects.filter(requested_by=request.user.pk)
+        """Without their options, which may name thousands of files."""
+        jobs = Job.objects.defer("options")
+        return jobs if self.sees_all(request) else jobs.filter(requested_by=request.user.pk)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
@@ -99,10 +101,8 @@ class JobAdmin(ReadOnlyAdmin):
         ]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The figures of all jobs on the page at once; without their options, which may name thousands of files."""
+        """The figures of all jobs on the page at once."""
         changelist = super().get_changelist_instance(request)
-        if isinstance(changelist.result_list, QuerySet):
-            changelist.result_list = changelist.result_list.defer("options")
         shown = list(changelist.result_list)
         found = figures(shown)
         for job in shown:

@@ -10,7 +10,7 @@ from media_catalog.models import AuditEvent, Job, JobItem, WorkQueue
 from media_catalog.quota import audit, reservations
 
 from .ending import cancel_waiting, finish_if_done
-from .enqueue import dispatch_due, go_on
+from .enqueue import go_on, hand_over
 from .kinds import KINDS
 from .progress import progress
 
@@ -18,16 +18,19 @@ from .progress import progress
 def cancel(job: Job, *, by: str) -> int | None:
     """Let no further item start; returns how many are cancelled. What has begun ends, and then the job does.
 
-    None when it is over or cancelled already.
-
-    What was reserved for the others returns when the last running item has ended.
+    What is reserved is given back at once, but for what workers have in hand. None when the job is over or cancelled
+    already.
     """
     now = timezone.now()
     with transaction.atomic():
         held = Job.objects.select_for_update().filter(pk=job.pk, cancelled_at=None).exclude(state__in=Job.OVER)
-        if not held.update(cancelled_at=now, cancelled_by=by, parked_until=None):
+        found = held.first()
+        if found is None:
             return None
+        Job.objects.filter(pk=job.pk).update(cancelled_at=now, cancelled_by=by, parked_until=None)
         cancelled = cancel_waiting(job.pk)
+        if found.reservation_id:
+            reservations.close(found.reservation_id)
     finish_if_done(job.pk)
     return cancelled
 
@@ -81,7 +84,7 @@ def resume_queue(*, by: str) -> bool:
         if not WorkQueue.objects.exclude(paused_at=None).update(paused_at=None, paused_by=""):
             return False
         audit.note(AuditEvent.Action.QUEUE_RESUMED, target=_("Queue"), username=by)
-    dispatch_due()
+    hand_over()
     return True
 
 

@@ -1,5 +1,6 @@
 """Starting jobs: the estimate is reserved, the items are written, and django-q2 gets them on commit."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from .kinds import KINDS
 
 RUN_CHUNK = "media_catalog.jobs.runner.run_chunk"  # stored with queued tasks: a public contract
 INSERT_BATCH = 2000
+logger = logging.getLogger(__name__)
 LOOKS = 4  # at what is left, before a job that does not fit is parked as a whole
 
 
@@ -128,6 +130,16 @@ def dispatch(job_id: int) -> int:
     return len(items)
 
 
+def hand_over(job_id: int | None = None) -> None:
+    """Dispatch a job that is committed, or all that wait. What the queue does not take now, as it is away, the workers
+    dispatch later: the job is no less there.
+    """
+    try:
+        dispatch_due() if job_id is None else dispatch(job_id)
+    except Exception:  # of whatever broker
+        logger.exception("not handed to the workers yet: %s", f"job {job_id}" if job_id else "what waits")
+
+
 def dispatch_due() -> int:
     """Dispatch what waits and is not on its way, of all jobs; returns how many items."""
     paused = Exists(WorkQueue.objects.filter(paused_at__isnull=False))
@@ -213,7 +225,7 @@ def _reserve(job: Job, requests: Mapping[str, int]) -> None:
 def _dispatch_on_commit(job: Job) -> None:
     """Or finish at once what has nothing to run; what is running sees to that itself."""
     if job.items.filter(state=JobItem.State.QUEUED).exists():
-        transaction.on_commit(partial(dispatch, job.pk))
+        transaction.on_commit(partial(hand_over, job.pk))
     if job.items.open().exists():
         return
     parked = job.items.filter(state=JobItem.State.PARKED).exists()

@@ -26,7 +26,7 @@ from media_catalog.statements import alone
 from . import cluster, holder, restored
 from .attempts import outcome_of
 from .ending import finish_if_done
-from .enqueue import dispatch
+from .enqueue import hand_over
 from .kinds import KINDS, Outcome
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def _run_chunk(job_id: int, item_ids: Sequence[int]) -> None:
     finally:
         left = queued.filter(worker=holder.me()).put_back()
     if left and not cluster.stopping():
-        dispatch(job_id)
+        hand_over(job_id)
     finish_if_done(job_id)
 
 

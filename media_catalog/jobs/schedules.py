@@ -20,7 +20,7 @@ from django_q.tasks import async_task
 from media_catalog.aws.deadline import deadline
 from media_catalog.exceptions import QuotaShort
 from media_catalog.models import Bucket, Image, Job, JobItem, ScheduleRun
-from media_catalog.quota import reservations
+from media_catalog.quota import alerts, reservations
 from media_catalog.quota.attribution import attribute
 from media_catalog.services import direct_uploads, inventory, presigned, removal, trash_purge, trash_sweep, uploads
 
@@ -154,13 +154,16 @@ def beat() -> None:
 @recorded("quota", _quota_words)
 def keep_quota() -> tuple[int, int]:
     """Renew the reservations of jobs that wait or run, write off what dead processes held, close what nobody renews.
+    Then alert of limits that are reached.
 
     Returns (units written off, reservations ended).
     """
     waiting = Job.objects.filter(state__in=Job.ACTIVE, reservation__closed_at=None)
     for reservation in waiting.exclude(reservation=None).values_list("reservation", flat=True):
         reservations.renew(reservation, seconds=settings.QUOTA_RESERVATION_SECONDS)
-    return reservations.sweep()
+    swept = reservations.sweep()
+    alerts.announce_standing(timezone.now())
+    return swept
 
 
 @recorded("parked", _parked_words)

@@ -15,7 +15,7 @@ def take_untold(user: int) -> list[Job]:
     if not _untold(user).exists():
         return []
     with transaction.atomic():
-        jobs = list(_untold(user).select_for_update().order_by("pk"))
+        jobs = list(_untold(user).select_for_update().defer("options").order_by("pk"))
         Job.objects.filter(pk__in=[job.pk for job in jobs]).update(told_at=timezone.now())
     return jobs
 

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -11,8 +12,9 @@ from django.utils.translation import gettext as _
 
 from media_catalog.models import LimitAlert, Period, RequestClass
 
+from . import limits
 from .ledger import Crossing
-from .periods import next_start
+from .periods import day_of, next_start, starts
 
 # One line of JSON for each alert, fit for a metric filter on {"event": "quota_alert"}.
 logger = logging.getLogger("media_catalog.quota.alerts")
@@ -31,6 +33,26 @@ def announce(crossings: Iterable[Crossing]) -> None:
         if new:
             _log(crossing)
             _mail(crossing)
+
+
+def announce_standing(now: datetime) -> None:
+    """Alert of what is reached although no request crossed it: the limit was lowered, or a higher one is over.
+
+    A limit of 0 of which nothing is used is left until it refuses.
+    """
+    today = day_of(now)
+    announce(
+        Crossing(
+            request_class=request_class,
+            period=period,
+            starts=starts(period, today),
+            level=LimitAlert.Level.WARN if used < limit.limit else LimitAlert.Level.LIMIT,
+            used=used,
+            limit=limit.limit,
+        )
+        for request_class, period, limit, used in limits.reached(now)
+        if used
+    )
 
 
 def _log(crossing: Crossing) -> None:

@@ -23,5 +23,9 @@ def next_start(period: str, day: date) -> date:
 
 def reset_moment(period: str, day: date) -> datetime:
     """When the counters of the period start again."""
-    first = next_start(period, day)
-    return datetime(first.year, first.month, first.day, tzinfo=UTC)
+    return midnight(next_start(period, day))
+
+
+def midnight(day: date) -> datetime:
+    """When the day begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

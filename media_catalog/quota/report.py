@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from media_catalog.models import BlockedRequest, JobItem, RequestClass, RequestUsage, SavedRequests
 
-from .periods import day_of
+from .periods import day_of, midnight
 
 CHART_DAYS = 30
 TOP = 10
@@ -108,7 +108,7 @@ def saved() -> dict[str, int]:
     month = day_of(timezone.now()).replace(day=1)
     counts = dict(SavedRequests.objects.filter(day__gte=month).order_by().values_list("reason").annotate(Sum("count")))
     unchanged = JobItem.objects.filter(
-        job__kind="detect_faces", state=JobItem.State.SKIPPED, code="current", finished_at__date__gte=month
+        job__kind="detect_faces", state=JobItem.State.SKIPPED, code="current", finished_at__gte=midnight(month)
     )
     counts["unchanged analysis"] = unchanged.aggregate(count=Count("pk"))["count"]
     return {reason: count for reason, count in counts.items() if count}

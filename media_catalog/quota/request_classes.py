@@ -31,6 +31,11 @@ _IMAGE = Classified(RequestClass.REKOGNITION_IMAGE, "https://aws.amazon.com/reko
 _CONTROL = Classified(
     RequestClass.FREE, "https://aws.amazon.com/pricing/: lists no price for describing what is deployed"
 )
+_CREDENTIALS = Classified(
+    RequestClass.FREE,
+    "https://docs.aws.amazon.com/IAM/latest/UserGuide/introduction.html: IAM, IAM Identity Center and STS are offered"
+    " at no additional charge",
+)
 _INVOCATION = Classified(RequestClass.LAMBDA_INVOCATION, "https://aws.amazon.com/lambda/pricing/: one request per call")
 _QUEUE = Classified(RequestClass.SQS_REQUEST, "https://aws.amazon.com/sqs/pricing/: every action is one request")
 
@@ -78,23 +83,35 @@ CLASSES: Mapping[tuple[str, str], Classified] = {
     ("application-auto-scaling", "DescribeScalingPolicies"): _CONTROL,
     ("cloudwatch-logs", "FilterLogEvents"): _CONTROL,
     ("rds", "DescribeDBInstances"): _CONTROL,
-    ("sts", "GetCallerIdentity"): _CONTROL,
+    ("sts", "GetCallerIdentity"): _CREDENTIALS,
+    # botocore's own, by clients that share our handler: how it comes by credentials and renews them
+    ("sts", "AssumeRole"): _CREDENTIALS,
+    ("sts", "AssumeRoleWithWebIdentity"): _CREDENTIALS,
+    ("sso", "GetRoleCredentials"): _CREDENTIALS,
+    ("sso-oidc", "CreateToken"): _CREDENTIALS,
+    ("signin", "CreateOAuth2Token"): _CREDENTIALS,
 }
-# What an unknown operation counts as, by service: the dearest class of those it could be. Of all: Rekognition's.
-DEAREST = {"s3": RequestClass.S3_TIER1, "lambda": RequestClass.LAMBDA_INVOCATION, "sqs": RequestClass.SQS_REQUEST}
+# What an unknown operation counts as, by service: the dearest class of those it could be. A service that is not here
+# has no class of its own, so no limit is for it.
+DEAREST = {
+    "s3": RequestClass.S3_TIER1,
+    "rekognition": RequestClass.REKOGNITION_IMAGE,
+    "lambda": RequestClass.LAMBDA_INVOCATION,
+    "sqs": RequestClass.SQS_REQUEST,
+}
 
 
 def classify(service: str, operation: str) -> RequestClass:
     """Price class of an operation.
 
-    One that is not listed counts as the dearest class of its service, with a warning; with QUOTA_REFUSE_UNKNOWN
-    (tests) it raises UnknownOperation.
+    One that is not listed counts as the dearest class of its service, as free where nothing of that has a class, with a
+    warning; with QUOTA_REFUSE_UNKNOWN (tests) it raises UnknownOperation.
     """
     found = CLASSES.get((service, operation))
     if found:
         return found.request_class
     if settings.QUOTA_REFUSE_UNKNOWN:
         raise UnknownOperation(f"{service} {operation}")
-    dearest = DEAREST.get(service, RequestClass.REKOGNITION_IMAGE)
+    dearest = DEAREST.get(service, RequestClass.FREE)
     logger.warning("request class of %s %s is not known, counted as %s", service, operation, dearest)
     return dearest

@@ -44,7 +44,8 @@ def quota_summary() -> dict[str, Any]:
 @register.inclusion_tag("admin/media_catalog/recent_jobs.html", takes_context=True)
 def recent_jobs(context: template.RequestContext) -> dict[str, Any]:
     """The latest jobs of the user. Two queries; one when all of them are over."""
-    jobs = list(Job.objects.filter(requested_by=context["request"].user.pk).order_by("-pk")[:RECENT_JOBS])
+    mine = Job.objects.filter(requested_by=context["request"].user.pk)
+    jobs = list(mine.defer("options").order_by("-pk")[:RECENT_JOBS])
     found = progress.figures(jobs)
     return {
         "rows": [

@@ -1,8 +1,11 @@
 """The page on which a job is followed."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from media_catalog import jobs
@@ -120,6 +123,23 @@ class TestQueries:
         with django_assert_max_num_queries(8):
             page = admin_client.get(f"{_page(large)}?state=done&p=50")
         assert page.context["items"].start_index() == 4901
+
+
+def test_options_that_name_thousands_of_files_are_not_read(admin_client, admin_user):
+    """By the page, by what it polls, by the lists with theirs, nor by the word that the job is over."""
+    first, job, again = (
+        Job.objects.create(kind="remove_files", requested_by=admin_user, options={"files": list(range(50_000))})
+        for _number in range(3)
+    )
+    Job.objects.filter(pk=job.pk).update(retry_of=first)
+    Job.objects.filter(pk=again.pk).update(retry_of=job, state="finished", finished_at=timezone.now())
+
+    with CaptureQueriesContext(connection) as queries:
+        for page in (_page(job), f"{LIST}{job.pk}/progress/", LIST, f"{LIST}figures/?job={job.pk}", "/admin/"):
+            assert admin_client.get(page).status_code == 200
+
+    read = [query["sql"] for query in queries if re.search(r'(SELECT|,) "?\w+"?\."options"', query["sql"])]
+    assert read == []
 
 
 def test_what_was_asked_and_when_it_lives_is_said(admin_client, admin_user):

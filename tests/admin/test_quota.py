@@ -2,7 +2,7 @@
 
 import html
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -11,6 +11,8 @@ from media_catalog.exceptions import QuotaRefused
 from media_catalog.models import (
     AuditEvent,
     BlockedRequest,
+    Job,
+    JobItem,
     LimitOverride,
     RequestClass,
     RequestLimit,
@@ -36,12 +38,27 @@ def _spend(times: int, service: str = "s3", operation: str = "PutObject", **who)
             spend(service, operation)
 
 
+def _skipped(*, finished_at: datetime) -> None:
+    """An analysis that was not needed."""
+    job = Job.objects.create(kind="detect_faces", state="finished")
+    JobItem.objects.create(job=job, state="skipped", code="current", finished_at=finished_at)
+
+
 @pytest.fixture
 def tier1(db) -> RequestLimit:
     return RequestLimit.objects.get(request_class=RequestClass.S3_TIER1)
 
 
 class TestPanel:
+    @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+    def test_a_month_is_that_of_utc_wherever_the_site_is(self, admin_client, settings, zone):
+        settings.TIME_ZONE = zone
+        begins = timezone.now().astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        _skipped(finished_at=begins)
+        _skipped(finished_at=begins - timedelta(hours=1))
+
+        assert admin_client.get(PANEL).context["saved"] == {"unchanged analysis": 1}
+
     def test_figures_in_words(self, admin_client, tier1):
         RequestLimit.objects.filter(pk=tier1.pk).update(limit=100, headroom=10)
         _spend(85, username="ana", bucket="press")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
@@ -24,6 +25,11 @@ pytestmark = pytest.mark.django_db
 BUSY = s3_error(503, "SlowDown")
 ELSEWHERE = s3_error(301, "PermanentRedirect")
 REGION = {"x-amz-bucket-region": "eu-west-1"}
+
+ROLE = b"""<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>
+<AccessKeyId>renewed</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>
+<Expiration>2099-01-01T00:00:00Z</Expiration>
+</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"""
 
 
 def put() -> str:
@@ -107,6 +113,25 @@ def test_names_the_bucket_beside_who_spends(faults: FaultServer) -> None:
         ("ann", "admin:upload", "photos", "PutObject", 1),
         ("ann", "admin:upload", "", "ListBuckets", 1),
     }
+
+
+def test_credentials_come_from_sts_whatever_is_used_up(
+    faults: FaultServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """botocore's own client asks for them, with our handler."""
+    (tmp_path / "token").write_text("by the platform")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/backoffice")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", faults.url)
+    set_limit("rekognition_image", 0)
+    faults.script.extend([Answer(body=ROLE), OK])
+
+    put()
+
+    assert [request.method for request in faults.log] == ["POST", "PUT"]
+    assert used() == {"free": 1, "s3_tier1": 1}
 
 
 class TestSendsNothing:

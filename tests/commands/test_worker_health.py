@@ -14,6 +14,10 @@ from django.db.models import F
 from media_catalog.models import Worker
 Worker.objects.update({field}=F("{field}") - timedelta(seconds={seconds}))
 """
+ELSEWHERE = """
+from media_catalog.models import Worker
+Worker.objects.create(name="elsewhere/1:1:1")
+"""
 PAUSE = """
 from media_catalog.jobs import control
 assert control.pause_queue(by="editor")
@@ -95,7 +99,13 @@ class TestQueue:
     def test_stuck(self, stack, job):
         _age(stack, "busy_at", seconds=271)
 
-        assert stack.outcome("worker_health") == (1, "The queue is stuck: 1 tasks wait, and none has been begun.")
+        assert stack.outcome("worker_health") == (1, "The worker is stuck: 1 tasks wait, and it has begun none.")
+
+    def test_stuck_while_another_host_works(self, stack, job):
+        _age(stack, "busy_at", seconds=271)
+        stack.python(ELSEWHERE)
+
+        assert stack.outcome("worker_health") == (1, "The worker is stuck: 1 tasks wait, and it has begun none.")
 
     def test_paused_is_not_stuck(self, stack, job):
         _age(stack, "busy_at", seconds=271)

@@ -1,5 +1,7 @@
 """Cancel, pause, resume, retry, delete, and the queue as a whole."""
 
+from contextlib import suppress
+from contextvars import Context
 from datetime import timedelta
 
 import pytest
@@ -7,10 +9,11 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from media_catalog import jobs
-from media_catalog.exceptions import TooManyItems
+from media_catalog.exceptions import QuotaRefused, TooManyItems
 from media_catalog.jobs import control, recovery, runner, schedules
 from media_catalog.jobs.progress import progress
 from media_catalog.models import AuditEvent, Job, JobItem, RequestCounter, RequestLimit, Reservation
+from media_catalog.quota import meter
 from tests.jobs.conftest import DONE
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -26,6 +29,13 @@ def _states(job: Job) -> list[str]:
 
 def _reserved() -> int:
     return sum(RequestCounter.objects.filter(period="month").values_list("reserved", flat=True))
+
+
+def _held() -> dict[str, int]:
+    """Of Rekognition's month, as its counter has it."""
+    return RequestCounter.objects.values("used", "leased", "reserved").get(
+        period="month", request_class="rekognition_image"
+    )
 
 
 @pytest.fixture
@@ -64,6 +74,37 @@ class TestCancel:
         job.refresh_from_db()
         assert job.state == "cancelled"
         assert _states(job) == ["done"] + ["cancelled"] * 9
+
+    @pytest.mark.parametrize(("more", "state"), [(0, "done"), (2, "done"), (3, "cancelled")])
+    def test_the_reservation_returns_while_an_item_still_runs(self, job, kind, more, state):
+        """But for what its worker has in hand, which is three. The item, and others meanwhile, never pass the limit."""
+        RequestLimit.objects.filter(request_class="rekognition_image").update(limit=10)
+        held = []
+
+        def spend():
+            meter.spend("rekognition", "DetectFaces")
+            held.append(_held())
+
+        def cancelled_meanwhile(*_args):
+            spend()
+            control.cancel(job, by="anna")
+            held.append(_held())
+            with suppress(QuotaRefused):
+                while True:
+                    Context().run(spend)  # somebody else, outside of this chunk
+            for _request in range(more):
+                spend()
+            return DONE
+
+        kind("detect_faces", cancelled_meanwhile)
+        runner.run_chunk(job.pk, _ids(job)[:3])
+
+        assert held[:2] == [{"used": 0, "leased": 3, "reserved": 7}, {"used": 0, "leased": 3, "reserved": 0}]
+        assert held[8] == {"used": 7, "leased": 3, "reserved": 0}
+        assert max(sum(figures.values()) for figures in held) == 10
+        assert _held() == {"used": 8 + min(more, 2), "leased": 0, "reserved": 0}
+        job.refresh_from_db()
+        assert (job.state, _states(job)) == ("cancelled", [state] + ["cancelled"] * 9)
 
     def test_with_an_item_that_runs_it_is_cancelling_and_what_is_put_back_is_cancelled_too(self, job):
         first = _ids(job)[0]

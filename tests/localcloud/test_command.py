@@ -85,10 +85,15 @@ def test_is_reached_from_elsewhere_only_when_told_so(
     elsewhere.close()
 
 
-def test_everything_goes_when_the_command_is_killed(start: Start, url: str, tmp_path: Path, client: MakeClient) -> None:
+def test_everything_goes_when_the_command_is_killed_and_the_next_one_finds_its_data(
+    start: Start, url: str, tmp_path: Path, client: MakeClient
+) -> None:
     process = start(url)
     _line(process)
-    _run_function_that_sleeps(client, RunningCloud(url, tmp_path, ACCOUNT, process))
+    cloud = RunningCloud(url, tmp_path, ACCOUNT, process)
+    client("s3", cloud).create_bucket(Bucket="kept")
+    client("s3", cloud).put_object(Bucket="kept", Key="a.txt", Body=b"bytes")
+    _run_function_that_sleeps(client, cloud)
     left = _servers(tmp_path)
     assert len(left) == 2
     process.kill()
@@ -97,6 +102,11 @@ def test_everything_goes_when_the_command_is_killed(start: Start, url: str, tmp_
     while any(map(_alive, left)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(_alive, left))
+
+    again = start(url)  # the same port, the same data
+    assert _line(again) == f"Local cloud ready at {url}, its data in {tmp_path}."
+    again_cloud = RunningCloud(url, tmp_path, ACCOUNT, again)
+    assert client("s3", again_cloud).get_object(Bucket="kept", Key="a.txt")["Body"].read() == b"bytes"
 
 
 def test_a_dead_server_ends_the_command(start: Start, url: str, tmp_path: Path) -> None:

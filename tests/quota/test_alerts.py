@@ -9,7 +9,8 @@ from django.core import mail
 from pytest_django import Settings
 
 from media_catalog.exceptions import QuotaRefused
-from media_catalog.models import LimitAlert
+from media_catalog.jobs.schedules import keep_quota
+from media_catalog.models import LimitAlert, LimitOverride, RequestLimit
 from media_catalog.quota import meter
 
 from .ledger import no_limits, set_limit, used
@@ -76,6 +77,55 @@ def test_a_limit_that_is_raised_and_reached_again_is_not_told_twice() -> None:
     get(8)
 
     assert len(mail.outbox) == LimitAlert.objects.count() == 1
+
+
+class TestWithoutARequestThatCrosses:
+    """The schedule sees what stands above a threshold, however it came to."""
+
+    def test_a_limit_that_is_lowered(self, caplog: pytest.LogCaptureFixture) -> None:
+        set_limit("s3_tier2", 1000)
+        get(85)
+        keep_quota()
+        assert not LimitAlert.objects.exists()
+
+        set_limit("s3_tier2", 100)
+        for _minute in range(2):
+            keep_quota()
+
+        assert LimitAlert.objects.values_list("level", "used", "limit").get() == ("warn", 85, 100)
+        assert [message.subject for message in mail.outbox] == ["Close to the limit: S3 GET and all other"]
+        [line] = [json.loads(record.getMessage()) for record in caplog.records if record.name == LOGGER]
+        assert (line["level"], line["used"], line["limit"]) == ("warn", 85, 100)
+
+        set_limit("s3_tier2", 85)
+        keep_quota()
+        assert mail.outbox[1].subject == "Limit reached: S3 GET and all other"
+
+    def test_a_temporary_limit_that_is_over(self, at: Clock) -> None:
+        LimitOverride.objects.create(
+            request_limit=RequestLimit.objects.get(),
+            limit=1000,
+            created_at=datetime(2026, 11, 20, tzinfo=UTC),
+            expires_at=datetime(2026, 11, 20, 1, tzinfo=UTC),
+        )
+        get(85)
+        keep_quota()
+        assert not mail.outbox
+
+        at(datetime(2026, 11, 20, 2, tzinfo=UTC))
+        keep_quota()
+
+        assert [message.subject for message in mail.outbox] == ["Limit reached: S3 GET and all other"]
+        assert LimitAlert.objects.values_list("level", "used", "limit").get() == ("limit", 85, 10)
+
+    def test_a_limit_of_nothing_is_told_when_it_refuses(self) -> None:
+        set_limit("s3_tier2", 0)
+        keep_quota()
+        assert not mail.outbox
+
+        with pytest.raises(QuotaRefused):
+            get(1)
+        assert len(mail.outbox) == 1
 
 
 def test_no_mail_when_nobody_is_named(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import botocore.session
 import pytest
-from botocore import xform_name
+from botocore import credentials, tokens, xform_name
 
 from media_catalog.quota.request_classes import CLASSES
 
@@ -38,6 +38,15 @@ def test_every_operation_of_the_gateway_is_classified() -> None:
     assert operations <= CLASSES.keys()
 
 
+def test_what_botocore_sends_for_credentials_is_classified() -> None:
+    """By clients of its own, which share the handlers of ours."""
+    source = "".join(Path(str(module.__file__)).read_text() for module in (credentials, tokens))
+    asked = {name.replace("_", "") for name in re.findall(r"[\W_]client\.(\w+)\(", source)}
+
+    assert {"assumerole", "getrolecredentials", "createtoken"} <= asked
+    assert asked <= {operation.lower() for service, operation in CLASSES if service != "s3"}
+
+
 @pytest.mark.parametrize("operation", CLASSES)
 def test_each_class_names_its_source(operation: tuple[str, str]) -> None:
-    assert CLASSES[operation].source.startswith("https://aws.amazon.com/")
+    assert CLASSES[operation].source.startswith(("https://aws.amazon.com/", "https://docs.aws.amazon.com/"))

@@ -127,6 +127,18 @@ class TestConfirm:
         assert len(image.sha256) == 64
         assert (issued.upload.status, issued.upload.sha256) == (Upload.Status.COMPLETED, image.sha256)
 
+    def test_a_post_that_was_sent_counts_whatever_the_limit_is_by_then(self, issue, post, cloud):
+        [issued] = issue()
+        post(issued)
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
+        mark, row = cloud.access_log.mark(), last_row()
+
+        assert direct_uploads.confirm(upload=issued.upload).new
+
+        assert cloud.access_log.operations(mark) == {"GetObject": 1}
+        assert usage(row) == {("PostObject", True): 1, ("GetObject", False): 1}
+        assert figures("held") == (0, 0)
+
     def test_a_repeat_is_the_same_and_costs_nothing(self, issue, post, cloud):
         [issued] = issue()
         post(issued)
