@@ -18,6 +18,7 @@ BackofficeError
 ├── ObjectRefused            the object may not be written, moved or deleted here
 ├── MeterUnavailable         the request could not be counted, so it was not sent
 ├── OutOfMemory              too little memory for the image at that moment; worth another try later
+├── OutOfTime                decoding the image took longer than its caller can wait; worth another try later
 └── AwsError
     ├── AwsDenied            credentials or permissions; final until an administrator acts
     │   └── ClockSkewed      our clock is wrong, so AWS takes no signature of ours
@@ -225,9 +226,15 @@ class MeterUnavailable(BackofficeError):
 
 
 class OutOfMemory(BackofficeError):
-    """A MemoryError in a job."""
+    """There was too little memory for an image at that moment."""
 
     code = "out_of_memory"
+
+
+class OutOfTime(BackofficeError):
+    """Decoding an image took longer than its caller can wait."""
+
+    code = "out_of_time"
 
 
 class AwsError(BackofficeError):

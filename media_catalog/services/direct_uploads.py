@@ -26,13 +26,13 @@ from django.utils import timezone
 from media_catalog.aws import presign, s3
 from media_catalog.aws.deadline import deadline
 from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused
-from media_catalog.imaging.probe import content_type, extension, probe
+from media_catalog.imaging.probe import content_type, extension
 from media_catalog.models import Bucket, Image, RequestClass, Reservation, Upload
 from media_catalog.models.uploads import POST_GRACE
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 
-from . import arrivals, free_keys, handover, keys
+from . import arrivals, decoding, free_keys, handover, keys
 from .limits import check_rule, image_limits
 
 logger = logging.getLogger(__name__)
@@ -343,7 +343,7 @@ def _count_post(upload: Upload) -> None:
 
 def _catalogue(upload: Upload, held: s3.ObjectInfo, file: BufferedRandom) -> arrivals.Arrival:
     file.seek(0)
-    found = probe(file, limits=image_limits())
+    found = decoding.probe(file)
     check_rule(upload.bucket, found)
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     if upload.sha256 not in ("", digest):

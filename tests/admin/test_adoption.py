@@ -130,6 +130,22 @@ def test_it_goes_on_in_turns_and_can_be_cancelled(archive, adopt, monkeypatch, w
     assert known(archive) == IMAGES
 
 
+def test_one_that_memory_is_short_for_is_skipped_and_the_next_run_tries_again(
+    archive, adopt, admin_client, inventory, memory_is_back
+):
+    put(archive, "a scan.tif", encoded(picture(), "TIFF"))
+    inventory(archive)
+    item = adopt(archive)
+
+    assert (item.state, item.message) == ("done", "3 images catalogued. 2 objects skipped.")
+    assert known(archive) == IMAGES
+    shown = admin_client.get(page(archive, "inventory", state="skipped")).content.decode()
+    assert "too little memory" in shown
+    memory_is_back()
+    assert adopt(archive).message == "1 image catalogued. 0 objects skipped."
+    assert known(archive) == {*IMAGES, "a scan.tif"}
+
+
 def test_a_limit_refuses_it_before_anything_is_read(archive, admin_client, cloud):
     RequestLimit.objects.filter(request_class="s3_tier2").update(limit=0)
     assert "does not fit into the quota" in admin_client.get(page(archive, "adopt")).content.decode()

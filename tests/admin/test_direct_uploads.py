@@ -248,6 +248,15 @@ class TestFinish:
         assert "looks like HTML" in answer["reason"]
         assert body_of(originals, form["fields"]["key"]) is None
 
+    def test_too_little_memory_is_said_and_the_file_can_be_finished_later(self, page, originals, post, memory_is_back):
+        [form] = begin(page, originals, file("scan.tif", type="image/tiff"))
+        assert post(form, encoded(picture(), "TIFF"), content_type="image/tiff") == 204
+        answer = ask(page, "finish", uuid=form["uuid"])
+        assert (answer.status_code, "too little memory" in answer.json()["reason"]) == (503, True)
+        assert body_of(originals, form["fields"]["key"])
+        memory_is_back()
+        assert ask(page, "finish", uuid=form["uuid"]).json()["state"] == "done"
+
     def test_the_buckets_rule_is_kept_by_the_server_too(self, page, originals, post):
         Bucket.objects.filter(pk=originals.pk).update(upload_rule=Bucket.UploadRule.EXACT)
         form, answer = send(page, originals, post, body=jpeg(800, 600), renditions=True)

@@ -190,6 +190,27 @@ def test_a_failing_server_is_said_for_the_file_and_the_others_go_on(admin_client
     assert s3.head_object(originals.name, "b.jpg") is None
 
 
+def test_too_little_memory_for_a_file_is_said_and_the_others_go_on(admin_client, originals, memory_is_back):
+    scan = upload_file(encoded(picture(), "TIFF"), "scan.tif")
+    response = _post(admin_client, originals, scan, upload_file(jpeg(), "b.jpg"))
+
+    refused, stored = _messages(response)
+    assert "scan.tif" in refused
+    assert "too little memory for this image. Try again later." in refused
+    assert stored == "1 image uploaded."
+
+
+def test_an_upload_waits_for_no_decoder_that_hangs(admin_client, originals, instead_of_python, settings):
+    instead_of_python("exec sleep 60")
+    settings.WEB_DECODING_SECONDS = 0.1
+    scan = upload_file(encoded(picture(), "TIFF"), "scan.tif")
+    response = _post(admin_client, originals, scan, upload_file(jpeg(), "b.jpg"))
+
+    refused, stored = _messages(response)
+    assert "took too long" in refused
+    assert stored == "1 image uploaded."
+
+
 def test_renditions_that_cannot_be_started_do_not_lose_the_report(admin_client, originals, monkeypatch):
     def failing(**kwargs):
         raise OperationalError("disk full")
