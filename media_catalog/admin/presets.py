@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Case, Count, F, Q, QuerySet, When
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -85,6 +85,11 @@ class PresetAdmin(BackofficeAdmin):
         return ["version", "stale", "slug"] if obj else ["version", "stale"]
 
     def save_model(self, request: HttpRequest, obj: Preset, form: ModelForm, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if change and set(form.changed_data) & set(Preset.PIXEL_FIELDS):
-            Preset.objects.filter(pk=obj.pk).update(version=F("version") + 1)
+        """A new version where pixels come out otherwise than by the row as it is at that moment, whoever has changed it
+        since it was read.
+        """
+        if change:
+            same = Q(**{name: getattr(obj, name) for name in Preset.PIXEL_FIELDS})
+            obj.version = Case(When(same, then=F("version")), default=F("version") + 1)  # type: ignore[assignment]
+        obj.save(force_update=change)
+        obj.refresh_from_db(fields=["version"])
