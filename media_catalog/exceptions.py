@@ -59,11 +59,17 @@ class ImageRefused(BackofficeError):
         "damaged",  # cannot be decoded to its end
         "altered",  # not the content that was announced
     )
+    OF_NO_FORMAT = ("not_image", "damaged")
 
     def __init__(self, reason: str, **facts: object) -> None:
         super().__init__(f"{reason}: {facts}" if facts else reason)
         self.reason = reason
         self.facts = facts
+
+    def as_reported(self, accepted: Sequence[str]) -> dict[str, object]:
+        """For programs: `code`, `reason`, and `facts`, with the formats that are accepted where the file is of none."""
+        others: dict[str, object] = {"accepted": list(accepted)} if self.reason in self.OF_NO_FORMAT else {}
+        return {"code": self.code, "reason": self.reason, "facts": others | self.facts}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -362,7 +362,7 @@ def _catalogue(upload: Upload, held: s3.ObjectInfo, file: BufferedRandom) -> arr
 
 def explained(refused: ImageRefused) -> dict[str, Any]:
     """As the Lambda reports it: an outcome that clients read."""
-    return {"code": refused.code, "reason": refused.reason, "facts": refused.facts}
+    return refused.as_reported(settings.IMAGE_FORMATS)
 
 
 def _fail(upload: Upload, error: str, *, outcome: dict[str, Any] | None = None) -> None:

@@ -91,7 +91,7 @@ def test_images_are_catalogued_by_one_get_each_and_nothing_is_written(archive, a
     assert not Job.objects.filter(kind="make_renditions").exists()
     shown = admin_client.get(page(archive, "inventory", state="skipped")).content.decode()
     assert "no-picture.jpg" in shown
-    assert "This is not an image." in shown
+    assert "This is not an image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF." in shown
 
 
 def test_a_second_time_there_is_nothing_to_do(archive, adopt, admin_client, inventory, cloud):

@@ -113,6 +113,7 @@ class TestLostCallback:
         answer = api.get(f"{URL}{record['uuid']}").json()
         assert (answer["status"], answer["error"]["code"]) == ("error", "image_refused")
         assert answer["error"]["reason"] == "not_image"
+        assert answer["error"]["facts"] == {"looks_like": "SVG", "accepted": list(settings.IMAGE_FORMATS)}
 
     def test_with_s3_away_the_poll_still_answers(self, api, sent, settings):
         self._later(settings.ASYNC_IMAGE_CALLBACK_GRACE + 1)
