@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from media_catalog.admin.presets import PresetAdmin
 from media_catalog.imaging.values import Spec
-from media_catalog.models import Job, Preset
+from media_catalog.models import Job, Preset, Rendition
 from media_catalog.models import renditions as models
 from media_catalog.services import renditions
 
@@ -138,6 +138,22 @@ class TestStale:
         assert job.scope == "Stale renditions of preset Low"
         work()
         assert not image.renditions.stale().exists()
+
+    def test_of_more_than_a_job_takes_the_first_are_offered(self, admin_client, image, store, work, settings):
+        renditions.make(image=store(name="second.jpg"))
+        Preset.objects.filter(slug="low").update(version=3)
+        settings.JOB_MAX_ITEMS = 1
+
+        for scope, left in (("Stale renditions of preset Low (1 of 2)", 1), ("Stale renditions of preset Low", 0)):
+            shown = admin_client.get(self._page("low"))
+            words = "1 other image is left for another job: one takes at most 1."
+            assert (words in shown.content.decode()) == bool(left)
+            confirmed = {name: shown.context[name] for name in ("selection", "counted_options")} | {"confirm": "1"}
+            admin_client.post(self._page("low"), confirmed)
+            work()
+            job = Job.objects.latest("pk")
+            assert (job.scope, job.items.count()) == (scope, 1)
+            assert Rendition.objects.stale().count() == left
 
     def test_without_any_there_is_nothing_to_do(self, admin_client, image):
         assert "None of the selected images" in admin_client.get(self._page("high")).content.decode()
