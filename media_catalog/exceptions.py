@@ -18,6 +18,7 @@ BackofficeError
 ├── ObjectRefused            the object may not be written, moved or deleted here
 ├── MeterUnavailable         the request could not be counted, so it was not sent
 ├── OutOfMemory              too little memory for the image at that moment; worth another try later
+├── OutOfTime                decoding the image took longer than its caller can wait; worth another try later
 └── AwsError
     ├── AwsDenied            credentials or permissions; final until an administrator acts
     │   └── ClockSkewed      our clock is wrong, so AWS takes no signature of ours
@@ -58,11 +59,17 @@ class ImageRefused(BackofficeError):
         "damaged",  # cannot be decoded to its end
         "altered",  # not the content that was announced
     )
+    OF_NO_FORMAT = ("not_image", "damaged")
 
     def __init__(self, reason: str, **facts: object) -> None:
         super().__init__(f"{reason}: {facts}" if facts else reason)
         self.reason = reason
         self.facts = facts
+
+    def as_reported(self, accepted: Sequence[str]) -> dict[str, object]:
+        """For programs: `code`, `reason`, and `facts`, with the formats that are accepted where the file is of none."""
+        others: dict[str, object] = {"accepted": list(accepted)} if self.reason in self.OF_NO_FORMAT else {}
+        return {"code": self.code, "reason": self.reason, "facts": others | self.facts}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,9 +232,15 @@ class MeterUnavailable(BackofficeError):
 
 
 class OutOfMemory(BackofficeError):
-    """A MemoryError in a job."""
+    """There was too little memory for an image at that moment."""
 
     code = "out_of_memory"
+
+
+class OutOfTime(BackofficeError):
+    """Decoding an image took longer than its caller can wait."""
+
+    code = "out_of_time"
 
 
 class AwsError(BackofficeError):

@@ -1,7 +1,10 @@
-"""Names who spends for the requests that a page makes, and tells staff that their jobs are over."""
+"""Names who spends for the requests that a page makes, bounds what its pictures take, and tells staff that their jobs
+are over.
+"""
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
@@ -10,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
+from media_catalog.imaging.apart import at_most
 from media_catalog.jobs import words
 from media_catalog.jobs.progress import Progress, progresses
 from media_catalog.jobs.telling import take_untold
@@ -27,6 +31,18 @@ def attribute_requests(
         except Resolver404:
             action = ""
         with attribute(username=user.get_username() if user else "", action=action):
+            return get_response(request)
+
+    return middleware
+
+
+def bound_decoding(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Who waits for a page gets its answer, whatever a picture asks of its decoder."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        with at_most(settings.WEB_DECODING_SECONDS):
             return get_response(request)
 
     return middleware

@@ -1,7 +1,9 @@
 """What the tests share: a local cloud with buckets of the test's own, pictures, and the worker's part."""
 
 import secrets
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -91,3 +93,26 @@ def staff_with(db: None) -> Callable[..., User]:
         return user
 
     return _staff_with
+
+
+@pytest.fixture
+def instead_of_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Callable[[], None]]:
+    """Have this shell command run where this process would start a Python, such as the one that decodes a TIFF.
+
+    Answers what ends it.
+    """
+    program, python = tmp_path / "python", sys.executable
+
+    def _run(command: str) -> Callable[[], None]:
+        program.write_text(f"#!/bin/sh\n{command}\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+        return lambda: monkeypatch.setattr(sys, "executable", python)
+
+    return _run
+
+
+@pytest.fixture
+def memory_is_back(instead_of_python: Callable[[str], Callable[[], None]]) -> Callable[[], None]:
+    """Until this is called, the machine kills each process that is to decode a TIFF."""
+    return instead_of_python("kill -9 $$")

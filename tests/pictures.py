@@ -27,6 +27,13 @@ def jpeg(width: int = 640, height: int = 480) -> bytes:
     return encoded(picture(width, height))
 
 
+def animation() -> bytes:
+    """A GIF of two frames."""
+    buffer = io.BytesIO()
+    picture(60, 40).save(buffer, "GIF", save_all=True, append_images=[picture(60, 40, "L")])
+    return buffer.getvalue()
+
+
 def bomb() -> bytes:
     """A PNG of a few bytes whose header claims 50,000 × 50,000 pixels."""
 

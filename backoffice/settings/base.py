@@ -34,6 +34,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "backoffice.requests.identify_users",
     "media_catalog.middleware.attribute_requests",
+    "media_catalog.middleware.bound_decoding",
     "django.contrib.messages.middleware.MessageMiddleware",
     "media_catalog.middleware.FinishedJobs",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -224,6 +225,7 @@ ASYNC_IMAGE_CALLBACK_GRACE = env.int("ASYNC_IMAGE_CALLBACK_GRACE", default=60)  
 ASYNC_IMAGE_RENDITIONS = env.int("ASYNC_IMAGE_RENDITIONS", default=3)  # of the Lambda for an upload: reserved with it
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=120)  # of one token
 WEB_THREADS = env.int("WEB_THREADS", default=16)  # of each process of the web server
+WEB_DECODING_SECONDS = 40  # for the pictures of one request: load balancers give up after 60 without an answer
 # Long polls at a time in one process: each takes a thread, and the others are for pages and health checks.
 API_MAX_WAITERS = env.int("API_MAX_WAITERS", default=WEB_THREADS // 4)
 UPLOAD_FORM_SECONDS = env.int("UPLOAD_FORM_SECONDS", default=3600)  # to send a file that was chosen on the page

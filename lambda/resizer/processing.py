@@ -85,7 +85,7 @@ class Resizer:
             report |= self._made_of_upload(created, hex_digits)
             outcome = Outcome(result="done", renditions=report["renditions"], requests=requests)
         except FINAL as error:
-            report["error"] = _explained(error)
+            report["error"] = _explained(error, self._settings.limits.formats)
             outcome = Outcome(result="refused", reason=_reason(error), requests=requests)
         report["requests"] = dict(requests)
         status = self._sender.send(hex_digits, report) if self._sender else None
@@ -155,10 +155,10 @@ class Resizer:
         )
 
 
-def _explained(error: Exception) -> dict[str, Any]:
+def _explained(error: Exception, accepted: Sequence[str]) -> dict[str, Any]:
     """What the API is told of an error in FINAL."""
     if isinstance(error, ImageRefused):
-        return {"code": error.code, "reason": error.reason, "facts": error.facts}
+        return error.as_reported(accepted)
     return {"code": _reason(error), "reason": "", "facts": {}}
 
 

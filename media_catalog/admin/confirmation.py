@@ -46,7 +46,8 @@ class Start(Protocol):
 class Selection:
     """The images (sorted ids) that a kind of job would run on, with its options, and how it is started.
 
-    `fields` (hidden ones) make the form ask for the same again; `back` is where Cancel leads.
+    `fields` (hidden ones) make the form ask for the same again; `back` is where Cancel leads. `left_out`: how many more
+    were asked for than one job takes.
     """
 
     ids: Sequence[int]
@@ -56,6 +57,7 @@ class Selection:
     back: str
     back_label: str
     start: Start
+    left_out: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +166,7 @@ def _context(page: ModelAdmin, request: HttpRequest, selection: Selection, asked
         "must_type": must_type(len(ids)),
         "selection": digest(ids),
         "token": uuid4().hex,
-        "notes": list(_notes(asked, cost)),
+        "notes": [*_notes(asked, cost), *_left_out(selection)],
         "nothing_to_do": not any(cost.requests.values()) and not estimates.FAILING & cost.skipped.keys(),
         "options": [(name, label, selection.options[name]) for name, label in asked.choices.items()],
         "strip": [thumbnail(image) for image in shown],
@@ -192,6 +194,18 @@ def _cost_context(cost: Estimate) -> dict[str, Any]:
         "parked_until": reservations.reset(short).date() if short else None,
         "skipped": sum(cost.skipped.values()),
     }
+
+
+def _left_out(selection: Selection) -> Iterator[str]:
+    if selection.left_out:
+        yield ngettext(
+            "%(count)s other image is left for another job: one takes at most %(limit)s.",
+            "%(count)s other images are left for another job: one takes at most %(limit)s.",
+            selection.left_out,
+        ) % {
+            "count": number_format(selection.left_out, force_grouping=True),
+            "limit": number_format(settings.JOB_MAX_ITEMS, force_grouping=True),
+        }
 
 
 def _notes(asked: Question, cost: Estimate) -> Iterator[str]:

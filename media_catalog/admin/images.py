@@ -141,7 +141,8 @@ class ImageAdmin(BackofficeAdmin):
         tags = [(state.css, state.short)]
         if image.missing_since:
             tags.insert(0, ("failed", _("Missing at S3")))
-        return format_html_join(" ", '<span class="bo-tag bo-{}">{}</span>', tags)
+        shown = format_html_join(" ", '<span class="bo-tag bo-{}">{}</span>', tags)
+        return format_html("{} {}", shown, pictures.animated_tag(image))
 
     @admin.display(description=gettext_lazy("faces"), ordering="analysis__face_count", empty_value="–")
     def face_count(self, image: Image) -> int | None:
@@ -254,6 +255,7 @@ class ImageAdmin(BackofficeAdmin):
         preview = image.renditions.filter(preset__slug=Preset.PREVIEW).select_related("preset").first()
         return {
             "image": image,
+            "animated": pictures.animated_tag(image),
             "state": describe(image),
             "analysis": analysis,
             "faces": faces,

@@ -33,6 +33,15 @@ def thumbnail(image: Image) -> str:
     )
 
 
+def animated_tag(image: Image) -> str:
+    """Nothing for others."""
+    if not image.animated:
+        return ""
+    return format_html(
+        '<span class="bo-tag bo-none" title="{}">{}</span>', _("Renditions show the first frame"), _("Animated")
+    )
+
+
 def srcset(image: Image, shown: Sequence[Rendition]) -> str:
     """Renditions with their widths, for the browser to choose from by the place and the screen."""
     return ", ".join(f"{preview_url(image, rendition)} {rendition.width}w" for rendition in shown)

@@ -3,9 +3,10 @@
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Case, Count, F, Q, QuerySet, When
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -63,15 +64,23 @@ class PresetAdmin(BackofficeAdmin):
         if not request.user.has_perm("media_catalog.make_renditions_image"):
             raise PermissionDenied
         preset = get_object_or_404(Preset, pk=pk)
-        ids = list(Image.objects.filter(has_stale(preset)).order_by("pk").values_list("pk", flat=True))
-        scope = gettext("Stale renditions of preset %(preset)s") % {"preset": preset}
+        stale = Image.objects.filter(has_stale(preset)).order_by("pk")
+        ids = list(stale.values_list("pk", flat=True)[: settings.JOB_MAX_ITEMS])
+        left_out = stale.count() - len(ids) if len(ids) == settings.JOB_MAX_ITEMS else 0
         selection = confirmation.Selection(
             ids=ids,
             kind="make_renditions",
             options={},
             back=reverse("admin:media_catalog_preset_changelist"),
             back_label=gettext("Presets"),
-            start=partial(jobs.start, kind="make_renditions", user=staff(request), images=ids, scope=scope),
+            left_out=left_out,
+            start=partial(
+                jobs.start,
+                kind="make_renditions",
+                user=staff(request),
+                images=ids,
+                scope=_scope(preset, len(ids), left_out),
+            ),
         )
         asked = confirmation.Question(title=gettext("Regenerate stale renditions"), button=gettext("Regenerate"))
         return confirmation.confirm_or_start(self, request, selection, asked)
@@ -85,6 +94,19 @@ class PresetAdmin(BackofficeAdmin):
         return ["version", "stale", "slug"] if obj else ["version", "stale"]
 
     def save_model(self, request: HttpRequest, obj: Preset, form: ModelForm, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if change and set(form.changed_data) & set(Preset.PIXEL_FIELDS):
-            Preset.objects.filter(pk=obj.pk).update(version=F("version") + 1)
+        """A new version where pixels come out otherwise than by the row as it is at that moment, whoever has changed it
+        since it was read.
+        """
+        if change:
+            same = Q(**{name: getattr(obj, name) for name in Preset.PIXEL_FIELDS})
+            obj.version = Case(When(same, then=F("version")), default=F("version") + 1)  # type: ignore[assignment]
+        obj.save(force_update=change)
+        obj.refresh_from_db(fields=["version"])
+
+
+def _scope(preset: Preset, count: int, left_out: int) -> str:
+    words = gettext("Stale renditions of preset %(preset)s") % {"preset": preset}
+    if not left_out:
+        return words
+    shown, total = (number_format(number, force_grouping=True) for number in (count, count + left_out))
+    return gettext("%(renditions)s (%(count)s of %(total)s)") % {"renditions": words, "count": shown, "total": total}

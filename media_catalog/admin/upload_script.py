@@ -44,6 +44,7 @@ def _bucket(bucket: Bucket) -> dict[str, Any]:
 
 def _texts() -> dict[str, str]:
     """By what the script calls them; %(…)s is filled in there."""
+    accepted = accepted_formats(settings.IMAGE_FORMATS)
     return {
         "waiting": _("Waiting"),
         "checking": _("Checking…"),
@@ -64,8 +65,9 @@ def _texts() -> dict[str, str]:
         "retry": _("Retry"),
         "empty": _("The file is empty (0 bytes)."),
         "tooLarge": _("The file has %(size)s; at most %(limit)s are accepted."),
-        "notImage": _("This is not an accepted image. Accepted are %(formats)s.")
-        % {"formats": accepted_formats(settings.IMAGE_FORMATS)},
+        "notImage": _("This is not an image. Accepted are %(accepted)s.") % {"accepted": accepted},
+        "looksLike": _("This is not an accepted image, it looks like %(looks_like)s. Accepted are %(accepted)s.")
+        % {"looks_like": "%(looks_like)s", "accepted": accepted},
         "unreadable": _("The browser cannot read this file."),
         "ruleExact": _("This bucket takes exactly %(width)s × %(height)s pixels; this has %(actual)s."),
         "ruleMinimum": _("This bucket takes %(width)s × %(height)s pixels or more; this has %(actual)s."),

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from media_catalog.aws.presign import Post
 from media_catalog.imaging.probe import content_type
-from media_catalog.models import Upload
+from media_catalog.models import Image, Upload
 from media_catalog.services import direct_uploads
 
 
@@ -39,11 +39,16 @@ def as_record(upload: Upload, *, credential: Post | None = None) -> dict[str, An
         **as_listed(upload),
         "credential": _credential(credential) if credential else None,
         "renditions": (upload.outcome or {}).get("renditions", []),
+        "animated": bool(upload.processed_key) and _is_animated(upload),
     }
 
 
+def _is_animated(upload: Upload) -> bool:
+    return Image.objects.filter(bucket=upload.bucket_id, key=upload.key, frames__gt=1).exists()
+
+
 def as_result(upload: Any) -> dict[str, Any]:
-    """`upload` has `image_number`."""
+    """`upload` has `image_number` and `image_frames`."""
     return {
         "uuid": upload.uuid.hex,
         "processed_key": upload.processed_key,
@@ -51,6 +56,7 @@ def as_result(upload: Any) -> dict[str, Any]:
         "metadata": upload.metadata,
         "user": upload.user.get_username() if upload.user else "",
         "image": upload.image_number,
+        "animated": (upload.image_frames or 1) > 1,
     }
 
 

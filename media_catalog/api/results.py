@@ -54,6 +54,8 @@ def _check_staff(caller: Caller) -> None:
 
 
 def _completed() -> QuerySet[Upload]:
-    image = Image.objects.filter(bucket=OuterRef("bucket"), key=OuterRef("key")).values("pk")[:1]
+    image = Image.objects.filter(bucket=OuterRef("bucket"), key=OuterRef("key"))
     uploads = Upload.objects.filter(channel=Upload.Channel.API).exclude(processed_key="")
-    return uploads.select_related("user").annotate(image_number=Subquery(image))
+    return uploads.select_related("user").annotate(
+        image_number=Subquery(image.values("pk")[:1]), image_frames=Subquery(image.values("frames")[:1])
+    )

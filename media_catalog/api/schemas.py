@@ -20,6 +20,7 @@ Metadata = Annotated[
     ),
 ]
 Limit = Annotated[int, Field(ge=1, le=100)]
+Animated = Annotated[bool, Field(description="Its renditions show the first frame.")]
 Offset = Annotated[int, Field(ge=0, le=1_000_000)]
 Wait = Annotated[int, Field(ge=0, le=MAX_SECONDS, description="Seconds.")]
 Status = Literal["created", "processing", "completed", "error", "expired"]
@@ -54,6 +55,7 @@ class ListedUpload(Schema):
 class ApiUpload(ListedUpload):
     credential: Credential | None = Field(None, description="While the upload may begin.")
     renditions: list[dict[str, Any]] = []
+    animated: Animated = False
 
 
 class UploadPage(Schema):
@@ -68,6 +70,7 @@ class Result(Schema):
     metadata: dict[str, str]
     user: str
     image: int | None = Field(None, description="Its number in the catalogue.")
+    animated: Animated = False
 
 
 class ResultPage(Schema):

@@ -16,6 +16,7 @@ from media_catalog.exceptions import (
     ImageHeld,
     MeterUnavailable,
     OutOfMemory,
+    OutOfTime,
     QuotaRefused,
 )
 from media_catalog.models import Image, Job, JobItem
@@ -26,7 +27,7 @@ from .kinds import KINDS, Outcome
 
 logger = logging.getLogger(__name__)
 # May be over at the next try; all other faults are final.
-PASSING = (AwsThrottled, AwsUnavailable, MeterUnavailable, OutOfMemory)
+PASSING = (AwsThrottled, AwsUnavailable, MeterUnavailable, OutOfMemory, OutOfTime)
 GROWTH = 5  # each wait is so many times the one before
 JITTER = 0.25  # part of a wait by which it is longer or shorter, so that items do not come back all at once
 

@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from media_catalog import s3_events
 from media_catalog.aws import sqs
 from media_catalog.exceptions import BackofficeError, QuotaShort
+from media_catalog.imaging.apart import at_most
 from media_catalog.models import Image, RequestClass, Reservation
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
@@ -42,6 +43,7 @@ ROUND = {RequestClass.SQS_REQUEST.value: 2, RequestClass.S3_TIER2.value: 2 * sqs
 # alone for minutes; together they end within the lease of a block, QUOTA_BLOCK_SECONDS.
 IDLE_POLLS = 18
 PAUSE_SECONDS = 30.0
+DECODING_SECONDS = 120  # for the pictures of a round; what it holds, messages and requests, it holds for longer
 
 
 class _Told(KeyboardInterrupt):
@@ -134,6 +136,11 @@ class Looked:
 
 def take(messages: Sequence[sqs.Message]) -> list[sqs.Message]:
     """Catalogue what these messages announce and start one job for it; those that are done with."""
+    with at_most(DECODING_SECONDS):
+        return _take(messages)
+
+
+def _take(messages: Sequence[sqs.Message]) -> list[sqs.Message]:
     done, looked = [], []
     for message in messages:
         try:

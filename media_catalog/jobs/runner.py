@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from media_catalog.aws.deadline import deadline
+from media_catalog.imaging.apart import at_most
 from media_catalog.models import Job, JobItem
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
@@ -30,7 +31,7 @@ from .enqueue import hand_over
 from .kinds import KINDS, Outcome
 
 logger = logging.getLogger(__name__)
-LEASE_SHARE = 0.8  # of the lease for AWS calls, so that an item ends before somebody else may take it
+LEASE_SHARE = 0.8  # of the lease for AWS calls and decoders, so that an item ends before somebody else may take it
 BEAT_SECONDS = 1.0  # between two signs of life in the job's row, which all its workers write
 TURN_SECONDS = 1.0  # until an item is looked at again whose image another job is working at
 
@@ -131,6 +132,7 @@ def _run_item(job: Job, item_id: int) -> None:
     with (
         attribute(username=job.requester, job_kind=job.kind, job=job.pk, action="job"),
         deadline(settings.JOB_ITEM_SECONDS * LEASE_SHARE),
+        at_most(settings.JOB_ITEM_SECONDS * LEASE_SHARE),
         meter.tally() as tally,
     ):
         outcome = _outcome_unless_stopped(job, item)

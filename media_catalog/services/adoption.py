@@ -1,6 +1,7 @@
 """Cataloguing what a bucket holds already: images are read, one GET each, and nothing is written to the bucket.
 
-What is no image, or cannot be read, keeps the reason in its row of the inventory, so it is looked at once only.
+What is no image, or cannot be read, keeps the reason in its row of the inventory, so it is looked at once only. What
+memory or time was too short for is tried again by the next run.
 """
 
 import time
@@ -22,6 +23,8 @@ from media_catalog.exceptions import (
     AwsUnavailable,
     BackofficeError,
     ImageRefused,
+    OutOfMemory,
+    OutOfTime,
 )
 from media_catalog.models import Bucket, InventoryObject, RequestClass
 
@@ -64,12 +67,13 @@ def adopt(bucket: Bucket, *, run: str, any_name: bool = False) -> tuple[dict[str
     """Catalogue candidates for one turn. Returns how many were `catalogued` and `skipped` in all turns of the run, and
     whether it is done.
 
-    What is done is no candidate any more, so a run that was cut off goes on where it stopped. Faults of S3 are raised.
+    What is done is no candidate any more, and a run asks for each once, so one that was cut off goes on where it
+    stopped. Faults of S3 are raised.
     """
     so_far = _so_far(bucket, run)
     until = time.monotonic() + TURN_SECONDS
     asked = _Asked(bucket)
-    while rows := list(candidates(bucket, any_name=any_name).order_by("pk")[:BATCH]):
+    while rows := list(candidates(bucket, any_name=any_name).filter(pk__gt=so_far["after"]).order_by("pk")[:BATCH]):
         _take(asked, rows, so_far, until)
         if time.monotonic() > until:
             Bucket.objects.filter(pk=bucket.pk).update(progress=so_far)
@@ -97,6 +101,7 @@ def _take(asked: _Asked, rows: Iterable[InventoryObject], so_far: dict[str, Any]
     try:
         for row in rows:
             counts["catalogued" if _adopt_one(asked, row) else "skipped"] += 1
+            so_far["after"] = row.pk
             if time.monotonic() > until:
                 return
     except BackofficeError:
@@ -110,6 +115,8 @@ def _adopt_one(asked: _Asked, row: InventoryObject) -> bool:
         found = events.fetch(asked.bucket, row.key)
     except ImageRefused as refused:
         return _note(row, sentence(refused))
+    except (OutOfMemory, OutOfTime) as shortage:  # another run may have more of it
+        return _note(row, sentence(shortage), final=False)
     except (AwsDenied, AwsNotFound, AwsThrottled, AwsUnavailable):
         raise
     except AwsError as error:
@@ -122,8 +129,8 @@ def _adopt_one(asked: _Asked, row: InventoryObject) -> bool:
     return True
 
 
-def _note(row: InventoryObject, reason: str) -> bool:
-    InventoryObject.objects.filter(pk=row.pk).update(note=reason, noted_etag=row.etag)
+def _note(row: InventoryObject, reason: str, *, final: bool = True) -> bool:
+    InventoryObject.objects.filter(pk=row.pk).update(note=reason, noted_etag=row.etag if final else "")
     return False
 
 
@@ -133,4 +140,5 @@ def _endings() -> Q:
 
 def _so_far(bucket: Bucket, run: str) -> dict[str, Any]:
     held: dict[str, Any] = bucket.progress
-    return held if held.get("run") == run else {"run": run, "counts": {"catalogued": 0, "skipped": 0}}
+    new = {"run": run, "after": 0, "counts": {"catalogued": 0, "skipped": 0}}
+    return new | held if held.get("run") == run else new

@@ -26,13 +26,13 @@ from django.utils import timezone
 from media_catalog.aws import presign, s3
 from media_catalog.aws.deadline import deadline
 from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused
-from media_catalog.imaging.probe import Probe, content_type, extension, probe
+from media_catalog.imaging.probe import Probe, content_type, extension
 from media_catalog.models import Bucket, Image, RequestClass, Reservation, Upload
 from media_catalog.models.uploads import POST_GRACE
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 
-from . import arrivals, free_keys, handover, keys, posts
+from . import arrivals, decoding, free_keys, handover, keys, posts
 from .limits import check_rule, image_limits
 
 logger = logging.getLogger(__name__)
@@ -344,7 +344,7 @@ def _spending(upload: Upload) -> Iterator[None]:
 def _checked(upload: Upload, file: BufferedRandom) -> Probe:
     """What came, if it may stay. Its digest is put into the upload."""
     file.seek(0)
-    found = probe(file, limits=image_limits())
+    found = decoding.probe(file)
     check_rule(upload.bucket, found)
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     if upload.sha256 not in ("", digest):
@@ -371,7 +371,7 @@ def _catalogue(upload: Upload, held: s3.ObjectInfo, found: Probe, begin: Begin) 
 
 def explained(refused: ImageRefused) -> dict[str, Any]:
     """As the Lambda reports it: an outcome that clients read."""
-    return {"code": refused.code, "reason": refused.reason, "facts": refused.facts}
+    return refused.as_reported(settings.IMAGE_FORMATS)
 
 
 def _fail(upload: Upload, error: str, *, outcome: dict[str, Any] | None = None) -> None:

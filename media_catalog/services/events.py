@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from media_catalog.aws import s3
 from media_catalog.exceptions import ImageRefused
-from media_catalog.imaging.probe import Probe, probe
+from media_catalog.imaging.probe import Probe
 from media_catalog.models import Bucket, Image, TrashedObject, Upload
 from media_catalog.s3_events import Created, Removed
 
-from . import arrivals, handover, inventory
+from . import arrivals, decoding, handover, inventory
 from .limits import image_limits
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ def look(created: Created) -> Found | None:
 
 
 def fetch(bucket: Bucket, key: str, *, leave: bool = False) -> Found | None:
-    """What the object is, or None when there is none. One GET. Raises ImageRefused for what is no accepted image.
+    """What the object is, or None when there is none. One GET. Raises ImageRefused for what is no accepted image,
+    OutOfMemory and OutOfTime.
 
     `leave` the bytes to the job that is about to make its renditions.
     """
@@ -67,7 +68,7 @@ def fetch(bucket: Bucket, key: str, *, leave: bool = False) -> Found | None:
         etag=content.etag,
         size=content.size,
         sha256=sha256(content.body).hexdigest(),
-        probe=probe(file, limits=limits),
+        probe=decoding.probe(file),
     )
     if leave:
         handover.offer(bucket=bucket.pk, key=key, etag=content.etag, file=file)

@@ -13,11 +13,10 @@ from django.utils.http import content_disposition_header
 from media_catalog.aws import listing, presign, s3
 from media_catalog.aws import objects as s3_objects
 from media_catalog.exceptions import AwsConflict, AwsNotFound, ObjectRefused
-from media_catalog.imaging.probe import extension, probe
+from media_catalog.imaging.probe import extension
 from media_catalog.models import Bucket, Image, Rendition, StoredFile, TrashedObject, Upload
 
-from . import inventory, keys, object_keys, uploads
-from .limits import image_limits
+from . import decoding, inventory, keys, object_keys, uploads
 
 PAGE_SIZE = 100
 VERSIONS = 100  # shown of one object
@@ -106,7 +105,7 @@ def picture(bucket: Bucket, key: str) -> tuple[bytes, str] | None:
         raise ObjectRefused("too_large", size=error.size, limit=settings.IMAGE_MAX_BYTES) from error
     if content is None:
         return None
-    found = probe(io.BytesIO(content.body), limits=image_limits())
+    found = decoding.probe(io.BytesIO(content.body))
     return content.body, found.content_type
 
 
@@ -143,7 +142,7 @@ def _catalogue(bucket: Bucket, *, file: BinaryIO, name: str, prefix: str, user: 
 def _kind(bucket: Bucket, file: BinaryIO, name: str) -> tuple[str, str]:
     """The content type and the ending of its key: of images by what they are, of others by their name."""
     if bucket.accepts == Bucket.Accepts.IMAGES:
-        found = probe(file, limits=image_limits())
+        found = decoding.probe(file)
         return found.content_type, extension(found.format)
     guessed = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return guessed, keys.clean_extension(name) or "bin"

@@ -140,7 +140,7 @@ def _refusal(file: Chosen) -> ImageRefused | None:
     if file.size > settings.IMAGE_MAX_BYTES:
         return ImageRefused("too_many_bytes", size=file.size, limit=settings.IMAGE_MAX_BYTES)
     if file.content_type not in accepted:
-        return ImageRefused("not_image", looks_like="")
+        return ImageRefused("not_image", looks_like=file.content_type)
     return None
 
 

@@ -14,11 +14,10 @@ from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused, Obj
 from media_catalog.imaging.formats import content_type, extension, rendered_as
 from media_catalog.imaging.geometry import Target
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
-from media_catalog.imaging.renditions import make as make_pixels
 from media_catalog.models import Image, Leftover, Preset, Rendition, RequestClass
 from media_catalog.statements import alone
 
-from . import handover, keys, previews, removal
+from . import decoding, handover, keys, previews, removal
 from .limits import image_limits
 
 logger = logging.getLogger(__name__)
@@ -138,7 +137,7 @@ def _make(
         raise ObjectRefused("unpaired")
     if wanted:
         source = source or _original(image, limits)
-        made = make_pixels(source.body, [spec_of(preset) for preset in wanted.values()], limits=limits)
+        made = decoding.make(source.body, [spec_of(preset) for preset in wanted.values()])
         written = [
             _write(image, wanted[done.slug], done, source_etag=source.etag, held=held, overwrite=overwrite)
             for done in made

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
@@ -29,6 +30,7 @@ from media_catalog.exceptions import (
     ObjectRefused,
     ObjectUnreachable,
     OutOfMemory,
+    OutOfTime,
     QuotaRefused,
     QuotaShort,
     ReportConflict,
@@ -74,6 +76,7 @@ _SENTENCES: dict[type[BackofficeError], Callable[[], str]] = {
     ImageHeld: lambda: _("The bucket is under legal hold: its images must not be removed."),
     MeterUnavailable: lambda: _("The request could not be counted, so it was not sent. Try again in a moment."),
     OutOfMemory: lambda: _("There was too little memory for this image. Try again later."),
+    OutOfTime: lambda: _("Reading this image took too long: the server is busy. Try again later."),
     AwsDenied: lambda: _("AWS denied access. An administrator must check the credentials and permissions."),
     ClockSkewed: lambda: _("The clock of this server is wrong, so AWS refuses what it sends. Set it by a time server."),
     AwsNotFound: lambda: _("The bucket or object no longer exists at S3."),
@@ -133,17 +136,18 @@ def readable_by_rekognition() -> str:
 
 def _image_refused(error: ImageRefused) -> str:
     facts = {name: _fact(name, value) for name, value in error.facts.items()}
+    facts.setdefault("accepted", accepted_formats(tuple(settings.IMAGE_FORMATS)))
     texts = {
         "empty": _("The file is empty (0 bytes)."),
         "too_many_bytes": _("The file has %(size)s; at most %(limit)s are accepted."),
         "format": _("This is a %(format)s file; accepted are %(accepted)s."),
         "too_many_pixels": _("The image has %(width)s × %(height)s pixels; at most %(limit)s pixels are accepted."),
-        "damaged": _("The image is damaged: it cannot be read to its end."),
+        "damaged": _("The image is damaged: it cannot be read to its end. Accepted are whole files of %(accepted)s."),
         "altered": _("What arrived is another file than the one that was chosen. Choose it again."),
-        "not_image": _("This is not an image."),
+        "not_image": _("This is not an image. Accepted are %(accepted)s."),
     }
     if error.reason == "not_image" and error.facts.get("looks_like"):
-        return _("This is not an accepted image, it looks like %(looks_like)s.") % facts
+        return _("This is not an accepted image, it looks like %(looks_like)s. Accepted are %(accepted)s.") % facts
     if error.reason == "resolution":
         return _wrong_resolution(str(error.facts["rule"])) % facts
     if error.reason == "too_many_bytes":

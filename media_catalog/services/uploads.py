@@ -15,12 +15,12 @@ from django.utils import timezone
 
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, AwsUnavailable, ImageRefused, ObjectRefused
-from media_catalog.imaging.probe import Probe, extension, probe
+from media_catalog.imaging.probe import Probe, extension
 from media_catalog.models import Bucket, Image, StoredFile, TrashedObject, Upload
 from media_catalog.quota import meter
 
-from . import arrivals, keys, names, object_keys
-from .limits import check_rule, image_limits
+from . import arrivals, decoding, keys, names, object_keys
+from .limits import check_rule
 
 logger = logging.getLogger(__name__)
 CHUNK_BYTES = 1024 * 1024
@@ -43,14 +43,14 @@ def store(
 
     The key is `<folder>/<cleaned name>`, or the cleaned name alone. The image has the `title`, or the file's name.
 
-    Raises ImageRefused, and ObjectRefused for a folder of our own or a name that the bucket does not take, before
-    anything is stored. When AWS or the database fails nothing stays half-stored: what cannot be undone at once is
-    settled by `settle_stale`, which finds the key in the upload's row.
+    Raises ImageRefused, OutOfMemory and OutOfTime, and ObjectRefused for a folder of our own or a name that the bucket
+    does not take, before anything is stored. When AWS or the database fails nothing stays half-stored: what cannot be
+    undone at once is settled by `settle_stale`, which finds the key in the upload's row.
     """
     prefix = keys.clean_folder(folder)
     if object_keys.is_reserved(f"{prefix}/"):
         raise ObjectRefused("key_reserved")
-    found = probe(file, limits=image_limits())
+    found = decoding.probe(file)
     check_rule(bucket, found)
     called = clean_title(title) or name.replace("\x00", "")[-255:]
     names.check(bucket, called, Image)
@@ -201,7 +201,7 @@ def _finish(upload: Upload) -> Image | None:
     if content is None or sha256(io.BytesIO(content.body)) != upload.sha256:
         _close(upload, "never arrived")
         return None
-    found = probe(io.BytesIO(content.body), limits=image_limits())
+    found = decoding.probe(io.BytesIO(content.body))
     arrival = _catalogue(upload, content, found)
     return arrival.image if arrival.new else None
 

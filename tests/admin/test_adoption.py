@@ -91,7 +91,7 @@ def test_images_are_catalogued_by_one_get_each_and_nothing_is_written(archive, a
     assert not Job.objects.filter(kind="make_renditions").exists()
     shown = admin_client.get(page(archive, "inventory", state="skipped")).content.decode()
     assert "no-picture.jpg" in shown
-    assert "This is not an image." in shown
+    assert "This is not an image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF." in shown
 
 
 def test_a_second_time_there_is_nothing_to_do(archive, adopt, admin_client, inventory, cloud):
@@ -128,6 +128,22 @@ def test_it_goes_on_in_turns_and_can_be_cancelled(archive, adopt, monkeypatch, w
     monkeypatch.setattr(adoption, "TURN_SECONDS", 20)
     assert adopt(archive).message == "1 image catalogued. 1 object skipped."
     assert known(archive) == IMAGES
+
+
+def test_one_that_memory_is_short_for_is_skipped_and_the_next_run_tries_again(
+    archive, adopt, admin_client, inventory, memory_is_back
+):
+    put(archive, "a scan.tif", encoded(picture(), "TIFF"))
+    inventory(archive)
+    item = adopt(archive)
+
+    assert (item.state, item.message) == ("done", "3 images catalogued. 2 objects skipped.")
+    assert known(archive) == IMAGES
+    shown = admin_client.get(page(archive, "inventory", state="skipped")).content.decode()
+    assert "too little memory" in shown
+    memory_is_back()
+    assert adopt(archive).message == "1 image catalogued. 0 objects skipped."
+    assert known(archive) == {*IMAGES, "a scan.tif"}
 
 
 def test_a_limit_refuses_it_before_anything_is_read(archive, admin_client, cloud):

@@ -74,8 +74,8 @@ class TestBegin:
             ({"size": 0}, "0 bytes"),
             ({"size": -5}, "0 bytes"),
             ({"size": 20 * 1024**2}, "at most 15.0\xa0MB"),
-            ({"type": "image/svg+xml"}, "not an image"),
-            ({"type": ""}, "not an image"),
+            ({"type": "image/svg+xml"}, "it looks like image/svg+xml. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF."),
+            ({"type": ""}, "This is not an image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF."),
         ],
     )
     def test_each_file_is_answered_on_its_own(self, page, originals, changes, said):
@@ -194,8 +194,17 @@ class TestFinish:
     def test_what_is_no_image_behind_an_image_type_is_refused_and_deleted(self, page, originals, post):
         form, answer = send(page, originals, post, body=b"<html></html>")
         assert answer["state"] == "refused"
-        assert "looks like HTML" in answer["reason"]
+        assert "looks like HTML. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF." in answer["reason"]
         assert body_of(originals, form["fields"]["key"]) is None
+
+    def test_too_little_memory_is_said_and_the_file_can_be_finished_later(self, page, originals, post, memory_is_back):
+        [form] = begin(page, originals, file("scan.tif", type="image/tiff"))
+        assert post(form, encoded(picture(), "TIFF"), content_type="image/tiff") == 204
+        answer = ask(page, "finish", uuid=form["uuid"])
+        assert (answer.status_code, "too little memory" in answer.json()["reason"]) == (503, True)
+        assert body_of(originals, form["fields"]["key"])
+        memory_is_back()
+        assert ask(page, "finish", uuid=form["uuid"]).json()["state"] == "done"
 
     def test_the_buckets_rule_is_kept_by_the_server_too(self, page, originals, post):
         Bucket.objects.filter(pk=originals.pk).update(upload_rule=Bucket.UploadRule.EXACT)

@@ -137,7 +137,10 @@ class TestLooksFirst:
         act("adopt")
 
         new = one(Kind.OBJECT_WITHOUT_ROW)
-        assert (new.state, new.result) == (State.OPEN, "This is not an image.")
+        assert (new.state, new.result) == (
+            State.OPEN,
+            "This is not an image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF.",
+        )
 
 
 class TestPages:

@@ -13,7 +13,7 @@ from media_catalog.aws import s3
 from media_catalog.exceptions import AwsUnavailable, DetectionRefused
 from media_catalog.models import Analysis, Face, Image, Preset, RequestUsage
 from media_catalog.services import detection, renditions
-from tests.pictures import encoded, one_face, picture
+from tests.pictures import animation, encoded, one_face, picture
 
 LIST = "/admin/media_catalog/image/"
 
@@ -128,6 +128,14 @@ class TestList:
     def test_images_without_renditions_have_a_placeholder(self, admin_client, store):
         store()
         assert "No preview yet" in _text(admin_client.get(LIST))
+
+    def test_animations_are_marked(self, admin_client, store):
+        moving, still = store(animation(), name="moving.gif"), store(encoded(picture(), "GIF"), name="still.gif")
+        tag = '<span class="bo-tag bo-none" title="Renditions show the first frame">Animated</span>'
+
+        assert admin_client.get(LIST).content.decode().count(tag) == 1
+        assert tag in admin_client.get(_change(moving)).content.decode()
+        assert tag not in admin_client.get(_change(still)).content.decode()
 
     def test_caption_and_key_are_escaped(self, admin_client, store):
         image = store()

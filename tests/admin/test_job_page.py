@@ -54,7 +54,7 @@ def test_progress_before_and_after(admin_client, job, work):
     assert counted == {"done": 2, "failed": 1}
     assert [(item["message"], item["code"], item["attempts"]) for item in now["items"]] == [
         ("6 renditions made.", "", 1),
-        ("This is not an image.", "image_refused", 1),
+        ("This is not an image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF.", "image_refused", 1),
         ("6 renditions made.", "", 1),
     ]
     assert "no-store" in after["Cache-Control"]
@@ -64,7 +64,13 @@ def test_the_page_says_how_each_item_went(admin_client, job, work):
     work()
     page = admin_client.get(_page(job)).content.decode()
 
-    for words in ("This is not an image.", "image_refused", "6 renditions made.", "3 images", "1.jpg"):
+    for words in (
+        "This is not an image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF.",
+        "image_refused",
+        "6 renditions made.",
+        "3 images",
+        "1.jpg",
+    ):
         assert words in page
     image = job.items.first().image_id
     assert f"/admin/media_catalog/image/{image}/change/" in page

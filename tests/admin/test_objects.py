@@ -295,7 +295,7 @@ class TestUploading:
         response = self._upload(admin_client, bucket, upload_file(b"x", "a.jpg"), upload_file(jpeg(), "b.jpg"))
 
         refused, stored = messages_of(response)
-        assert "This is not an image." in refused
+        assert "This is not an image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF." in refused
         assert "b.jpg" in stored
         assert _keys(bucket) == ["b.jpg"]
 

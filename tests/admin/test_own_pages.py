@@ -17,9 +17,9 @@ from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsConflict, ObjectRefused
 from media_catalog.jobs import schedules
 from media_catalog.models import Bucket, Image, Job, Rendition, RequestLimit, StoredFile, TrashedObject, Upload
-from media_catalog.services import arrivals, names, relocation, uploads
+from media_catalog.services import arrivals, decoding, names, relocation, uploads
 from tests.moto import moto_url
-from tests.pictures import jpeg
+from tests.pictures import encoded, jpeg, picture
 
 from .buckets import messages_of
 
@@ -30,6 +30,13 @@ INDEX = "/admin/"
 @pytest.fixture
 def pages(cloud, admin_user) -> dict[str, Bucket]:
     return _set_up(admin_user)
+
+
+def test_too_little_memory_for_an_image_is_said_in_the_form(admin_client, pages, memory_is_back):
+    response = _upload_image(admin_client, _address(admin_client, "My Images"), "a scan", encoded(picture(), "TIFF"))
+
+    assert "too little memory" in response.context["form"].errors["image"][0]
+    assert not Image.objects.exists()
 
 
 @pytest.fixture
@@ -232,7 +239,7 @@ def test_one_that_was_cut_off_and_whose_name_is_taken_meanwhile_is_undone(pages,
 def test_what_others_put_there_gets_a_number(pages, store_in):
     bucket = pages["My Images"]
     image = store_in(bucket, "camera.jpg")
-    facts = {"etag": "e", "size": 1, "sha256": "", "probe": uploads.probe(_picture(), limits=uploads.image_limits())}
+    facts = {"etag": "e", "size": 1, "sha256": "", "probe": decoding.probe(_picture())}
     found = [arrivals.record(bucket=bucket, key=key, **facts).image for key in ("a/camera.jpg", "b/camera.jpg")]
     assert [each.name for each in found] == ["camera.jpg (2)", "camera.jpg (3)"]
     with pytest.raises(AwsConflict):

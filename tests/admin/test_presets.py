@@ -1,9 +1,14 @@
-"""Presets: a box larger than any picture may be is refused where it is typed."""
+"""Presets: what is refused where it is typed, which changes make a new version, and what is stale then."""
+
+from dataclasses import fields
 
 import pytest
 from django.urls import reverse
 
-from media_catalog.models import Job, Preset
+from media_catalog.admin.presets import PresetAdmin
+from media_catalog.imaging.values import Spec
+from media_catalog.models import Job, Preset, Rendition
+from media_catalog.models import renditions as models
 from media_catalog.services import renditions
 
 
@@ -12,6 +17,77 @@ def _save(client, **changes):
     fields = ("name", "width", "height", "mode", "format", "quality", "background", "blur")
     data = {name: getattr(preset, name) for name in fields} | {"active": "on"} | changes
     return client.post(f"/admin/media_catalog/preset/{preset.pk}/change/", data)
+
+
+# Each differs from what “low” is shipped with.
+OTHER = {
+    "width": "125",
+    "height": "125",
+    "mode": "fit",
+    "allow_upscale": "on",
+    "format": "PNG",
+    "quality": "50",
+    "background": "#000000",
+    "blur": "2",
+}
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Spec) if field.name != "slug"])
+def test_whatever_changes_the_pixels_makes_a_new_version(admin_client, field):
+    assert _save(admin_client, **{field: OTHER[field]}).status_code == 302
+
+    preset = Preset.objects.get(slug="low")
+    assert (str(getattr(preset, field)), preset.version) == (
+        {"on": "True", "2": "2.0"}.get(OTHER[field], OTHER[field]),
+        2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "saved"),
+    [
+        ({"in_request": "on"}, {"in_request": True, "active": True}),
+        ({"active": ""}, {"in_request": False, "active": False}),
+        ({"name": "Smallest"}, {"name": "Smallest", "active": True}),
+        ({}, {"name": "Low", "active": True}),
+    ],
+)
+def test_what_leaves_the_pixels_alone_makes_none(admin_client, changes, saved):
+    assert _save(admin_client, **changes).status_code == 302
+
+    preset = Preset.objects.get(slug="low")
+    assert {name: getattr(preset, name) for name in saved} == saved
+    assert preset.version == 1
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(("mine", "version"), [({"quality": "70"}, 3), ({"name": "Mine"}, 3), ({"quality": "60"}, 2)])
+def test_two_who_save_at_once_share_a_version_for_the_same_pixels_only(admin_client, monkeypatch, mine, version):
+    """Else what was made between the two saves would count as current."""
+    load, between = PresetAdmin.get_object, []
+
+    def loaded_before(page, request, *args):
+        preset = load(page, request, *args)
+        monkeypatch.setattr(PresetAdmin, "get_object", load)
+        _save(admin_client, quality="60")
+        between.append(Preset.objects.get(slug="low").version)
+        return preset
+
+    monkeypatch.setattr(PresetAdmin, "get_object", loaded_before)
+    assert _save(admin_client, **mine).status_code == 302
+
+    preset = Preset.objects.get(slug="low")
+    assert between == [2]
+    assert (preset.quality, preset.version) == (int(mine.get("quality", 80)), version)
+
+
+def test_a_format_that_cannot_be_written_here_is_refused(admin_client, monkeypatch):
+    monkeypatch.setattr(models, "WRITTEN", ("JPEG", "PNG", "WEBP"))
+
+    page = _save(admin_client, format="AVIF").content.decode()
+
+    assert "This installation cannot write AVIF." in page
+    assert Preset.objects.get(slug="low").format == "source"
 
 
 @pytest.mark.parametrize("mode", ["fit", "fill", "stretch"])
@@ -62,6 +138,22 @@ class TestStale:
         assert job.scope == "Stale renditions of preset Low"
         work()
         assert not image.renditions.stale().exists()
+
+    def test_of_more_than_a_job_takes_the_first_are_offered(self, admin_client, image, store, work, settings):
+        renditions.make(image=store(name="second.jpg"))
+        Preset.objects.filter(slug="low").update(version=3)
+        settings.JOB_MAX_ITEMS = 1
+
+        for scope, left in (("Stale renditions of preset Low (1 of 2)", 1), ("Stale renditions of preset Low", 0)):
+            shown = admin_client.get(self._page("low"))
+            words = "1 other image is left for another job: one takes at most 1."
+            assert (words in shown.content.decode()) == bool(left)
+            confirmed = {name: shown.context[name] for name in ("selection", "counted_options")} | {"confirm": "1"}
+            admin_client.post(self._page("low"), confirmed)
+            work()
+            job = Job.objects.latest("pk")
+            assert (job.scope, job.items.count()) == (scope, 1)
+            assert Rendition.objects.stale().count() == left
 
     def test_without_any_there_is_nothing_to_do(self, admin_client, image):
         assert "None of the selected images" in admin_client.get(self._page("high")).content.decode()

@@ -1,16 +1,22 @@
 """The upload page, as a browser posts to it."""
 
+import io
+
+import PIL.Image
 import pytest
 from django.contrib.admin.models import ADDITION, LogEntry
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import InterfaceError, OperationalError
 from django.urls import reverse
 
 from media_catalog import jobs
 from media_catalog.aws import s3
 from media_catalog.aws.client import forget_clients
+from media_catalog.imaging.formats import extension
 from media_catalog.models import Image, Job, RequestClass, RequestCounter, RequestLimit
 from media_catalog.services import arrivals
 from tests.aws.faults import Answer, s3_error, serving
+from tests.imaging import test_hostile as hostile
 from tests.pictures import bomb, encoded, jpeg, picture, upload_file
 
 URL = "/admin/media_catalog/image/add/"
@@ -61,10 +67,18 @@ def test_making_renditions_is_started_when_asked(admin_client, originals, work):
     ("body", "name", "said"),
     [
         (b"", "empty.jpg", "The file is empty (0 bytes)."),
-        (b"<!DOCTYPE html><html></html>", "page.jpg", "it looks like HTML"),
-        (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "drawing.svg", "it looks like SVG"),
-        (b"just some text", "notes.jpg", "This is not an image."),
-        (jpeg()[:3000], "cut.jpg", "The image is damaged"),
+        (b"<!DOCTYPE html><html></html>", "page.jpg", "it looks like HTML. Accepted are JPEG, PNG, WebP."),
+        (
+            b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>',
+            "drawing.svg",
+            "it looks like SVG. Accepted",
+        ),
+        (b"just some text", "notes.jpg", "This is not an image. Accepted are JPEG, PNG, WebP."),
+        (
+            jpeg()[:3000],
+            "cut.jpg",
+            "The image is damaged: it cannot be read to its end. Accepted are whole files of JPEG,",
+        ),
         (encoded(picture(), "GIF"), "moving.gif", "This is a GIF file; accepted are JPEG, PNG, WebP."),
         (bomb(), "bomb.png", "50,000 × 50,000 pixels; at most 50,000,000 pixels"),
         (encoded(picture(), "TIFF"), "scan.jpg", "This is a TIFF file; accepted are JPEG, PNG, WebP."),
@@ -80,6 +94,59 @@ def test_a_bad_file_is_named_with_its_reason_and_the_others_go_on(admin_client, 
     assert said in first
     assert second == "1 image uploaded."
     assert Image.objects.get().key == "good.jpg"
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        (lambda: hostile.SCRIPT + jpeg(), "This is not an accepted image, it looks like HTML. Accepted are"),
+        (lambda: hostile.archive() + jpeg(), "This is not an accepted image, it looks like ZIP. Accepted are"),
+        (lambda: b"<?php system($_GET['x']); ?>" + jpeg(), "This is not an image. Accepted are"),
+        (
+            lambda: b"GIF89a" + hostile.SCRIPT + jpeg(),
+            "The image is damaged: it cannot be read to its end. Accepted are",
+        ),
+        (lambda: hostile.progressive(100_000), "The image is damaged: it cannot be read to its end. Accepted are"),
+    ],
+    ids=["HTML+JPEG", "ZIP+JPEG", "PHP+JPEG", "GIF header+script", "scans"],
+)
+def test_a_file_that_only_claims_to_be_a_picture_is_refused(admin_client, originals, build, said):
+    file = SimpleUploadedFile("photo.jpg", build(), content_type="image/jpeg")
+    [refused] = _messages(_post(admin_client, originals, file))
+
+    assert f"{said} " in refused
+    assert refused.endswith("JPEG, PNG, WebP, GIF, AVIF, TIFF.")
+    assert not Image.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("build", "claimed", "found"),
+    [
+        (lambda: jpeg() + hostile.archive(), "image/jpeg", "image/jpeg"),
+        (lambda: jpeg() + hostile.SCRIPT, "text/html", "image/jpeg"),
+        (hostile.png_with_chunk, "application/x-php", "image/png"),
+        (hostile.gif_without_end, "image/jpeg", "image/gif"),
+    ],
+    ids=["JPEG+ZIP", "JPEG+HTML+PHP", "PNG with PHP", "endless GIF"],
+)
+def test_a_picture_that_is_something_else_too_is_served_as_pixels_only(admin_client, originals, build, claimed, found):
+    """Whatever its name and Content-Type say."""
+    file = SimpleUploadedFile("evil.html", build(), content_type=claimed)
+    _post(admin_client, originals, file, make_renditions="on")
+
+    image = Image.objects.get()
+    assert (image.content_type, image.key.rpartition(".")[2]) == (found, extension(image.format))
+    assert image.animated == (found == "image/gif")
+    rendition = image.renditions.get()
+    content = s3.get_object(rendition.bucket.name, rendition.key)
+    assert content.content_type == rendition.content_type
+    assert not any(word in content.body for word in (b"script", b"php", b"evil", b"PK\3\4"))
+    with PIL.Image.open(io.BytesIO(content.body)) as picture:
+        assert (picture.get_format_mimetype(), picture.size) == (
+            rendition.content_type,
+            (rendition.width, rendition.height),
+        )
+        picture.load()
 
 
 def test_limits_are_named_in_the_refusal_and_on_the_page(admin_client, originals, settings):
@@ -198,6 +265,27 @@ def test_a_failing_server_is_said_for_the_file_and_the_others_go_on(admin_client
     assert set(Image.objects.values_list("key", flat=True)) == {"a.jpg", "c.jpg"}
     assert set(LogEntry.objects.values_list("object_repr", flat=True)) == {"a.jpg", "c.jpg"}
     assert s3.head_object(originals.name, "b.jpg") is None
+
+
+def test_too_little_memory_for_a_file_is_said_and_the_others_go_on(admin_client, originals, memory_is_back):
+    scan = upload_file(encoded(picture(), "TIFF"), "scan.tif")
+    response = _post(admin_client, originals, scan, upload_file(jpeg(), "b.jpg"))
+
+    refused, stored = _messages(response)
+    assert "scan.tif" in refused
+    assert "too little memory for this image. Try again later." in refused
+    assert stored == "1 image uploaded."
+
+
+def test_an_upload_waits_for_no_decoder_that_hangs(admin_client, originals, instead_of_python, settings):
+    instead_of_python("exec sleep 60")
+    settings.WEB_DECODING_SECONDS = 0.1
+    scan = upload_file(encoded(picture(), "TIFF"), "scan.tif")
+    response = _post(admin_client, originals, scan, upload_file(jpeg(), "b.jpg"))
+
+    refused, stored = _messages(response)
+    assert "took too long" in refused
+    assert stored == "1 image uploaded."
 
 
 def test_renditions_that_cannot_be_started_do_not_lose_the_report(admin_client, originals, monkeypatch):

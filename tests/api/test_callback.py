@@ -44,11 +44,15 @@ class TestSuccess:
     def test_by_each_spelling_of_the_uuid(self, api, sent, form):
         assert call_back(api, form(sent), success(sent)).status_code == 200
 
-    def test_its_frames_are_catalogued(self, api, sent):
+    @pytest.mark.parametrize(("frames", "animated"), [(3, True), (1, False)])
+    def test_its_frames_are_catalogued_and_animations_marked(self, api, sent, client, admin_user, frames, animated):
         report = success(sent)
-        report["source"]["probe"] |= {"frames": 3, "mode": "P", "alpha": True, "profile": "sRGB"}
-        assert call_back(api, sent, report).status_code == 200
-        assert Image.objects.get().frames == 3
+        report["source"]["probe"] |= {"frames": frames, "mode": "P", "alpha": True, "profile": "sRGB"}
+        assert call_back(api, sent, report).json()["animated"] == animated
+        assert Image.objects.get().frames == frames
+        assert api.get(f"{URL}{sent}").json()["animated"] == animated
+        client.force_login(admin_user)
+        assert client.get(f"/async_image/processed_images/{sent}/").json()["animated"] == animated
 
     def test_renditions_of_our_presets_are_catalogued(self, api, sent):
         Preset.objects.filter(slug="thumbnail").update(width=60, height=None, format="source")

@@ -137,12 +137,23 @@ class TestLostCallback:
         answer = api.get(f"{URL}{record['uuid']}").json()
         assert (answer["status"], answer["error"]["code"]) == ("error", "image_refused")
         assert answer["error"]["reason"] == "not_image"
+        assert answer["error"]["facts"] == {"looks_like": "SVG", "accepted": list(settings.IMAGE_FORMATS)}
 
     def test_with_s3_away_the_poll_still_answers(self, api, sent, settings):
         self._later(settings.ASYNC_IMAGE_CALLBACK_GRACE + 1)
         settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
         forget_clients()
         assert api.get(f"{URL}{sent}").status_code == 200
+
+    def test_with_too_little_memory_the_poll_still_answers(self, api, post, memory_is_back, settings):
+        record = create(api)
+        assert post(record["credential"], encoded(picture(), "TIFF"), content_type="image/tiff") == 204
+        uuid = record["uuid"]
+        self._later(settings.ASYNC_IMAGE_CALLBACK_GRACE + 1)
+        assert api.get(f"{URL}{uuid}").json()["status"] == "created"
+        memory_is_back()
+        cache.clear()  # the look of the next grace
+        assert api.get(f"{URL}{uuid}").json()["status"] == "processing"
 
     def test_an_image_removed_meanwhile_is_an_error(self, api, sent, settings):
         self._later(settings.ASYNC_IMAGE_CALLBACK_GRACE + 1)

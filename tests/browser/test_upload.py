@@ -80,7 +80,7 @@ def test_twelve_files_and_the_right_outcome_for_each(page: Page, stack: Stack) -
     expect(links).to_have_text([re.compile(r"press/picture-3-[0-9a-f]{8}\.jpg"), "High (261 × 200)"])
     expect(row(page, "again.jpg").get_by_role("link")).to_have_count(1)
     expect(row(page, "notes.jpg")).to_contain_text(
-        "This is not an accepted image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF."
+        "This is not an image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF."
     )
     expect(row(page, "again.jpg")).to_contain_text("The same picture is there already: press/known-")
     assert stack.query("SELECT count(*) FROM media_catalog_image WHERE caption = 'Day one'") == [(10,)]
@@ -212,11 +212,19 @@ def test_the_type_of_a_file_is_found_by_its_content(troubled: Page, stack: Stack
     heads = {
         "a.avif": b"\0\0\0\x1cftypavis\0\0\0\0avifmif1",
         "b.avif": b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf",
-        "c.heic": b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf",
     }
-    drop(page, *((name, head + bytes(100)) for name, head in heads.items()))
+    others = {
+        "HEIC": b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf",
+        "PDF": b"%PDF-1.4",
+        "SVG": b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>',
+        "HTML": b"<!DOCTYPE html><html></html>",
+    }
+    drop(page, *((name, head + bytes(100)) for name, head in (heads | others).items()))
     upload(page)
-    expect(row(page, "c.heic")).to_contain_text("This is not an accepted image. Accepted are")
+    for name in others:
+        expect(row(page, name)).to_contain_text(
+            f"This is not an accepted image, it looks like {name}. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF."
+        )
     for name in ("a.avif", "b.avif"):  # the server has looked: it is damaged
         expect(row(page, name)).to_contain_text("damaged")
 

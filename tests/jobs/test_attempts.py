@@ -13,6 +13,7 @@ from media_catalog.jobs import attempts, enqueue, recovery, runner
 from media_catalog.models import Image, JobItem, Leftover, Preset, Rendition
 from tests.committing import committing
 from tests.jobs.conftest import DONE
+from tests.pictures import encoded, picture
 
 
 def _raises(error):
@@ -44,6 +45,23 @@ def test_a_fault_that_may_pass_waits_for_its_next_try(rows, kind, admin_user, er
     runner.run_chunk(job.pk, [item.pk])
     item.refresh_from_db()
     assert (item.state, item.attempts, item.not_before, item.message) == ("done", 2, None, "")
+
+
+@pytest.mark.parametrize(("command", "code"), [("kill -9 $$", "out_of_memory"), ("exec sleep 60", "out_of_time")])
+def test_an_image_that_cannot_be_decoded_now_is_tried_again(
+    store, admin_user, instead_of_python, settings, command, code
+):
+    """And before the lease of its item is over: somebody else may take that then."""
+    image = store(encoded(picture(), "TIFF"), name="scan.tif")
+    instead_of_python(command)
+    settings.JOB_ITEM_SECONDS = 1
+    job = jobs.start(kind="make_renditions", user=admin_user, images=[image.pk])
+    before = timezone.now()
+
+    runner.run_chunk(job.pk, [job.items.get().pk])
+
+    assert (job.items.get().state, job.items.get().code) == ("queued", code)
+    assert (timezone.now() - before).total_seconds() < 10  # not the minutes that a child may take where nobody waits
 
 
 @pytest.mark.parametrize("error", [AwsDenied("no"), ImageRefused("damaged")])

@@ -14,7 +14,7 @@ from media_catalog.models import Bucket, Image, InventoryObject, Job, JobItem, R
 from media_catalog.services import events, presigned, trash, trash_restore
 from tests.aws.faults import s3_error, serving
 from tests.lambda_function.events import announcement_test, s3_event, s3_record
-from tests.pictures import bomb, jpeg
+from tests.pictures import bomb, encoded, jpeg, picture
 from tests.reconciling import listed
 
 pytestmark = pytest.mark.database
@@ -42,6 +42,18 @@ def announce(originals):
         return consumer.take([message(s3_event(record)) for record in records])
 
     return _announce
+
+
+@pytest.fixture
+def announce_each(originals):
+    """Hands a message for each of these keys to the consumer; the keys of those that are done with."""
+
+    def _announce_each(*keys: str) -> list[str]:
+        messages = {key: message(s3_event(s3_record(originals.name, key, "ObjectCreated:Put"))) for key in keys}
+        done = consumer.take(list(messages.values()))
+        return [key for key, sent in messages.items() if sent in done]
+
+    return _announce_each
 
 
 def message(body: object) -> sqs.Message:
@@ -351,6 +363,26 @@ def test_what_is_no_image_stays_out_of_the_catalogue(put, announce, body):
 
     assert len(announce("a.jpg")) == 1
     assert not Image.objects.exists()
+
+
+def test_one_that_memory_is_short_for_comes_again_and_the_others_go_on(put, announce_each, memory_is_back):
+    put("scan.tif", encoded(picture(), "TIFF"))
+    put("b.jpg", jpeg())
+
+    assert announce_each("scan.tif", "b.jpg") == ["b.jpg"]
+    assert Image.objects.get().key == "b.jpg"
+    memory_is_back()
+    assert announce_each("scan.tif") == ["scan.tif"]
+    assert Image.objects.count() == 2
+
+
+def test_one_that_takes_too_long_comes_again(put, announce_each, instead_of_python, monkeypatch):
+    instead_of_python("exec sleep 60")
+    monkeypatch.setattr(consumer, "DECODING_SECONDS", 0.1)
+    put("scan.tif", encoded(picture(), "TIFF"))
+    put("b.jpg", jpeg())
+
+    assert announce_each("scan.tif", "b.jpg") == ["b.jpg"]
 
 
 def test_one_that_is_too_large_is_not_read(put, announce, settings):

@@ -60,7 +60,9 @@ def test_one_bad_item_does_not_lose_the_others(store, work, originals, admin_use
     work()
 
     assert _states(job) == [("done", ""), ("failed", "image_refused"), ("done", "")]
-    assert job.items.get(state="failed").message == "This is not an image."
+    assert (
+        job.items.get(state="failed").message == "This is not an image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF."
+    )
 
 
 def test_s3_going_away_in_the_middle_is_tried_again_and_then_fails_with_the_reason(store, settings, admin_user):

@@ -189,6 +189,7 @@ def test_what_cannot_be_processed_is_reported(arrive, put, keys, buckets, api, b
 
     report = api.heard[0].json
     assert (report["error"]["code"], report["error"]["reason"]) == ("image_refused", reason)
+    assert ("accepted" in report["error"]["facts"]) == (reason in ("not_image", "format", "damaged"))
     assert report["requests"] == {"s3_tier2": 1}
     assert "processed_key" not in report
     assert not keys(buckets.renditions)

@@ -10,6 +10,15 @@ const SIGNATURES = [
   { type: "image/gif", matches: (bytes) => ascii(bytes, 0, "GIF8") },
   { type: "image/avif", matches: (bytes) => AVIF.test(String.fromCharCode(...bytes)) },
 ];
+// What is chosen by mistake, so that it can be named. The server knows more of them.
+const OTHERS = [
+  { name: "HEIC", pattern: /^[^]{4}ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)/ },
+  { name: "PDF", pattern: /^%PDF-/ },
+  { name: "ZIP", pattern: /^PK(?:\x03\x04|\x05\x06)/ },
+  { name: "BMP", pattern: /^BM/ },
+  { name: "SVG", pattern: /^\s*(?:<\?[^]*?\?>\s*)?<(?:!doctype\s+)?svg\b/i },
+  { name: "HTML", pattern: /^\s*<(?:!doctype\s+)?(?:html|head|body|script)\b/i },
+];
 
 export class Refusal extends Error {}
 
@@ -22,8 +31,12 @@ export async function check(file, bucket, config, say) {
   const content = await file.arrayBuffer().catch(() => {
     throw new Refusal(say("unreadable"));
   });
-  const type = typeOf(new Uint8Array(content, 0, Math.min(HEAD_BYTES, content.byteLength)));
-  if (!config.types.includes(type)) throw new Refusal(say("notImage"));
+  const head = new Uint8Array(content, 0, Math.min(HEAD_BYTES, content.byteLength));
+  const type = typeOf(head);
+  if (!config.types.includes(type)) {
+    const looksLike = type || otherThan(head);
+    throw new Refusal(looksLike ? say("looksLike", { looks_like: looksLike }) : say("notImage"));
+  }
   await checkRule(file, bucket, say);
   return { type, sha256: await digest(content) };
 }
@@ -39,6 +52,11 @@ export function bytes(count) {
 
 function typeOf(head) {
   return SIGNATURES.find((signature) => signature.matches(head))?.type ?? "";
+}
+
+function otherThan(head) {
+  const text = String.fromCharCode(...head);
+  return OTHERS.find(({ pattern }) => pattern.test(text))?.name ?? "";
 }
 
 async function checkRule(file, bucket, say) {
