@@ -9,7 +9,7 @@ from media_catalog.services import direct_uploads, free_keys
 from tests.api.conftest import post
 from tests.localcloud.conftest import browser
 from tests.pictures import encoded, jpeg, picture
-from tests.services.direct import expired, figures
+from tests.services.direct import expired, figures, last_row, usage
 from tests.services.objects import body_of, no_more
 
 from .uploading import URL, ask, begin, file, key_of, page, send
