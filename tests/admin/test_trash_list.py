@@ -151,7 +151,7 @@ class TestTheList:
     def test_what_does_not_fit_can_be_parked_and_starts_when_it_fits(self, admin_client, bucket, work):
         put(bucket, "a")
         remove(admin_client, bucket, "a")
-        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=1)
         rows = TrashedObject.objects.all()
         shown = act(admin_client, "restore", rows)
         assert "Park it until" in shown.content.decode()
@@ -166,6 +166,14 @@ class TestTheList:
         assert schedules.start_parked() == 1
         work()
         assert keys_of(bucket) == ["a"]
+
+    def test_parking_is_not_offered_where_no_reset_helps(self, admin_client, bucket):
+        put(bucket, "a")
+        remove(admin_client, bucket, "a")
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=1000, headroom=1000)
+        said = act(admin_client, "restore", TrashedObject.objects.all()).content.decode()
+        assert "No reset helps: a limit leaves jobs too few requests" in said
+        assert 'name="park"' not in said
 
     def test_one_that_cannot_come_back_does_not_hold_up_the_others(self, admin_client, bucket, work):
         for key in "ab":

@@ -93,12 +93,17 @@ def _kept(count: int, reasons: str) -> str:
     ) % {"count": count, "reasons": reasons}
 
 
+def _left(options: Mapping[str, Any], name: str) -> int:
+    """How many of what the job is about have not had their turn."""
+    return len(set(options[name]) - set(options.get("settled", ())))
+
+
 def _cost_of_trashing(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return trash.cost_of_moving(len(options["keys"]))
+    return trash.cost_of_moving(_left(options, "keys"))
 
 
 def _cost_of_restoring(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return trash_restore.cost(options["count"])
+    return trash_restore.cost(trash_restore.left(options["run"]).count())
 
 
 def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
@@ -106,7 +111,7 @@ def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
 
 
 def _cost_of_removing_files(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return trash.cost_of_moving_files(len(options["files"]))
+    return trash.cost_of_moving_files(_left(options, "files"))
 
 
 def _cost_of_sweeping(options: Mapping[str, Any]) -> Mapping[str, int]:
