@@ -93,17 +93,33 @@ def _kept(count: int, reasons: str) -> str:
     ) % {"count": count, "reasons": reasons}
 
 
-def _left(options: Mapping[str, Any], name: str) -> int:
-    """How many of what the job is about have not had their turn."""
-    return len(set(options[name]) - set(options.get("settled", ())))
+def _keys_left(options: Mapping[str, Any]) -> int:
+    return len(set(options["keys"]) - set(options.get("settled", ())))
+
+
+def _files_left(options: Mapping[str, Any]) -> int:
+    return len(set(options["files"]) - set(options.get("settled", ())))
+
+
+def _restorable(options: Mapping[str, Any]) -> int:
+    return trash_restore.left(options["run"]).count()
+
+
+def _purgeable(options: Mapping[str, Any]) -> int:
+    return trash_purge.purgeable(TrashedObject.objects.filter(run=options["run"])).count()
+
+
+def _due(options: Mapping[str, Any]) -> int:
+    bucket = bucket_of(options)
+    return retention.preview(bucket).count if bucket else 0
 
 
 def _cost_of_trashing(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return trash.cost_of_moving(_left(options, "keys"))
+    return trash.cost_of_moving(_keys_left(options))
 
 
 def _cost_of_restoring(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return trash_restore.cost(trash_restore.left(options["run"]).count())
+    return trash_restore.cost(_restorable(options))
 
 
 def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
@@ -111,7 +127,7 @@ def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
 
 
 def _cost_of_removing_files(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return trash.cost_of_moving_files(_left(options, "files"))
+    return trash.cost_of_moving_files(_files_left(options))
 
 
 def _cost_of_sweeping(options: Mapping[str, Any]) -> Mapping[str, int]:
@@ -127,6 +143,7 @@ KINDS = (
         permissions=["media_catalog.delete_objects"],
         takes_images=False,
         requests=_cost_of_trashing,
+        left=_keys_left,
     ),
     Kind(
         slug="restore",
@@ -135,6 +152,7 @@ KINDS = (
         permissions=["media_catalog.restore_trashedobject"],
         takes_images=False,
         requests=_cost_of_restoring,
+        left=_restorable,
     ),
     Kind(
         slug="purge",
@@ -143,6 +161,7 @@ KINDS = (
         permissions=["media_catalog.purge_trashedobject"],
         takes_images=False,
         requests=_cost_of_purging,
+        left=_purgeable,
     ),
     Kind(
         slug="remove_files",
@@ -151,6 +170,7 @@ KINDS = (
         permissions=["media_catalog.delete_storedfile"],
         takes_images=False,
         requests=_cost_of_removing_files,
+        left=_files_left,
     ),
     Kind(
         slug="sweep_retention",
@@ -159,5 +179,6 @@ KINDS = (
         permissions=["media_catalog.set_retention"],
         takes_images=False,
         requests=_cost_of_sweeping,
+        left=_due,
     ),
 )
