@@ -70,6 +70,23 @@ def cost_context(requests: Mapping[str, int], *, bulk: bool = False) -> dict[str
     }
 
 
+def left_in_words(requests: Mapping[str, int]) -> list[str]:
+    """“1,500 of 2,000 left for jobs before, 1,499 after” of the limit that a job leaves least of; none without one."""
+    limited = [limit for limit in summaries() if requests.get(limit.request_class) and limit.left_for_jobs is not None]
+    lines = [(limit.left_for_jobs or 0, requests[limit.request_class], limit.limit or 0) for limit in limited]
+    if not lines:
+        return []
+    before, count, limit = min(lines, key=lambda line: line[0] - line[1])
+    return [
+        _("%(before)s of %(limit)s left for jobs before, %(after)s after")
+        % {
+            "before": number_format(before, force_grouping=True),
+            "limit": number_format(limit, force_grouping=True),
+            "after": number_format(before - count, force_grouping=True),
+        }
+    ]
+
+
 def _parking(cost: Turns, short: Sequence[Shortfall]) -> dict[str, Any]:
     """What would run now, until when the rest would wait, and for how many resets; no day where no reset helps."""
     until = parking.waits_until(cost, short)

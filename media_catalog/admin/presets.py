@@ -3,12 +3,12 @@
 from functools import partial
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, F, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
@@ -16,12 +16,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from media_catalog import jobs
+from media_catalog.exceptions import TooManyItems
 from media_catalog.models import Image, Preset
+from media_catalog.services.sentences import sentence
 
 from . import confirmation
 from .base import BackofficeAdmin
 from .history import staff
 from .renditions import has_stale
+from .selecting import chosen_ids
 
 
 @admin.register(Preset)
@@ -63,7 +66,11 @@ class PresetAdmin(BackofficeAdmin):
         if not request.user.has_perm("media_catalog.make_renditions_image"):
             raise PermissionDenied
         preset = get_object_or_404(Preset, pk=pk)
-        ids = list(Image.objects.filter(has_stale(preset)).order_by("pk").values_list("pk", flat=True))
+        try:
+            ids = chosen_ids(Image.objects.filter(has_stale(preset)))
+        except TooManyItems as error:
+            messages.error(request, sentence(error))
+            return redirect(reverse("admin:media_catalog_preset_changelist"))
         scope = gettext("Stale renditions of preset %(preset)s") % {"preset": preset}
         selection = confirmation.Selection(
             ids=ids,

@@ -15,6 +15,7 @@ from media_catalog.models import (
     Job,
     Leftover,
     Rendition,
+    RequestCounter,
     RequestLimit,
     Scan,
     TrashedObject,
@@ -133,6 +134,16 @@ def test_emptying_needs_an_inventory_and_the_exact_name(admin_client, full, coun
         response = _delete(admin_client, full, empty="1", name=name)
         assert messages_of(response) == ["Type the name of the bucket exactly to confirm."]
     assert not Job.objects.filter(kind="empty_bucket").exists()
+
+
+def test_what_does_not_fit_is_parked_behind_the_same_name(admin_client, counted):
+    used = RequestCounter.objects.get(request_class="s3_tier1", period="month").used
+    RequestLimit.objects.filter(request_class="s3_tier1").update(limit=used)
+    assert "Park it until" in admin_client.get(page(counted, "delete")).content.decode()
+    _delete(admin_client, counted, park="1", name="another")
+    assert not Job.objects.filter(kind="empty_bucket").exists()
+    _delete(admin_client, counted, park="1", name=counted.name)
+    assert Job.objects.get(kind="empty_bucket").state == "parked"
 
 
 def test_the_job_empties_all_versions_and_deletes_the_bucket(admin_client, counted, cloud, work):

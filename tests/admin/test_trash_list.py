@@ -6,6 +6,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from media_catalog.admin import history
 from media_catalog.admin.confirmation import digest
 from media_catalog.aws import s3
 from media_catalog.jobs import schedules
@@ -66,8 +67,8 @@ class TestTheList:
 
     def test_more_images_than_a_job_may_have_are_several_jobs(self, admin_client, store, work, settings):
         trash_images(admin_client, work, *(store(name=f"{number}.jpg") for number in range(3)))
-        settings.JOB_MAX_ITEMS = 2
         confirm(admin_client, "restore", TrashedObject.objects.all())
+        settings.JOB_MAX_ITEMS = 2
         work()
         making = Job.objects.filter(kind="make_renditions").order_by("pk")
         assert [job.items.count() for job in making] == [2, 1]
@@ -166,6 +167,33 @@ class TestTheList:
         assert schedules.start_parked() == 1
         work()
         assert keys_of(bucket) == ["a"]
+
+    def test_more_than_a_job_takes_is_refused_with_the_number(self, admin_client, bucket, settings):
+        for key in "abc":
+            put(bucket, key)
+        remove(admin_client, bucket, *"abc")
+        settings.JOB_MAX_ITEMS = 2
+        for action in ("restore", "purge"):
+            answer = act(admin_client, action, TrashedObject.objects.all())
+            said = messages_of(admin_client.get(answer.url))
+            assert said[-1] == "A job takes at most 2; these are 3. Select fewer."
+        assert not Job.objects.exists()
+
+    def test_the_job_says_what_was_chosen_with_the_filters_of_the_list(self, admin_client, bucket, monkeypatch):
+        monkeypatch.setattr(history, "BATCH", 2)
+        for key in ("x1", "x2", "x3", "b"):
+            put(bucket, key)
+        remove(admin_client, bucket, "x1", "x2", "x3", "b")
+        address = f"{LIST}?q=x&what=object"
+        data = {"action": "purge", "_selected_action": ["0"], "select_across": "1"}
+        shown = admin_client.post(address, data).context
+        fields = {name: shown[name] for name in ("selection", "token")}
+        admin_client.post(address, {**data, **fields, "confirm": "1"})
+
+        job = Job.objects.get()
+        assert job.scope == f"3 objects of {bucket}: all with what: Other objects, search: x"
+        logged = LogEntry.objects.filter(change_message=f"Purge now requested (job {job})")
+        assert logged.count() == 3
 
     def test_parking_is_not_offered_where_no_reset_helps(self, admin_client, bucket):
         put(bucket, "a")
