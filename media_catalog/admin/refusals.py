@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from media_catalog.models import BlockedRequest
@@ -56,10 +57,10 @@ class RefusalAdmin(ReadOnlyAdmin):
             return queryset.filter(job=job), False
         return super().get_search_results(request, queryset, search_term)
 
-    @admin.display(description=gettext_lazy("needed, left of the limit"))
+    @admin.display(description=gettext_lazy("limit"))
     def of_limit(self, row: BlockedRequest) -> str:
-        needed, left, limit = (number_format(each, force_grouping=True) for each in (row.needed, row.left, row.limit))
-        return f"{needed}, {left} / {limit}"
+        facts = {name: number_format(getattr(row, name), force_grouping=True) for name in ("needed", "left", "limit")}
+        return _("%(needed)s needed, %(left)s of %(limit)s left") % facts
 
     @admin.display(description=gettext_lazy("job"))
     def linked_job(self, row: Any) -> str:

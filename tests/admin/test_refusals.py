@@ -127,6 +127,7 @@ class TestRefusals:
         assert f'href="/admin/media_catalog/job/{job.pk}/change/">#{job.pk}</a>' in panel
         assert f'href="{LIST}"' in panel
         shown = admin_client.get(LIST).content.decode()
+        assert "1 needed, 0 of 0 left" in shown
         assert f'href="/admin/media_catalog/job/{job.pk}/change/">#{job.pk}</a>' in shown
         job.delete()
         assert f"/job/{job.pk}/change/" not in admin_client.get(LIST).content.decode()

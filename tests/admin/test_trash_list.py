@@ -1,5 +1,7 @@
 """The list of the trash: restoring, purging, and who may."""
 
+import math
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection
@@ -10,7 +12,7 @@ from media_catalog.admin import history
 from media_catalog.admin.confirmation import digest
 from media_catalog.aws import s3
 from media_catalog.jobs import schedules
-from media_catalog.models import Image, Job, JobItem, RequestLimit, TrashedObject
+from media_catalog.models import Image, Job, JobItem, RequestCounter, RequestLimit, TrashedObject
 
 from .buckets import messages_of, new_bucket, put
 from .trashing import LIST, UNDO, act, bucket, confirm, keys_of, remove, trash_images, two_presets, undo_fields
@@ -194,6 +196,23 @@ class TestTheList:
         assert job.scope == f"3 objects of {bucket}: all with what: Other objects, search: x"
         logged = LogEntry.objects.filter(change_message=f"Purge now requested (job {job})")
         assert logged.count() == 3
+
+    def test_the_page_says_what_fits_now_and_how_many_resets_the_rest_takes(self, admin_client, bucket):
+        rows = [
+            TrashedObject(bucket=bucket, key=str(each), trash_key=f"trash/{each}", size=1, etag="e", state="trashed")
+            for each in range(400)
+        ]
+        TrashedObject.objects.bulk_create(rows)
+        used = RequestCounter.objects.get(request_class="s3_tier1", period="month").used
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=used + 20)
+        said = " ".join(act(admin_client, "restore", TrashedObject.objects.all()).content.decode().split())
+        resets = math.ceil((400 - 20) / (used + 20))
+        for words in (
+            "A part can run now, with 20 PUT-class, 20 GET-class and 20 free requests; the rest would be parked.",
+            f"and takes about {resets} resets in all",
+            "Run what fits now, park the rest until",
+        ):
+            assert words in said
 
     def test_parking_is_not_offered_where_no_reset_helps(self, admin_client, bucket):
         put(bucket, "a")
