@@ -17,7 +17,6 @@ from media_catalog.models import (
     Rendition,
     RequestLimit,
     Scan,
-    TrashedObject,
 )
 from media_catalog.services import bucket_removal
 from media_catalog.services import renditions as making
@@ -150,23 +149,6 @@ def test_the_job_empties_all_versions_and_deletes_the_bucket(admin_client, count
     assert job.estimate["s3_tier1"] == 3
     assert not s3.bucket_exists(counted.name)
     assert not Bucket.objects.filter(pk=counted.pk).exists()
-
-
-def test_what_lies_in_the_trash_costs_what_is_measured(admin_client, originals, work):
-    bucket = new_bucket()
-    put(bucket, "trash/1")
-    TrashedObject.objects.create(bucket=bucket, key="1", trash_key="trash/1", etag="", size=1, state="trashed")
-    put(bucket, "a")
-    admin_client.post(page(bucket, "take_inventory"))
-    work()
-
-    _delete(admin_client, bucket, empty="1", name=bucket.name)
-    work()
-
-    job = Job.objects.get(kind="empty_bucket")
-    item = job.items.get()
-    assert item.state == "done"
-    assert item.requests == job.estimate == {"s3_tier1": 3, "free": 1}
 
 
 def test_catalogued_images_go_with_their_renditions(admin_client, originals, store, work):
