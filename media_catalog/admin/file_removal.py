@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 from media_catalog import jobs
 from media_catalog.exceptions import BackofficeError, QuotaShort, TooManyItems
 from media_catalog.models import Job, StoredFile, TrashedObject
-from media_catalog.services import trash, trash_objects
+from media_catalog.services import trash_objects
 from media_catalog.services.object_keys import visible
 from media_catalog.services.sentences import sentence
 
@@ -142,7 +142,7 @@ def _context(
         "by_job": len(ids) > trash_objects.AT_ONCE,
         "fields": sent_fields(request, "index"),
         "back": _back(request),
-        **cost_context(trash.cost_of_moving_files(len(ids)), bulk=len(ids) > trash_objects.AT_ONCE),
+        **cost_context(trash_objects.cost_of_files(ids), bulk=len(ids) > trash_objects.AT_ONCE),
     }
 
 

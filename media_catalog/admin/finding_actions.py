@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from media_catalog import jobs
 from media_catalog.exceptions import QuotaShort
 from media_catalog.models import Finding, Job
-from media_catalog.services import findings
+from media_catalog.services import finding_costs, findings
 from media_catalog.services.object_keys import visible
 from media_catalog.services.sentences import sentence
 
@@ -119,7 +119,7 @@ def confirm_or_start(
             return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
     context = {
         **page.admin_site.each_context(request),
-        **cost_context(findings.cost(fitting, act.action), bulk=True),
+        **cost_context(finding_costs.cost(ids, act.action), bulk=True),
         "opts": page.opts,
         "media": page.media,
         "title": act.title,

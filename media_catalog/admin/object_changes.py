@@ -23,9 +23,11 @@ from django.utils.translation import gettext_lazy, ngettext
 from media_catalog import jobs
 from media_catalog.exceptions import BackofficeError, ObjectRefused, QuotaShort
 from media_catalog.models import Bucket, Image, Job, Rendition, RequestClass, TrashedObject
-from media_catalog.services import objects, relocation, trash, trash_objects
+from media_catalog.quota.estimate import estimate
+from media_catalog.services import objects, relocation, trash_objects
 from media_catalog.services.object_keys import visible
 from media_catalog.services.objects import DELIMITER, Known
+from media_catalog.services.selection import candidates
 from media_catalog.services.sentences import sentence
 
 from .bucket_pages import bucket_view, check_permissions, page_context, url
@@ -119,7 +121,7 @@ def remove_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpR
         token=uuid4().hex,
         crumbs=crumbs(bucket, prefix),
         back_url=url(bucket, "objects", prefix=prefix),
-        **cost_context(_cost(plain, known), bulk=bool(images) or len(plain) > trash_objects.AT_ONCE),
+        **cost_context(_cost(bucket, plain, images), bulk=bool(images) or len(plain) > trash_objects.AT_ONCE),
     )
     return TemplateResponse(request, "admin/media_catalog/object_remove.html", context)
 
@@ -152,13 +154,10 @@ def _copy(request: HttpRequest, form: CopyForm, bucket: Bucket, key: str, known:
     return True
 
 
-def _cost(plain: list[str], known: dict[str, Known]) -> dict[str, int]:
-    """HEAD, COPY and DELETE; of renditions only the last, of images all but the first and their renditions' DELETEs."""
-    images = [held.image for held in known.values() if held.image]
-    renditions = sum(bool(held.rendition) for held in known.values())
-    moved = Counter(trash.cost_of_moving(len(plain) - renditions))
-    free = renditions + len(images) + Rendition.objects.filter(image__in=images).count()
-    return dict(moved + Counter({RequestClass.S3_TIER1.value: len(images), RequestClass.FREE.value: free}))
+def _cost(bucket: Bucket, plain: list[str], images: list[Image]) -> dict[str, int]:
+    """What the two jobs would reserve."""
+    removal = estimate("remove_images", candidates([image.pk for image in images]), {})
+    return dict(Counter(trash_objects.cost_of_objects(bucket, plain)) + Counter(removal.requests))
 
 
 def _remove(request: HttpRequest, bucket: Bucket, prefix: str, plain: list[str], images: list[Image]) -> HttpResponse:

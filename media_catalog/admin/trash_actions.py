@@ -27,10 +27,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from media_catalog import jobs
 from media_catalog.exceptions import BackofficeError, QuotaShort, TooManyItems
 from media_catalog.jobs import restored
-from media_catalog.models import Image, Job, Preset, RequestClass, StoredFile, TrashedObject
+from media_catalog.models import Image, Job, StoredFile, TrashedObject
 from media_catalog.models.trash import TrashedQuerySet
-from media_catalog.services import trash_purge, trash_restore
+from media_catalog.quota.estimate import estimate
+from media_catalog.services import restore_costs, trash_purge, trash_restore
 from media_catalog.services.object_keys import visible
+from media_catalog.services.selection import candidates
 from media_catalog.services.sentences import sentence
 from media_catalog.services.trash_objects import AT_ONCE, Moved
 
@@ -63,7 +65,7 @@ RESTORE = TrashAction(
     title=gettext_lazy("Restore from trash"),
     button=gettext_lazy("Restore"),
     fits=TrashedQuerySet.here,
-    cost=lambda rows: trash_restore.cost(rows.count()),
+    cost=restore_costs.cost,
 )
 PURGE = TrashAction(
     kind="purge",
@@ -149,7 +151,7 @@ def undo(page: ModelAdmin, request: HttpRequest, rows: TrashedQuerySet, *, field
 def offer_undo(request: HttpRequest, count: int, run: str, back: str) -> None:
     """Say that so many were moved to the trash by the run, with a button that brings them back."""
     said = ngettext("%(count)d object moved to the trash.", "%(count)d objects moved to the trash.", count)
-    messages.success(request, format_html("{} {}", said % {"count": count}, _undo_form(request, count, run, back)))
+    messages.success(request, format_html("{} {}", said % {"count": count}, _undo_form(request, run, back)))
 
 
 def say_failed(request: HttpRequest, moved: Moved) -> None:
@@ -166,7 +168,8 @@ def safe_back(request: HttpRequest) -> str:
     return reverse("admin:media_catalog_trashedobject_changelist")
 
 
-def _undo_form(request: HttpRequest, count: int, run: str, back: str) -> SafeString:
+def _undo_form(request: HttpRequest, run: str, back: str) -> SafeString:
+    here = TrashedObject.objects.filter(run=run).here()
     return format_html(
         '<form method="post" action="{}" class="bo-undo"><input type="hidden" name="csrfmiddlewaretoken" value="{}">'
         '<input type="hidden" name="run" value="{}"><input type="hidden" name="next" value="{}">'
@@ -175,7 +178,7 @@ def _undo_form(request: HttpRequest, count: int, run: str, back: str) -> SafeStr
         get_token(request),
         run,
         back,
-        _("Undo (%(requests)s)") % {"requests": in_words(trash_restore.cost(count))},
+        _("Undo (%(requests)s)") % {"requests": in_words(restore_costs.cost(here))},
     )
 
 
@@ -248,6 +251,6 @@ def _catalogued(run: str) -> list[QuerySet[Any]]:
 
 def _follows(rows: TrashedQuerySet) -> str:
     """Requests for the renditions of the images among them, of which none is kept in the trash; empty for none."""
-    images = Image.everything.for_workers().filter(in_trash__in=rows).count()
-    made = images * Preset.objects.filter(active=True).count()
-    return in_words({RequestClass.S3_TIER2.value: images, RequestClass.S3_TIER1.value: made}) if made else ""
+    images = Image.everything.for_workers().filter(in_trash__in=rows).values_list("pk", flat=True)
+    made = estimate("make_renditions", candidates(list(images), in_trash=True), {}).requests
+    return in_words(made) if made else ""

@@ -108,25 +108,46 @@ def delete_objects(bucket: str, keys: Sequence[tuple[str, str]]) -> None:
 
 
 def try_to_delete(bucket: str, keys: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Delete up to 1,000 (key, version); an empty version is the object itself. What is not there is fine.
+    """Delete each (key, version); an empty version is the object itself. What is not there is fine.
 
-    One request, and one DELETE for each key that XML cannot carry. Returns S3's error code for each key that it did not
-    delete.
+    One request for each 1,000, and a DELETE, free of charge, for each that `goes_alone` and for a single one that is
+    left. Returns S3's error code for each key that it did not delete.
     """
-    plain = [_identifier(key, version) for key, version in keys if not _NOT_IN_XML.search(key)]
-    with call(bucket=bucket):
-        for key, version in keys:
-            if _NOT_IN_XML.search(key):
-                client("s3").delete_object(Bucket=bucket, **_identifier(key, version))
-        if not plain:
-            return {}
-        answer = client("s3").delete_objects(Bucket=bucket, Delete={"Objects": plain, "Quiet": True})
-    errors = {error.get("Key", ""): error.get("Code", "") for error in answer.get("Errors", [])}
-    return {key: code for key, code in errors.items() if code not in _GONE}
+    together = [each for each in keys if not goes_alone(each[0])]
+    alone = [each for each in keys if goes_alone(each[0])]
+    if len(together) % MAX_DELETE == 1:
+        alone.append(together.pop())
+    failed = {key: DENIED for key, version in alone if not _delete_one(bucket, key, version)}
+    for start in range(0, len(together), MAX_DELETE):
+        failed |= _delete_together(bucket, together[start : start + MAX_DELETE])
+    return failed
+
+
+def goes_alone(key: str) -> bool:
+    """Whether a request of its own deletes the key, as XML cannot carry it."""
+    return bool(_NOT_IN_XML.search(key))
 
 
 DENIED = "AccessDenied"
 _GONE = {"NoSuchKey", "NoSuchVersion"}
+
+
+def _delete_one(bucket: str, key: str, version: str) -> bool:
+    """Whether S3 allows it."""
+    try:
+        with call(bucket=bucket):
+            client("s3").delete_object(Bucket=bucket, **_identifier(key, version))
+    except AwsDenied:
+        return False
+    return True
+
+
+def _delete_together(bucket: str, keys: Sequence[tuple[str, str]]) -> dict[str, str]:
+    listed = [_identifier(key, version) for key, version in keys]
+    with call(bucket=bucket):
+        answer = client("s3").delete_objects(Bucket=bucket, Delete={"Objects": listed, "Quiet": True})
+    errors = {error.get("Key", ""): error.get("Code", "") for error in answer.get("Errors", [])}
+    return {key: code for key, code in errors.items() if code not in _GONE}
 
 
 def _identifier(key: str, version: str) -> Any:

@@ -11,6 +11,7 @@ from media_catalog.exceptions import AwsError, AwsNotFound
 from . import deadline
 from .client import call, client, timed
 
+LISTED_BUCKETS = 1000  # of one page
 ANNOUNCEMENT, DELETIONS = "backoffice", "backoffice-deletions"  # our entries among a bucket's notifications
 _WRITTEN, _DELETED = "s3:ObjectCreated:*", "s3:ObjectRemoved:*"
 
@@ -52,10 +53,10 @@ class ObjectTooLarge(AwsError):
 
 
 def list_buckets() -> list[BucketInfo]:
-    """All buckets of the account. One LIST for each 1,000."""
+    """All buckets of the account. One LIST for each LISTED_BUCKETS."""
     found = []
     with call():
-        for page in client("s3").get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": 1000}):
+        for page in client("s3").get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": LISTED_BUCKETS}):
             found += [
                 BucketInfo(
                     name=bucket["Name"],

@@ -22,6 +22,12 @@ class Scan(models.Model):
     objects_seen = models.PositiveBigIntegerField(default=0)
     bytes = models.PositiveBigIntegerField(default=0)
     unstorable = models.PositiveBigIntegerField(default=0, help_text=_("Keys that no database of ours can hold."))
+    deletions = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text=_("Requests that would delete the entries, each several of a page.")
+    )
+    lone_deletions = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text=_("Requests that would each delete one entry: they are free of charge.")
+    )
     added = models.PositiveBigIntegerField(default=0)
     lost = models.PositiveBigIntegerField(default=0, help_text=_("Objects that the one before had seen."))
     started_at = models.DateTimeField(default=timezone.now)

@@ -16,7 +16,7 @@ class Candidate:
     `bytes` of the original; `missing` renditions that would be made, of which `replaced` leave an old object to be
     deleted; `refused` ones, which would have too many pixels; `unpaired` bucket, without a place for renditions; `held`
     ones that exist; `readable` by Rekognition or `too_large` for it; `analysed` and unchanged since;
-    `legal_hold` of its bucket, which forbids its removal.
+    `legal_hold` of its bucket, which forbids its removal; `lost`: S3 is known to have no such object any more.
     """
 
     pk: int
@@ -30,6 +30,7 @@ class Candidate:
     too_large: bool = False
     analysed: bool = False
     legal_hold: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +129,8 @@ def _make_renditions(image: Candidate, options: Mapping[str, bool]) -> Cost:
         return Cost(skipped=REFUSED if image.refused else CURRENT)
     if image.unpaired:
         return Cost(skipped=UNPAIRED)
+    if image.lost:
+        return Cost(requests={RequestClass.S3_TIER2.value: 1})
     requests = {RequestClass.S3_TIER2.value: 1, RequestClass.S3_TIER1.value: image.missing}
     if image.replaced:
         requests[RequestClass.FREE.value] = image.replaced
@@ -146,9 +149,15 @@ def _detect_faces(image: Candidate, options: Mapping[str, bool]) -> Cost:
 
 
 def _remove_images(image: Candidate, options: Mapping[str, bool]) -> Cost:
-    """To the trash: one COPY, and a DELETE, free of charge, for the original and each rendition."""
+    """To the trash: one COPY, and a DELETE, free of charge, for the original and each rendition.
+
+    Where the COPY finds no original, a HEAD of the bucket instead of its DELETE.
+    """
     if image.legal_hold:
         return Cost(skipped=NOT_PERMITTED)
+    if image.lost:
+        requests = {RequestClass.S3_TIER1.value: 1, RequestClass.S3_TIER2.value: 1, RequestClass.FREE.value: image.held}
+        return Cost(requests=requests)
     return Cost(requests={RequestClass.S3_TIER1.value: 1, RequestClass.FREE.value: 1 + image.held})
 
 

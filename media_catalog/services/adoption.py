@@ -48,9 +48,8 @@ def candidates(bucket: Bucket, *, any_name: bool = False) -> QuerySet[InventoryO
 
 
 def cost(bucket: Bucket, *, any_name: bool = False) -> dict[str, int]:
-    """One GET for each, and one HEAD of the bucket should an object be gone."""
-    count = candidates(bucket, any_name=any_name).count()
-    return {RequestClass.S3_TIER2.value: count + 1} if count else {}
+    """One GET for each. Should objects be gone, each turn asks once more, for the bucket."""
+    return {RequestClass.S3_TIER2.value: candidates(bucket, any_name=any_name).count()}
 
 
 def prepare(bucket: Bucket) -> None:

@@ -7,13 +7,13 @@ from itertools import groupby
 
 from django.db import transaction
 
-from media_catalog.aws import objects, s3
-from media_catalog.exceptions import AwsDenied
+from media_catalog.aws import objects
 from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile, TrashedObject, Upload
 
 from . import inventory, previews
 
 Row = Image | StoredFile
+BATCH = objects.MAX_DELETE  # rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,9 @@ class Deleted:
 
 
 def delete(bucket: Bucket, rows: Sequence[Row]) -> Deleted:
-    """Delete rows of one kind in this bucket, up to 1,000, and all their objects. 1 request for each 1,000 keys.
+    """Delete rows of one kind in this bucket, up to BATCH, and all their objects.
+
+    Requests for the renditions in each bucket, then for the rows' own: as `turns.deletions_of` counts them.
 
     A run that is cut off leaves no object without a row: the next one goes on. Renditions that a job saves meanwhile
     become leftovers. Raises AwsNotFound when a bucket is gone; then the rows stay.
@@ -64,6 +66,14 @@ def delete_rows(rows: Sequence[Row]) -> None:
         leftovers = [*late, *_of_the_function(locked)]
         Leftover.objects.bulk_create(Leftover(bucket_id=bucket, key=key) for bucket, key in leftovers)
         Image.everything.filter(pk__in=ids).delete()
+
+
+def delete_rendition_rows(gone: Sequence[Rendition]) -> None:
+    """The rows and previews of renditions that are gone. Made anew meanwhile, one has an object again, and stays."""
+    previews.forget_all(gone)
+    now = dict(Rendition.objects.filter(pk__in=[row.pk for row in gone]).values_list("pk", "created_at"))
+    unchanged = [row.pk for row in gone if now.get(row.pk) == row.created_at]
+    Rendition.objects.filter(pk__in=unchanged).delete()
 
 
 def _delete_file_rows(files: Sequence[StoredFile]) -> None:
@@ -104,27 +114,13 @@ def _delete_renditions(images: Sequence[Image]) -> tuple[dict[int, str], int]:
         deleted = [rendition for rendition in held if rendition.key not in kept]
         inventory.forget(held[0].bucket_id, [rendition.key for rendition in deleted])
         gone += deleted
-    previews.forget_all(gone)
-    now = dict(Rendition.objects.filter(image__in=images).values_list("pk", "created_at"))
-    # Made anew meanwhile, one has an object again, which goes with the row of its image.
-    unchanged = [rendition.pk for rendition in gone if now.get(rendition.pk) == rendition.created_at]
-    Rendition.objects.filter(pk__in=unchanged).delete()
+    delete_rendition_rows(gone)
     return failed, len(gone)
 
 
 def _delete_keys(bucket: str, keys: Sequence[str]) -> dict[str, str]:
-    """S3's error code for each key that it did not delete. A single key is a DELETE, free of charge."""
-    if len(keys) == 1:
-        try:
-            s3.delete_object(bucket, keys[0])
-        except AwsDenied:
-            return {keys[0]: objects.DENIED}
-        return {}
-    failed: dict[str, str] = {}
-    for start in range(0, len(keys), objects.MAX_DELETE):
-        chunk = keys[start : start + objects.MAX_DELETE]
-        failed |= objects.try_to_delete(bucket, [(key, "") for key in chunk])
-    return failed
+    """S3's error code for each key that it did not delete."""
+    return objects.try_to_delete(bucket, [(key, "") for key in keys])
 
 
 def _of_the_function(images: Sequence[Image]) -> list[tuple[int, str]]:

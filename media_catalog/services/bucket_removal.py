@@ -1,13 +1,15 @@
 """Emptying and deleting a bucket. What can be long works in turns: each goes on where the last one ended."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from contextlib import suppress
-from itertools import groupby
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from media_catalog.aws import listing, objects
 from media_catalog.exceptions import AwsNotFound, BucketRefused
@@ -24,10 +26,9 @@ from media_catalog.models import (
     TrashedObject,
 )
 
-from . import previews, trash_purge
-from .turns import TURN_SECONDS, Turn, deletions, pages
-
-IMAGES = 100  # catalogued images that go at a time, with their renditions
+from . import batches, inventory, trash_purge
+from .names import KINDS
+from .turns import TURN_SECONDS, Turn, deletions_of
 
 
 def refusal(bucket: Bucket) -> BucketRefused | None:
@@ -53,24 +54,23 @@ def delete_empty(bucket: Bucket) -> None:
     renditions = Rendition.objects.filter(bucket=bucket).count()
     if refused or renditions:
         raise refused or BucketRefused("has_renditions", count=renditions)
-    _delete(bucket)
+    _delete_at_s3(bucket)
+    _delete_rows(bucket)
 
 
 def empty_cost(bucket: Bucket) -> dict[str, int]:
-    """Requests, at most, to empty and delete it, by the last count and the catalogue."""
-    images = Image.objects.filter(bucket=bucket).count()
-    trashed = TrashedObject.objects.filter(bucket=bucket).count()
-    places = Rendition.objects.filter(image__bucket=bucket).order_by().values("bucket").distinct().count()
-    # Each thousand is listed and deleted, and the last list finds nothing. Of images also the renditions go.
-    entries = pages((bucket.entry_count or 0) + images, listing.MAX_KEYS)
-    requests = deletions([trashed])
-    requests[RequestClass.S3_TIER1.value] += 2 * entries + 1 + (1 + places) * -(-images // IMAGES)
-    requests[RequestClass.FREE.value] += 1  # of the bucket
-    return requests
+    """Requests to empty and delete it, by its last inventory and the catalogue: without what has come since."""
+    total = inventory.cost_of_deleting(bucket)
+    total[RequestClass.FREE.value] += 1  # of the bucket
+    rows = _renditions_elsewhere(bucket).values_list("bucket_id", "key").iterator()
+    for _place, held in groupby(rows, key=itemgetter(0)):
+        while batch := list(islice(held, batches.BATCH)):
+            total += deletions_of(key for _place, key in batch)
+    return total
 
 
 def empty_and_delete(bucket: Bucket, *, run: str) -> Turn:
-    """Delete images with their renditions, the trash, every version, then files' rows and the bucket, for one turn.
+    """Delete renditions of its images, every version of what lies in it, the bucket, and last its row, for one turn.
 
     Objects go before their rows, so a run that is cut off leaves no object without a row of ours. Raises
     BucketRefused as `refusal` says, and BucketNotEmpty when somebody writes to the bucket meanwhile.
@@ -80,61 +80,74 @@ def empty_and_delete(bucket: Bucket, *, run: str) -> Turn:
     so_far = _so_far(bucket, run)
     until = time.monotonic() + TURN_SECONDS
     while time.monotonic() < until:
-        deleted = _delete_images(bucket) or _delete_trash(bucket) or _delete_versions(bucket)
-        if not deleted:
-            _delete(bucket)
-            return Turn(count=so_far["entries"], done=True)
-        so_far["entries"] += deleted
+        if so_far["gone"]:
+            if not _delete_lost(bucket):
+                _delete_rows(bucket)
+                return Turn(count=so_far["entries"], done=True)
+        elif deleted := _delete_renditions(bucket) or _delete_versions(bucket):
+            so_far["entries"] += deleted
+        else:
+            _delete_at_s3(bucket)
+            so_far["gone"] = True
     _store_progress(bucket, so_far)
     return Turn(count=so_far["entries"], done=False)
 
 
-def _delete_images(bucket: Bucket) -> int:
-    """Remove some catalogued images with their renditions; returns how many objects."""
-    images = list(Image.objects.filter(bucket=bucket).order_by("pk")[:IMAGES])
-    renditions = list(Rendition.objects.filter(image__in=images).select_related("bucket").order_by("bucket"))
-    for place, held in groupby(renditions, key=lambda rendition: rendition.bucket.name):
-        _delete_keys(place, [rendition.key for rendition in held])
-    _delete_keys(bucket.name, [image.key for image in images])
-    for rendition in renditions:
-        previews.forget(rendition)
-    with transaction.atomic():
-        rows = Rendition.objects.filter(image__in=images)
-        # What a job made meanwhile is swept later.
-        late = rows.exclude(pk__in=[rendition.pk for rendition in renditions])
-        Leftover.objects.bulk_create(Leftover(bucket_id=row.bucket_id, key=row.key) for row in late)
-        Image.objects.filter(pk__in=[image.pk for image in images]).delete()
-    return len(images) + len(renditions)
+def _renditions_elsewhere(bucket: Bucket) -> QuerySet[Rendition]:
+    """Those of its images that do not lie in the bucket itself."""
+    made = Rendition.objects.filter(image__bucket=bucket).exclude(bucket=bucket)
+    return made.order_by("bucket_id", "pk")
 
 
-def _delete_trash(bucket: Bucket) -> int:
-    rows = list(
-        TrashedObject.objects.filter(bucket=bucket).select_related("bucket").order_by("pk")[: objects.MAX_DELETE]
-    )
-    trash_purge.delete_objects(rows)
-    trash_purge.delete_rows(rows)
-    return len(rows)
-
-
-def _delete_keys(bucket: str, keys: Sequence[str]) -> None:
+def _delete_renditions(bucket: Bucket) -> int:
+    """Delete a batch of them, in one bucket; returns how many."""
+    found = list(_renditions_elsewhere(bucket).select_related("bucket")[: batches.BATCH])
+    batch = [rendition for rendition in found if rendition.bucket_id == found[0].bucket_id]
+    if not batch:
+        return 0
+    place, keys = batch[0].bucket, [rendition.key for rendition in batch]
     with suppress(AwsNotFound):  # the bucket is gone, and with it the objects
-        for start in range(0, len(keys), objects.MAX_DELETE):
-            objects.delete_objects(bucket, [(key, "") for key in keys[start : start + objects.MAX_DELETE]])
+        objects.delete_objects(place.name, [(key, "") for key in keys])
+    inventory.forget(place, keys)
+    batches.delete_rendition_rows(batch)
+    return len(batch)
 
 
 def _delete_versions(bucket: Bucket) -> int:
+    """Delete the first page of them, and the rows of what they were; returns how many."""
     try:
         page = listing.list_versions(bucket.name)
     except AwsNotFound:
         return 0
     if page.versions:
         objects.delete_objects(bucket.name, [(version.key, version.version) for version in page.versions])
+        # Of one that goes on on the next page an older version lies there now.
+        _delete_rows_of(bucket, {version.key for version in page.versions} - {page.after.get("KeyMarker", "")})
     return len(page.versions)
 
 
-def _delete(bucket: Bucket) -> None:
+def _delete_rows_of(bucket: Bucket, keys: Collection[str]) -> None:
+    storable = [key for key in keys if "\x00" not in key]
+    for kind in KINDS:
+        rows = kind.objects.filter(bucket=bucket, key__in=storable)
+        batches.delete_rows(list(rows.select_related("bucket")))
+    trashed = TrashedObject.objects.filter(bucket=bucket, trash_key__in=storable)
+    trash_purge.delete_rows(list(trash_purge.purgeable(trashed)))
+
+
+def _delete_lost(bucket: Bucket) -> int:
+    """Rows of images that the bucket had no object of, a batch; returns how many."""
+    images = list(Image.objects.filter(bucket=bucket).select_related("bucket").order_by("pk")[: batches.BATCH])
+    batches.delete_rows(images)
+    return len(images)
+
+
+def _delete_at_s3(bucket: Bucket) -> None:
     with suppress(AwsNotFound):  # somebody else was faster
         objects.delete_bucket(bucket.name)
+
+
+def _delete_rows(bucket: Bucket) -> None:
     with transaction.atomic():
         Image.everything.filter(bucket=bucket).exclude(trashed_at=None).delete()
         TrashedObject.objects.filter(bucket=bucket).delete()
@@ -149,8 +162,9 @@ def _delete(bucket: Bucket) -> None:
 
 def _so_far(bucket: Bucket, run: str) -> dict[str, Any]:
     """Where the run has got to, or the start of a new one."""
+    start = {"run": run, "entries": 0, "gone": False}
     held: dict[str, Any] = bucket.progress
-    return held if held.get("run") == run else {"run": run, "entries": 0}
+    return {**start, **held} if held.get("run") == run else start
 
 
 def _store_progress(bucket: Bucket, so_far: dict[str, Any]) -> None:

@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 
 from media_catalog.aws import bucket_settings, client, s3
 from media_catalog.exceptions import AwsConflict, AwsDenied, BucketRefused
-from media_catalog.models import Bucket, Image, Rendition, StoredFile
+from media_catalog.models import Bucket, Image, Rendition, RequestClass, StoredFile
 
 from .bucket_settings import site_rule
+from .turns import pages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,11 @@ def sync() -> SyncResult:
         gone = Bucket.objects.exclude(name__in=[info.name for info in found])
         missing = gone.filter(missing_since=None).update(missing_since=now)
     return SyncResult(seen=len(found), added=len({info.name for info in found} - known), missing=missing)
+
+
+def cost_of_sync() -> dict[str, int]:
+    """Requests of `sync`, by the buckets that it has seen the last time."""
+    return {RequestClass.S3_TIER1.value: pages(Bucket.objects.filter(missing_since=None).count(), s3.LISTED_BUCKETS)}
 
 
 def regions() -> list[str]:

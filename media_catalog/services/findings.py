@@ -4,8 +4,7 @@ A fault on the way is never taken for absence: it is raised where another try ma
 That an object is missing is believed only while its bucket answers.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ from media_catalog.exceptions import (
     ObjectRefused,
     QuotaRefused,
 )
-from media_catalog.models import Bucket, Finding, Image, InventoryObject, Rendition, RequestClass, StoredFile, Upload
+from media_catalog.models import Bucket, Finding, Image, InventoryObject, Rendition, StoredFile, Upload
 
 from . import arrivals, direct_uploads, events, inventory, previews, quarantine, renditions, trash, uploads
 from .catalogued import has_row, is_on_its_way, is_rendition
@@ -60,17 +59,6 @@ def permission_for(finding: Finding, action: str) -> str:
     if finding.kind != _Kind.ROW_WITHOUT_OBJECT or finding.rendition_id:
         return "delete_objects"
     return "delete_storedfile" if finding.evidence.get("row") == StoredFile._meta.model_name else "delete_image"
-
-
-def cost(findings: Iterable[Finding], action: str) -> dict[str, int]:
-    """Requests of an action, at most: each looks at its object first, and once at the bucket for one that is gone."""
-    findings = list(findings)
-    total = Counter({cls: each * len(findings) for cls, each in _COSTS[action].items()})
-    total[RequestClass.S3_TIER2.value] += len({finding.bucket_id for finding in findings})
-    if action == _Action.DELETE:  # of images also the renditions go
-        images = [finding.image_id for finding in findings if finding.image_id and not finding.rendition_id]
-        total[RequestClass.FREE.value] += Rendition.objects.filter(image__in=images).count()
-    return {cls: count for cls, count in total.items() if count}
 
 
 def mark(findings: Sequence[Finding], action: str, *, by: str) -> None:
@@ -293,12 +281,4 @@ _ACTS: Mapping[tuple[str, str], Callable[[Finding], Done]] = {
     (_Kind.RENDITION_WITHOUT_ORIGINAL, _Action.DELETE): _delete_object,
     (_Kind.STALE_UPLOAD, _Action.ADOPT): _settle,
     (_Kind.STALE_UPLOAD, _Action.DELETE): _give_up,
-}
-_T1, _T2, _FREE = RequestClass.S3_TIER1.value, RequestClass.S3_TIER2.value, RequestClass.FREE.value
-_COSTS: Mapping[str, Mapping[str, int]] = {
-    _Action.ADOPT: {_T2: 2, _FREE: 1},
-    _Action.RECREATE: {_T2: 2, _T1: 1},
-    _Action.QUARANTINE: {_T2: 2, _T1: 1, _FREE: 1},
-    _Action.RESTORE: {_T2: 2, _T1: 1, _FREE: 1},
-    _Action.DELETE: {_T2: 3, _T1: 1, _FREE: 1},
 }

@@ -4,6 +4,7 @@ Only a scan that has come to its end says what is missing. One that failed, was 
 """
 
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import quote, unquote
@@ -18,11 +19,11 @@ from media_catalog.exceptions import AwsNotFound
 from media_catalog.models import Bucket, InventoryObject, Job, RequestClass, Scan
 
 from .bucket_health import mark_missing
-from .turns import TURN_SECONDS, Turn, pages
+from .turns import TURN_SECONDS, Turn, deletions, deletions_of, pages
 
 YOUNG = timedelta(days=1)  # of a scan that was left and that another may still go on with
 KEEP_MISSING = timedelta(days=90)  # rows of objects that are gone
-_PLACE = ("pages", "after", "entries", "objects_seen", "bytes", "unstorable")
+_PLACE = ("pages", "after", "entries", "objects_seen", "bytes", "unstorable", "deletions", "lone_deletions")
 _SEEN = ("etag", "size", "modified", "storage_class", "scan", "missing_since")
 
 
@@ -31,8 +32,26 @@ class Replaced(Exception):
 
 
 def cost(bucket: Bucket) -> dict[str, int]:
-    """Requests of an inventory: as many LIST as its entries took the last time, at least one."""
-    return {RequestClass.S3_TIER1.value: pages(bucket.entry_count or 0, listing.MAX_KEYS)}
+    """Requests of an inventory: as many LIST as its entries took the last time, without those of one that is taken
+    over; at least one.
+    """
+    left = _left(bucket)
+    lists = pages(bucket.entry_count or 0, listing.MAX_KEYS) - (left.pages if left else 0)
+    return {RequestClass.S3_TIER1.value: max(1, lists)}
+
+
+def cost_of_deleting(bucket: Bucket) -> Counter[str]:
+    """Requests to list and delete all its entries, page by page, as the last inventory has counted them.
+
+    The last list finds nothing.
+    """
+    scan = latest(bucket)
+    entries = scan.entries if scan else 0
+    lists = Counter({RequestClass.S3_TIER1.value: -(-entries // listing.MAX_KEYS) + 1})
+    if scan and (scan.deletions or scan.lone_deletions):
+        counted = {RequestClass.S3_TIER1.value: scan.deletions, RequestClass.FREE.value: scan.lone_deletions}
+        return lists + Counter(counted)
+    return lists + deletions([entries])  # of a scan from before these were counted
 
 
 def due(now: datetime) -> list[Bucket]:
@@ -124,6 +143,9 @@ def _store(scan: Scan, page: VersionPage) -> None:
     scan.objects_seen += len(held)
     scan.bytes += sum(version.size for version in page.versions)
     scan.unstorable += len(held) - len(storable)
+    requests = deletions_of(version.key for version in page.versions)
+    scan.deletions += requests[RequestClass.S3_TIER1.value]
+    scan.lone_deletions += requests[RequestClass.FREE.value]
     with transaction.atomic():
         if not mine.update(**{name: getattr(scan, name) for name in _PLACE}):
             raise Replaced

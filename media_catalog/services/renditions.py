@@ -15,7 +15,7 @@ from media_catalog.imaging.formats import content_type, extension, rendered_as
 from media_catalog.imaging.geometry import Target
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
 from media_catalog.imaging.renditions import make as make_pixels
-from media_catalog.models import Image, Leftover, Preset, Rendition
+from media_catalog.models import Image, Leftover, Preset, Rendition, RequestClass
 from media_catalog.statements import alone
 
 from . import handover, keys, previews, removal
@@ -60,6 +60,28 @@ def make(*, image: Image) -> int:
 def make_one(*, image: Image, preset: Preset) -> int:
     """Make one rendition anew, also where it is current. One GET and one PUT; a DELETE for another key before."""
     return _make(image, [preset], held=[preset.pk], overwrite=True)
+
+
+def cost_of_one(rendition: Rendition) -> dict[str, int]:
+    """Requests of `make_one` where the catalogue has this rendition, which is loaded with its image and preset."""
+    image, preset, place = rendition.image, rendition.preset, rendition.image.bucket.renditions_bucket
+    if place is None or _refusal(preset, image, image_limits()):
+        return {}
+    if image.missing_since:
+        return {RequestClass.S3_TIER2.value: 1}
+    key = keys.rendition_key(
+        preset=preset.slug,
+        version=preset.version,
+        key=image.key,
+        etag=image.etag,
+        extension=extension(_format(preset, image)),
+    )
+    replaced = (place.pk, key) != (rendition.bucket_id, rendition.key)
+    return {
+        RequestClass.S3_TIER2.value: 1,
+        RequestClass.S3_TIER1.value: 1,
+        RequestClass.FREE.value: int(replaced),
+    }
 
 
 def make_in_request(*, image: Image, file: BinaryIO) -> None:
@@ -302,5 +324,9 @@ def _save_locked(image: Image, preset: Preset, values: dict[str, Any]) -> tuple[
 def fits(preset: Preset, image: Image, *, width: int, height: int, media: str) -> bool:
     """Whether a rendition of this size and content type is what the preset makes of the image."""
     target = target_size(spec_of(preset), image.width, image.height)
-    made_in = rendered_as(image.format) if preset.format == Preset.Format.SOURCE else preset.format
-    return (width, height, media) == (target.width, target.height, content_type(made_in))
+    return (width, height, media) == (target.width, target.height, content_type(_format(preset, image)))
+
+
+def _format(preset: Preset, image: Image) -> str:
+    """That the preset makes of the image."""
+    return rendered_as(image.format) if preset.format == Preset.Format.SOURCE else preset.format

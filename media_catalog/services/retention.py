@@ -3,21 +3,24 @@
 Our clock decides what is due, by the time at which the catalogue came to know an object; that of S3 plays no part.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
-from media_catalog.aws.objects import MAX_DELETE
-from media_catalog.models import AuditEvent, Bucket, Image, Rendition, RequestClass, StoredFile
+from media_catalog.models import AuditEvent, Bucket, Image, Rendition, StoredFile
 
+from . import batches
 from .batches import Row
 from .names import KINDS
-from .turns import deletions
+from .turns import deletions_of
 
 FIRST = 100  # objects shown of a preview
 # A sweep that failed is not tried each minute: each try is a request.
@@ -129,16 +132,15 @@ def preview(bucket: Bucket) -> Preview:
 
 
 def cost(bucket: Bucket) -> dict[str, int]:
-    """Requests, at most, of removing what is due now: 1 for each 1,000 keys of a bucket; a single one is free."""
-    objects = [due(bucket, kind).count() for kind in KINDS]
-    places = _renditions_of(bucket).values("bucket").annotate(count=Count("pk")).values_list("count", flat=True)
-    more_batches = max(0, _thousands(objects[0]) - 1)
-    if not more_batches:
-        return deletions([*objects, *places])
-    requests = deletions(objects)
-    # The renditions of a batch of images begin a request of their own.
-    requests[RequestClass.S3_TIER1.value] += sum(_thousands(count) + more_batches for count in places)
-    return requests
+    """Requests of removing what is due now: none under legal hold. A query for each kind.
+
+    1 for each 1,000 keys of a bucket, anew for each batch of rows; a single one is free.
+    """
+    total: Counter[str] = Counter()
+    for kind in () if bucket.legal_hold else KINDS:
+        for together in _deleted_together(bucket, kind):
+            total += deletions_of(together)
+    return total
 
 
 def waiting() -> list[Bucket]:
@@ -174,6 +176,20 @@ def _renditions_of(bucket: Bucket) -> QuerySet[Rendition]:
     return Rendition.objects.filter(image__in=due(bucket, Image).order_by().values("pk")).order_by()
 
 
+def _deleted_together(bucket: Bucket, kind: type[Image] | type[StoredFile]) -> Iterator[Iterable[str]]:
+    """The keys of each batch of rows, and for images those of their renditions in each bucket (`batches.delete`)."""
+    made = ("renditions__bucket", "renditions__key") if kind is Image else ()
+    rows = due(bucket, kind).values_list("pk", "key", *made).iterator()
+    of_each = groupby(rows, key=itemgetter(0))
+    while batch := [list(group) for _pk, group in islice(of_each, batches.BATCH)]:
+        yield [group[0][1] for group in batch]
+        places: dict[int, list[str]] = defaultdict(list)
+        for _pk, _key, *rendition in (row for group in batch for row in group):
+            if rendition and rendition[0]:
+                places[rendition[0]].append(rendition[1])
+        yield from places.values()
+
+
 def _set(bucket: Bucket, values: Mapping[str, Any], *, action: str, username: str, reason: str) -> None:
     with transaction.atomic():
         held = Bucket.objects.select_for_update().get(pk=bucket.pk)
@@ -189,7 +205,3 @@ def _set(bucket: Bucket, values: Mapping[str, Any], *, action: str, username: st
 
 def _values(bucket: Bucket) -> dict[str, Any]:
     return {**asdict(rule_of(bucket)), "on": bucket.retention_on}
-
-
-def _thousands(count: int) -> int:
-    return -(-count // MAX_DELETE)

@@ -17,18 +17,20 @@ _ACTIVE = Q(renditions__preset__active=True)
 _CURRENT = Q(renditions__source_etag=F("etag"), renditions__preset_version=F("renditions__preset__version"))
 # The thumbnail keeps its key and is overwritten; all others get a new key and the old object is deleted.
 _NEW_KEY = ~Q(renditions__preset__slug=Preset.THUMBNAIL)
-_AS_THEY_ARE = ("pk", "held", "readable", "too_large", "legal_hold", "unpaired")
+_AS_THEY_ARE = ("pk", "held", "readable", "too_large", "legal_hold", "unpaired", "lost")
 
 
-def candidates(images: Sequence[int]) -> list[Candidate]:
-    """Facts of these images (ids), in the order of their ids; unknown ids are left out.
+def candidates(images: Sequence[int], *, in_trash: bool = False) -> list[Candidate]:
+    """Facts of these images (ids), in the order of their ids; unknown ids are left out, and those in the trash unless
+    they are asked for.
 
     Two queries, and two more for images of which renditions would have too many pixels.
     """
     specs = {preset.pk: renditions.spec_of(preset) for preset in Preset.objects.filter(active=True)}
     analysed = Q(analysis__source_etag=F("etag")) & ~Q(analysis__state=Analysis.State.FAILED)
     rows = (
-        Image.objects.filter(pk__in=images)
+        (Image.everything if in_trash else Image.objects)
+        .filter(pk__in=images)
         .annotate(
             held=Count("renditions"),
             current=Count("renditions", filter=_ACTIVE & _CURRENT),
@@ -37,6 +39,7 @@ def candidates(images: Sequence[int]) -> list[Candidate]:
             too_large=ExpressionWrapper(Q(size__gt=MAX_BYTES), output_field=BooleanField()),
             analysed=ExpressionWrapper(analysed, output_field=BooleanField()),
             legal_hold=F("bucket__legal_hold"),
+            lost=ExpressionWrapper(Q(missing_since__isnull=False), output_field=BooleanField()),
             unpaired=ExpressionWrapper(Q(bucket__renditions_bucket=None), output_field=BooleanField()),
         )
         .order_by("pk")

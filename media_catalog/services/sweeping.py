@@ -8,7 +8,6 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from media_catalog.aws.objects import MAX_DELETE
 from media_catalog.exceptions import BackofficeError
 from media_catalog.models import AuditEvent, Bucket, Image, StoredFile
 from media_catalog.quota import audit
@@ -17,8 +16,6 @@ from . import batches
 from .names import KINDS
 from .retention import due
 from .turns import TURN_SECONDS
-
-BATCH = MAX_DELETE  # rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +65,7 @@ def _next(bucket: Bucket, so_far: dict[str, Any]) -> list[batches.Row]:
         if kind.__name__ in so_far["over"]:
             continue
         rows = due(bucket, kind).filter(_after(kind, so_far)).select_related("bucket")
-        if batch := list(rows[:BATCH]):
+        if batch := list(rows[: batches.BATCH]):
             return batch
         so_far["over"].append(kind.__name__)
     return []

@@ -61,11 +61,6 @@ def cost_of_moving(count: int) -> dict[str, int]:
     }
 
 
-def cost_of_moving_files(count: int) -> dict[str, int]:
-    """Requests for so many files of the catalogue: a COPY and a DELETE for each."""
-    return {RequestClass.S3_TIER1.value: count, RequestClass.FREE.value: count}
-
-
 def move_image(*, image: Image, run: str = "") -> TrashedObject | None:
     """Move an image to the trash, hidden from everybody at once. One COPY, one DELETE, and one for each rendition.
 

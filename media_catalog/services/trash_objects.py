@@ -1,17 +1,19 @@
 """Moving several objects to the trash, in turns: those of a bucket that the catalogue does not know, or its files."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from django.utils.translation import ngettext
 
-from media_catalog.models import Bucket, StoredFile, TrashedObject
+from media_catalog.models import Bucket, Rendition, RequestClass, StoredFile, TrashedObject
 from media_catalog.models.trash import TrashedQuerySet
 
 from . import trash
-from .object_keys import visible
+from .names import KINDS
+from .object_keys import is_reserved, visible
 from .sentences import sentence
 from .turns import TURN_SECONDS
 
@@ -42,6 +44,30 @@ def move_files(*, ids: Sequence[int], run: str, settled: set[int]) -> Moved:
     """The same with files of the catalogue, of any buckets. Those that S3 has no more lose their row."""
     settled |= set(_moved(run).exclude(file=None).values_list("file_id", flat=True))
     return _turn(ids, lambda pk: _move_file(pk, run), settled, run=run, words=_name)
+
+
+def cost_of_objects(bucket: Bucket, keys: Collection[str]) -> dict[str, int]:
+    """Requests of `move_objects`: of a rendition the DELETE alone, none of what is refused. Four queries."""
+    if Bucket.objects.filter(pk=bucket.pk, legal_hold=True).exists():
+        return {}
+    movable = {key for key in keys if key and "\x00" not in key and not is_reserved(key)}
+    for kind in KINDS:
+        movable -= set(kind.objects.filter(bucket=bucket, key__in=movable).values_list("key", flat=True))
+    renditions = set(Rendition.objects.filter(bucket=bucket, key__in=movable).values_list("key", flat=True))
+    requests = Counter(trash.cost_of_moving(len(movable - renditions)))
+    requests[RequestClass.FREE.value] += len(renditions)
+    return requests
+
+
+def cost_of_files(ids: Collection[int]) -> dict[str, int]:
+    """Requests of `move_files`: a COPY and a DELETE for each. Of one known to be missing the COPY, and a HEAD of its
+    bucket.
+    """
+    files = StoredFile.objects.filter(pk__in=ids, bucket__legal_hold=False)
+    lost = files.exclude(missing_since=None).count()
+    count = files.count()
+    copies = {RequestClass.S3_TIER1.value: count, RequestClass.FREE.value: count - lost}
+    return copies | ({RequestClass.S3_TIER2.value: lost} if lost else {})
 
 
 def lost_files(ids: Sequence[int]) -> str:

@@ -13,7 +13,6 @@ from django.db.models import Count
 from django.utils import timezone
 
 from media_catalog.aws import objects as s3_objects
-from media_catalog.aws import s3
 from media_catalog.exceptions import AwsNotFound, BackofficeError
 from media_catalog.models import AuditEvent, Bucket, Image, Leftover, Rendition, StoredFile, TrashedObject
 from media_catalog.models.trash import TrashedQuerySet, first_try
@@ -88,9 +87,7 @@ def purge(rows: TrashedQuerySet) -> tuple[int, bool]:
 def delete_objects(batch: Sequence[TrashedObject]) -> None:
     """Delete the objects of rows of one bucket; one that is not there is fine. One request."""
     with suppress(AwsNotFound):  # the bucket is gone, and with it the objects
-        if len(batch) == 1:
-            s3.delete_object(batch[0].bucket.name, batch[0].trash_key)
-        elif batch:
+        if batch:
             s3_objects.delete_objects(batch[0].bucket.name, [(row.trash_key, "") for row in batch])
 
 

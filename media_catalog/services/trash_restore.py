@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsConflict, AwsNotFound, BackofficeError, ObjectRefused
-from media_catalog.models import Analysis, Leftover, RequestClass, TrashedObject, Upload
+from media_catalog.models import Analysis, Leftover, TrashedObject, Upload
 from media_catalog.models.trash import TrashedQuerySet, first_try
 
 from . import keys, names, object_keys, removal, retention
@@ -39,15 +39,6 @@ class Turn:
     renamed: list[tuple[str, str]]
     called: list[tuple[str, str]]
     done: bool
-
-
-def cost(count: int) -> dict[str, int]:
-    """Requests to restore so many: a HEAD, a COPY and a DELETE for each. A taken key takes a HEAD more."""
-    return {
-        RequestClass.S3_TIER1.value: count,
-        RequestClass.S3_TIER2.value: count,
-        RequestClass.FREE.value: count,
-    }
 
 
 def restore(*, pk: int) -> str:

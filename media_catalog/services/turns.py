@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from media_catalog.aws.objects import MAX_DELETE
+from media_catalog.aws.objects import MAX_DELETE, goes_alone
 from media_catalog.models import RequestClass
 
 TURN_SECONDS = 20.0  # so that a cancelled job ends soon, and no turn reaches the end of its lease
@@ -23,8 +23,16 @@ def pages(entries: int, of: int) -> int:
     return max(1, -(-entries // of))
 
 
+def deletions_of(keys: Iterable[str]) -> Counter[str]:
+    """Requests to delete the objects of these keys of a bucket together: those of `objects.try_to_delete`."""
+    kept = Counter(goes_alone(key) for key in keys)
+    return deletions([kept[False]]) + Counter({RequestClass.FREE.value: kept[True]})
+
+
 def deletions(counts: Iterable[int]) -> Counter[str]:
-    """Requests to delete so many objects of each bucket: one for each thousand; a single one is a DELETE, free."""
+    """The same for so many objects of each bucket, whose keys XML can carry: one for each thousand; a single one is a
+    DELETE, free.
+    """
     total: Counter[str] = Counter()
     for count in counts:
         single = count % MAX_DELETE == 1

@@ -25,7 +25,7 @@ from media_catalog.models import (
     Scan,
     TrashedObject,
 )
-from media_catalog.services import inventory, inventory_list
+from media_catalog.services import bucket_removal, inventory, inventory_list
 from tests.aws.faults import Answer, serving
 from tests.listing import list_server
 from tests.reconciling import listed as seen
@@ -307,6 +307,8 @@ class TestFaults:
         assert take(bucket).state == "done"
         assert (bucket.object_count, len(rows(bucket))) == (1001, 1000)
         assert "1 key holds the character NUL" in admin_client.get(page(bucket, "inventory")).content.decode()
+        # Three lists and one deletion of 999; one of the key with NUL, one of the last, and one of the bucket.
+        assert bucket_removal.empty_cost(bucket) == {"s3_tier1": 4, "free": 3}
 
 
 class TestByTheClock:

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from media_catalog.admin import history
 from media_catalog.admin.confirmation import digest
+from media_catalog.admin.costs import in_words
 from media_catalog.aws import s3
 from media_catalog.jobs import schedules
 from media_catalog.models import Image, Job, JobItem, RequestCounter, RequestLimit, TrashedObject
@@ -65,6 +66,7 @@ class TestTheList:
         assert cloud.access_log.operations(mark) == {"HeadObject": 2, "CopyObject": 2, "DeleteObject": 2}
         making = Job.objects.get(kind="make_renditions")
         assert (making.requested_by, making.items.count()) == (None, 2)
+        assert in_words(making.estimate) == shown.context["follows"]
         assert Job.objects.get(kind="restore").items.get().message == "2 objects restored."
 
     def test_more_images_than_a_job_may_have_are_several_jobs(self, admin_client, store, work, settings):

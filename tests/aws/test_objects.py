@@ -1,12 +1,14 @@
 """Requests of the gateway for objects, as a scripted server gets them."""
 
+from collections import Counter
+
 import pytest
 
 from media_catalog.aws import objects
 from media_catalog.exceptions import AwsDenied, AwsError, AwsUnavailable
 from tests.quota.ledger import no_limits, used
 
-from .faults import Answer, FaultServer
+from .faults import Answer, FaultServer, s3_error
 
 pytestmark = pytest.mark.django_db
 
@@ -36,11 +38,28 @@ def test_a_thousand_keys_are_one_request(faults: FaultServer) -> None:
 def test_keys_that_xml_cannot_carry_go_alone(faults: FaultServer) -> None:
     faults.script.extend([Answer(status=204), Answer(status=204), DELETED])
 
-    objects.delete_objects("photos", [("a\x01", ""), ("b\uffff", "v1"), ("c\n", "v2")])
+    objects.delete_objects("photos", [("a\x01", ""), ("b\uffff", "v1"), ("c\n", "v2"), ("d", "")])
 
     assert [request.path for request in faults.log[:2]] == ["/photos/a%01", "/photos/b%EF%BF%BF?versionId=v1"]
     assert b"c&#xA;" in faults.log[2].body
     assert used() == {"s3_tier1": 1, "free": 2}
+
+
+@pytest.mark.parametrize("count", [1, 1001])
+def test_a_single_one_that_is_left_is_free(faults: FaultServer, count: int) -> None:
+    faults.script.extend([Answer(status=204), *([DELETED] * (count // 1000))])
+
+    objects.delete_objects("photos", [(f"{number:04}.jpg", "") for number in range(count)])
+
+    assert faults.log[0].path == f"/photos/{count - 1:04}.jpg"
+    assert used() == faults.billed == +Counter(s3_tier1=count // 1000, free=1)
+
+
+def test_a_single_one_that_is_denied_is_an_error_too(faults: FaultServer) -> None:
+    faults.script.extend([s3_error(403, "AccessDenied")])
+
+    with pytest.raises(AwsDenied, match="1 not deleted, the first: a "):
+        objects.delete_objects("photos", [("a", "")])
 
 
 @pytest.mark.parametrize(

@@ -314,6 +314,11 @@ def _unreadable(image: Image) -> None:
     Image.objects.filter(pk=image.pk).update(size=16 * 1024 * 1024)
 
 
+def _lost(image: Image) -> None:
+    s3.delete_object(image.bucket.name, image.key)
+    Image.objects.filter(pk=image.pk).update(missing_since=timezone.now())
+
+
 def _new(image: Image) -> None:
     """As it was uploaded."""
 
@@ -324,7 +329,10 @@ def test_estimate_is_what_is_measured(faces, on_hold, work, cloud, admin_user, k
     """Over random selections of images of every sort, some made before a preset was changed."""
     chance = random.Random(seed)
     for number, image in enumerate([*faces, *on_hold]):
-        chance.choice([_complete, _partly_made, _analysed, _unreadable, _new])(image)
+        for sort in chance.choice(
+            [[_complete], [_partly_made], [_analysed], [_unreadable], [_lost], [_complete, _lost], [_new]]
+        ):
+            sort(image)
         if number == 5:
             Preset.objects.filter(slug__in=["low", "thumbnail"]).update(version=2, quality=70)
     selected = chance.sample([*faces, *on_hold], chance.randint(3, 10))

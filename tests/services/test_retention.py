@@ -133,18 +133,20 @@ def _spent(bucket: Bucket) -> dict[str, int]:
     return spent
 
 
-def test_the_estimate_covers_what_a_sweep_takes(originals, store, cloud, monkeypatch):
-    monkeypatch.setattr(sweeping, "BATCH", 2)
+def test_the_estimate_is_what_a_sweep_of_several_batches_takes(originals, store, cloud, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH", 2)
     for number in range(3):
         _made(store, f"{number}.jpg")
+    store(name="without renditions.jpg")
+    _made(store, "4.jpg")
     Image.objects.update(created_at=timezone.now() - timedelta(hours=1))
     _rule(originals, expire_after=900)
+    estimate = retention.cost(originals)
     mark = cloud.access_log.mark()
 
-    assert retention.cost(originals) == {"s3_tier1": 2}
-    sweeping.sweep(originals, run="one")
+    assert _spent(originals) == estimate == {"s3_tier1": 5, "free": 1}
 
-    assert cloud.access_log.operations(mark)["DeleteObjects"] == 3  # of two batches here, of one with 1,000
+    assert cloud.access_log.operations(mark) == {"DeleteObjects": 5, "DeleteObject": 1}
     assert not Image.objects.exists()
 
 
@@ -172,7 +174,7 @@ def test_a_rule_comes_into_force_by_being_switched_on_alone(folder):
 
 
 def test_a_hold_that_is_set_between_two_batches_stops_the_sweep(folder, monkeypatch):
-    monkeypatch.setattr(sweeping, "BATCH", 1)
+    monkeypatch.setattr(batches, "BATCH", 1)
     for number in range(3):
         _file(folder, f"{number}.txt", age=5000)
     _rule(folder, expire_after=900)
@@ -193,7 +195,7 @@ def test_a_hold_that_is_set_between_two_batches_stops_the_sweep(folder, monkeypa
 
 
 def test_an_exemption_that_is_given_between_two_batches_holds(folder, monkeypatch):
-    monkeypatch.setattr(sweeping, "BATCH", 1)
+    monkeypatch.setattr(batches, "BATCH", 1)
     rows = [_file(folder, f"{number}.txt", age=5000) for number in range(2)]
     _rule(folder, expire_after=900)
     delete = batches.delete
@@ -252,7 +254,7 @@ def test_what_goes_for_good_is_in_the_audit(folder):
 
 
 def test_long_sweeps_go_on_in_turns(folder, monkeypatch):
-    monkeypatch.setattr(sweeping, "BATCH", 1)
+    monkeypatch.setattr(batches, "BATCH", 1)
     for number in range(3):
         _file(folder, f"{number}.txt", age=5000)
     _rule(folder, expire_after=900)

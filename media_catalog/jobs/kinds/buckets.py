@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from media_catalog.models import Image, Job, RequestClass
+from media_catalog.models import Image, Job
 from media_catalog.services import bucket_removal, buckets
 
 from .base import Kind, Outcome, bucket_of, done, goes_on
@@ -41,7 +41,7 @@ KINDS = (
         run=_sync_buckets,
         permissions=["media_catalog.sync_bucket"],
         takes_images=False,
-        requests=lambda options: {RequestClass.S3_TIER1.value: 1},
+        requests=lambda options: buckets.cost_of_sync(),
     ),
     Kind(
         slug="empty_bucket",

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog.exceptions import BackofficeError
 from media_catalog.models import Image, Job, TrashedObject
-from media_catalog.services import retention, sweeping, trash, trash_objects, trash_purge, trash_restore
+from media_catalog.services import restore_costs, retention, sweeping, trash_objects, trash_purge, trash_restore
 
 from .base import Kind, Outcome, bucket_gone, bucket_of, done, ended, failed, goes_on, skipped
 
@@ -93,12 +93,17 @@ def _kept(count: int, reasons: str) -> str:
     ) % {"count": count, "reasons": reasons}
 
 
+def _waiting(options: Mapping[str, Any], name: str) -> set[Any]:
+    """Those of the selection that had no turn yet."""
+    return set(options[name]) - set(options.get("settled", ()))
+
+
 def _keys_left(options: Mapping[str, Any]) -> int:
-    return len(set(options["keys"]) - set(options.get("settled", ())))
+    return len(_waiting(options, "keys"))
 
 
 def _files_left(options: Mapping[str, Any]) -> int:
-    return len(set(options["files"]) - set(options.get("settled", ())))
+    return len(_waiting(options, "files"))
 
 
 def _restorable(options: Mapping[str, Any]) -> int:
@@ -115,11 +120,12 @@ def _due(options: Mapping[str, Any]) -> int:
 
 
 def _cost_of_trashing(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return trash.cost_of_moving(_keys_left(options))
+    bucket = bucket_of(options)
+    return trash_objects.cost_of_objects(bucket, _waiting(options, "keys")) if bucket else {}
 
 
 def _cost_of_restoring(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return trash_restore.cost(_restorable(options))
+    return restore_costs.cost(trash_restore.left(options["run"]))
 
 
 def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
@@ -127,7 +133,7 @@ def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
 
 
 def _cost_of_removing_files(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return trash.cost_of_moving_files(_files_left(options))
+    return trash_objects.cost_of_files(_waiting(options, "files"))
 
 
 def _cost_of_sweeping(options: Mapping[str, Any]) -> Mapping[str, int]:

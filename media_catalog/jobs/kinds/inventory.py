@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog.models import Finding, Image, Job
-from media_catalog.services import adoption, findings, inventory, reconcile
+from media_catalog.services import adoption, finding_costs, findings, inventory, reconcile
 from media_catalog.services.turns import TURN_SECONDS
 
 from .base import Kind, Outcome, bucket_gone, bucket_of, done, goes_on, skipped
@@ -95,7 +95,7 @@ def _cost_of_adopting(options: Mapping[str, Any]) -> Mapping[str, int]:
 
 
 def _cost_of_findings(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return findings.cost(_waiting(options), options["action"])
+    return finding_costs.cost(list(_waiting(options).values_list("pk", flat=True)), options["action"])
 
 
 def _findings_left(options: Mapping[str, Any]) -> int:
