@@ -1,6 +1,6 @@
 """The pages that staff work with. One module for each."""
 
-from . import buckets, faces, files, findings, images, jobs, limits, presets, quota, schedules, tokens, trash
+from . import buckets, faces, files, findings, images, jobs, limits, presets, quota, refusals, schedules, tokens, trash
 
 __all__ = [
     "buckets",
@@ -12,6 +12,7 @@ __all__ = [
     "limits",
     "presets",
     "quota",
+    "refusals",
     "schedules",
     "tokens",
     "trash",

@@ -28,7 +28,7 @@ def delete_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpR
         raise PermissionDenied
     refused = bucket_removal.refusal(bucket)
     if request.method == "POST" and refused is None:
-        response = _empty(request, bucket) if "empty" in request.POST else _delete(request, bucket)
+        response = _empty(request, bucket) if {"empty", "park"} & set(request.POST) else _delete(request, bucket)
         if response:
             return response
     context = page_context(

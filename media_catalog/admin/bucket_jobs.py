@@ -1,13 +1,16 @@
 """Jobs about one bucket, as its pages start them."""
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import CHANGE
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -18,16 +21,22 @@ from media_catalog.models import Bucket, Job
 from media_catalog.services import inventory
 from media_catalog.services.sentences import sentence
 
-from .bucket_pages import bucket_view, may, url
-from .costs import in_words
+from .bucket_pages import bucket_view, may, page_context, url
+from .costs import cost_context, in_words, left_in_words
 from .history import log, refused_by_quota, staff
 
 
 @bucket_view("sync_bucket", post_only=True)
 def take_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
-    """Start an inventory, unless one is under way."""
+    """Start an inventory, unless one is under way; where it does not fit, show by how much, and offer to park it."""
+    if response := _one_at_a_time(request, bucket, "sync_inventory"):
+        return response
+    cost = cost_context(inventory.cost(bucket), bulk=True)
+    if cost["cost_short"] and "park" not in request.POST:
+        context = page_context(page, request, bucket, _("Take inventory"), **cost)
+        return TemplateResponse(request, "admin/media_catalog/inventory_short.html", context)
     scope = _("Inventory of “%(bucket)s”") % {"bucket": bucket}
-    return _one_at_a_time(request, bucket, "sync_inventory") or start_job(request, bucket, "sync_inventory", scope)
+    return start_job(request, bucket, "sync_inventory", scope)
 
 
 @bucket_view("sync_bucket", post_only=True)
@@ -38,17 +47,30 @@ def reconcile_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> Ht
 
 def inventory_context(request: HttpRequest, bucket: Bucket) -> dict[str, Any]:
     """For the button that starts an inventory."""
-    requests = in_words(inventory.cost(bucket))
+    cost = inventory.cost(bucket)
+    requests = in_words(cost)
     known = bucket.entry_count is not None
     said = _("about %(requests)s") if known else _("at least %(requests)s: how many is not known yet")
-    return {"may_take_inventory": may(request, "sync_bucket"), "inventory_cost": said % {"requests": requests}}
+    words = [said % {"requests": requests}, *left_in_words(cost)]
+    return {"may_take_inventory": may(request, "sync_bucket"), "inventory_cost": "; ".join(words)}
 
 
-def start_job(request: HttpRequest, bucket: Bucket, kind: str, scope: str, **options: Any) -> HttpResponse:
-    """Go to the job, or back to the bucket when a limit does not allow it."""
+def start_job(
+    request: HttpRequest,
+    bucket: Bucket,
+    kind: str,
+    scope: str,
+    *,
+    prepare: Callable[[], None] | None = None,
+    **options: Any,
+) -> HttpResponse:
+    """Go to the job, or back to the bucket when a limit does not allow it. `prepare` is undone then, and may raise."""
     options = {"bucket": bucket.pk, "run": secrets.token_hex(8), **options}
     try:
-        job = jobs.start(kind=kind, user=staff(request), scope=scope, options=options, park="park" in request.POST)
+        with transaction.atomic():
+            if prepare:
+                prepare()
+            job = jobs.start(kind=kind, user=staff(request), scope=scope, options=options, park="park" in request.POST)
     except QuotaShort as short:
         refused_by_quota(short, kind)
         messages.error(request, sentence(short))

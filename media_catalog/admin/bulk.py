@@ -1,23 +1,26 @@
 """Actions on images: what each is called, and how the list and the page of an image lead to its confirmation."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog import jobs
+from media_catalog.exceptions import TooManyItems
 from media_catalog.models import Image, Job
+from media_catalog.services.sentences import sentence
 
 from . import confirmation
 from .history import staff
+from .selecting import chosen_ids, scope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +60,11 @@ def confirm_or_start(
     page: ModelAdmin, request: HttpRequest, images: QuerySet[Image], action: BulkAction
 ) -> HttpResponse:
     """The confirmation of an action on images that were chosen on their list, or on the page of one."""
-    ids = list(images.order_by("pk").values_list("pk", flat=True))
+    try:
+        ids = chosen_ids(images)
+    except TooManyItems as error:
+        messages.error(request, sentence(error))
+        return redirect(_back(request, []))
     options = {name: name in request.POST for name in action.options}
 
     def start(*, park: bool, token: UUID | None) -> Job:
@@ -65,7 +72,7 @@ def confirm_or_start(
             kind=action.kind,
             user=staff(request),
             images=ids,
-            scope=_scope(page, request, len(ids)),
+            scope=scope(page, request, ngettext("%(count)d image", "%(count)d images", len(ids)) % {"count": len(ids)}),
             options=options,
             park=park,
             token=token,
@@ -84,23 +91,6 @@ def confirm_or_start(
         title=str(action.title), button=str(action.button), choices=action.options, destructive=action.destructive
     )
     return confirmation.confirm_or_start(page, request, selection, asked)
-
-
-def _scope(page: ModelAdmin, request: HttpRequest, count: int) -> str:
-    """The selection in words, with the filters that it was made under."""
-    words = ngettext("%(count)d image", "%(count)d images", count) % {"count": count}
-    filters = ", ".join(_filters(page, request)) if request.POST.get("select_across") == "1" else ""
-    return _("%(images)s: all with %(filters)s") % {"images": words, "filters": filters} if filters else words
-
-
-def _filters(page: ModelAdmin, request: HttpRequest) -> Iterator[str]:
-    """The filters and the search of the list, as its side bar names them."""
-    changelist = page.get_changelist_instance(request)
-    for spec in changelist.filter_specs:
-        chosen = [choice["display"] for choice in list(spec.choices(changelist))[1:] if choice["selected"]]
-        yield from (f"{spec.title}: {display}" for display in chosen)
-    if changelist.query:
-        yield _("search: %(text)s") % {"text": changelist.query}
 
 
 def _back(request: HttpRequest, ids: list[int]) -> str:

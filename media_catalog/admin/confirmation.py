@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from media_catalog.exceptions import QuotaShort, TooManyItems
+from media_catalog.jobs.parking import waits_until
 from media_catalog.models import Image, Job, RequestClass
 from media_catalog.quota import estimate as estimates
 from media_catalog.quota import reservations
@@ -182,6 +183,7 @@ def _cost_context(cost: Estimate) -> dict[str, Any]:
     requests = {cls: count for cls, count in cost.requests.items() if count}
     short = reservations.missing(requests, bulk=True)
     fitting = cost.fitting(reservations.left(short)) if short else len(cost.costs)
+    until = waits_until(cost, short) if short else None
     limits = [limit for limit in summaries() if limit.request_class in requests]
     return {
         "cost": cost,
@@ -191,7 +193,7 @@ def _cost_context(cost: Estimate) -> dict[str, Any]:
         "short": [shortfall(entry) for entry in short],
         "fitting": fitting,
         "parked": len(cost.costs) - fitting,
-        "parked_until": reservations.reset(short).date() if short else None,
+        "parked_until": until.date() if until else None,
         "skipped": sum(cost.skipped.values()),
     }
 

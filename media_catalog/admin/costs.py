@@ -1,6 +1,6 @@
 """What a page is about to spend, beside the limits; and what it has spent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,11 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from media_catalog.exceptions import Shortfall
+from media_catalog.jobs import parking
 from media_catalog.models import RequestClass
 from media_catalog.quota import reservations
+from media_catalog.quota.estimate import Turns
 from media_catalog.quota.summary import LimitSummary, summaries
 from media_catalog.services.sentences import shortfall
 
@@ -63,7 +66,39 @@ def cost_context(requests: Mapping[str, int], *, bulk: bool = False) -> dict[str
         "cost_free": counted.get(RequestClass.FREE, 0),
         "cost_price": sum(settings.REQUEST_PRICES[cls] * count for cls, count in counted.items()),
         "cost_short": [shortfall(each) for each in short],
-        "cost_parked_until": reservations.reset(short).date() if short and bulk else None,
+        **(_parking(Turns(requests=counted), short) if short and bulk else {}),
+    }
+
+
+def left_in_words(requests: Mapping[str, int]) -> list[str]:
+    """“1,500 of 2,000 left for jobs before, 1,499 after” of the limit that a job leaves least of; none without one."""
+    limited = [limit for limit in summaries() if requests.get(limit.request_class) and limit.left_for_jobs is not None]
+    lines = [(limit.left_for_jobs or 0, requests[limit.request_class], limit.limit or 0) for limit in limited]
+    if not lines:
+        return []
+    before, count, limit = min(lines, key=lambda line: line[0] - line[1])
+    return [
+        _("%(before)s of %(limit)s left for jobs before, %(after)s after")
+        % {
+            "before": number_format(before, force_grouping=True),
+            "limit": number_format(limit, force_grouping=True),
+            "after": number_format(before - count, force_grouping=True),
+        }
+    ]
+
+
+def _parking(cost: Turns, short: Sequence[Shortfall]) -> dict[str, Any]:
+    """What would run now, until when the rest would wait, and for how many resets; no day where no reset helps."""
+    until = parking.waits_until(cost, short)
+    allowed = reservations.allowances()
+    begun = cost.within(reservations.left(short))
+    return {
+        "cost_never": until is None,
+        "cost_parked_until": until.date() if until else None,
+        "cost_begun": in_words(begun.requests) if begun else "",
+        "cost_resets": max(-(-(each.needed - each.left) // allowed[each.request_class, each.period]) for each in short)
+        if until
+        else 0,
     }
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import CHANGE
@@ -29,6 +28,7 @@ from media_catalog.services.sentences import sentence
 from .confirmation import digest, must_type, sent_fields, token_of, typed_number, way_back
 from .costs import cost_context
 from .history import log, refused_by_quota, staff
+from .selecting import buckets_of, chosen_ids, scope
 from .trash_actions import offer_undo, say_failed
 
 SHOWN = 10  # names
@@ -39,14 +39,15 @@ def confirm_or_remove(page: ModelAdmin, request: HttpRequest, chosen: QuerySet[S
     files = StoredFile.objects.filter(pk__in=chosen.values("pk")).select_related("bucket").order_by("pk")
     held = files.filter(bucket__legal_hold=True).count()
     files = files.filter(bucket__legal_hold=False)
-    ids = list(files.values_list("pk", flat=True))
-    if len(ids) > settings.JOB_MAX_ITEMS:
-        messages.error(request, sentence(TooManyItems(count=len(ids), limit=settings.JOB_MAX_ITEMS)))
+    try:
+        ids = chosen_ids(files)
+    except TooManyItems as error:
+        messages.error(request, sentence(error))
         return redirect(_back(request))
     if {"confirm", "park"} & set(request.POST):
         if objection := _objection(request, ids):
             messages.warning(request, objection)
-        elif response := _remove(request, ids):
+        elif response := _remove(page, request, ids):
             return response
     context = _context(page, request, files, ids, held)
     return TemplateResponse(request, "admin/media_catalog/file_removal.html", context)
@@ -63,15 +64,15 @@ def _objection(request: HttpRequest, ids: list[int]) -> str:
     return ""
 
 
-def _remove(request: HttpRequest, ids: list[int]) -> HttpResponse | None:
+def _remove(page: ModelAdmin, request: HttpRequest, ids: list[int]) -> HttpResponse | None:
     """Where to go then; None when nothing was moved and the page says why."""
     options = {"files": ids, "run": secrets.token_hex(16)}
     if len(ids) <= trash_objects.AT_ONCE:
-        return _move(request, options)
-    return _start(request, options, token=token_of(request))
+        return _move(page, request, options)
+    return _start(page, request, options, token=token_of(request))
 
 
-def _move(request: HttpRequest, options: Mapping[str, Any]) -> HttpResponse:
+def _move(page: ModelAdmin, request: HttpRequest, options: Mapping[str, Any]) -> HttpResponse:
     """Within this request. What S3 is too slow for goes on as a job."""
     ids, run = options["files"], options["run"]
     moved, settled = None, set[int]()
@@ -89,19 +90,22 @@ def _move(request: HttpRequest, options: Mapping[str, Any]) -> HttpResponse:
         say_failed(request, moved)
     goes_on = None
     if moved and not moved.done:
-        goes_on = _start(request, {**options, "settled": sorted(settled)}, token=None)
+        goes_on = _start(page, request, {**options, "settled": sorted(settled)}, token=None)
     return goes_on or redirect(_back(request))
 
 
-def _start(request: HttpRequest, options: Mapping[str, Any], *, token: UUID | None) -> HttpResponse | None:
+def _start(
+    page: ModelAdmin, request: HttpRequest, options: Mapping[str, Any], *, token: UUID | None
+) -> HttpResponse | None:
     """To the page of the job; None when a limit does not allow it, which the page then shows."""
     ids = options["files"]
-    scope = ngettext("%(count)d file", "%(count)d files", len(ids)) % {"count": len(ids)}
+    files = ngettext("%(count)d file", "%(count)d files", len(ids)) % {"count": len(ids)}
+    chosen = StoredFile.everything.filter(pk__in=ids)
     try:
         job = jobs.start(
             kind="remove_files",
             user=staff(request),
-            scope=scope,
+            scope=scope(page, request, files, buckets=buckets_of(chosen)),
             options=options,
             park="park" in request.POST,
             token=token,
@@ -113,7 +117,6 @@ def _start(request: HttpRequest, options: Mapping[str, Any], *, token: UUID | No
     except IntegrityError:  # the same form, sent twice
         job = Job.objects.get(token=token)
         return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
-    chosen = StoredFile.objects.filter(pk__in=ids)
     log(request, chosen, CHANGE, _("Move to trash requested (job %(job)s)") % {"job": job})
     return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
 

@@ -31,6 +31,7 @@ from .bucket_pages import may
 from .confirmation import digest, must_type, token_of, typed_number
 from .costs import cost_context
 from .history import log, refused_by_quota, staff
+from .selecting import scope
 
 SHOWN = 20  # keys on the confirmation
 MOST = 5000  # findings of one job
@@ -103,9 +104,7 @@ def confirm_or_start(
     page: ModelAdmin, request: HttpRequest, chosen: QuerySet[Finding], act: Act
 ) -> HttpResponse | None:
     """The confirmation page; on its button, a job with exactly the findings that the page counted."""
-    if chosen.count() > MOST:
-        said = _("An action takes at most %(limit)s findings. Select fewer, or narrow the list by its filters.")
-        messages.error(request, said % {"limit": number_format(MOST, force_grouping=True)})
+    if _are_too_many(request, chosen):
         return None
     selected = list(chosen.select_related("bucket").order_by("pk"))
     fitting = [finding for finding in selected if _fits(request, finding, act.action)]
@@ -114,9 +113,9 @@ def confirm_or_start(
         return None
     ids = [finding.pk for finding in fitting]
     if {"confirm", "park"} & set(request.POST):
-        if objection := _objection(request, ids, act):
+        if objection := _objection(request, ids):
             messages.warning(request, objection)
-        elif job := _start(request, fitting, act):
+        elif job := _start(page, request, fitting, act):
             return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
     context = {
         **page.admin_site.each_context(request),
@@ -132,7 +131,7 @@ def confirm_or_start(
         "fields": _fields(request),
         "selection": digest(ids),
         "token": uuid4().hex,
-        "must_type": act.destructive and must_type(len(ids)),
+        "must_type": must_type(len(ids)),
         "back": request.get_full_path(),
     }
     return TemplateResponse(request, "admin/media_catalog/finding_action.html", context)
@@ -140,12 +139,22 @@ def confirm_or_start(
 
 def mark(request: HttpRequest, chosen: QuerySet[Finding], action: Finding.Action) -> None:
     """Dismiss or reopen at once: no object is touched."""
+    if _are_too_many(request, chosen):
+        return
     fitting = [finding for finding in chosen.select_related("bucket") if action in findings.actions_for(finding)]
     findings.mark(fitting, action, by=staff(request).get_username())
     if fitting:
         log(request, fitting, CHANGE, str(action.label))
     said = ngettext("%(count)d finding changed.", "%(count)d findings changed.", len(fitting))
     messages.success(request, said % {"count": len(fitting)})
+
+
+def _are_too_many(request: HttpRequest, chosen: QuerySet[Finding]) -> bool:
+    if chosen.count() <= MOST:
+        return False
+    said = _("An action takes at most %(limit)s findings. Select fewer, or narrow the list by its filters.")
+    messages.error(request, said % {"limit": number_format(MOST, force_grouping=True)})
+    return True
 
 
 def offered(request: HttpRequest, finding: Finding) -> list[tuple[str, Any, bool]]:
@@ -170,16 +179,16 @@ def _fields(request: HttpRequest) -> list[tuple[str, str]]:
     return given + [(ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]
 
 
-def _objection(request: HttpRequest, ids: list[int], act: Act) -> str:
+def _objection(request: HttpRequest, ids: list[int]) -> str:
     """Why the page must be shown once more."""
     if request.POST.get("selection") != digest(ids):
         return _("The selection has changed meanwhile. Check the numbers and confirm again.")
-    if act.destructive and must_type(len(ids)) and not typed_number(request, len(ids)):
+    if must_type(len(ids)) and not typed_number(request, len(ids)):
         return _("Nothing was started. Type the number of findings to confirm.")
     return ""
 
 
-def _start(request: HttpRequest, chosen: list[Finding], act: Act) -> Job | None:
+def _start(page: ModelAdmin, request: HttpRequest, chosen: list[Finding], act: Act) -> Job | None:
     """None when a limit does not allow it, which the page then shows."""
     token = token_of(request)
     options = {
@@ -189,12 +198,12 @@ def _start(request: HttpRequest, chosen: list[Finding], act: Act) -> Job | None:
         "run": secrets.token_hex(8),
     }
     count = ngettext("%(count)d finding", "%(count)d findings", len(chosen)) % {"count": len(chosen)}
-    scope = f"{act.action.label}: {count}"
+    buckets = sorted({finding.bucket.name for finding in chosen})
     try:
         job = jobs.start(
             kind=act.kind,
             user=staff(request),
-            scope=scope,
+            scope=f"{act.action.label}: {scope(page, request, count, buckets=buckets)}",
             options=options,
             park="park" in request.POST,
             token=token,

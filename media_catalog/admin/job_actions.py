@@ -21,16 +21,14 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from media_catalog import jobs
-from media_catalog.exceptions import QuotaShort
 from media_catalog.jobs import control, words
 from media_catalog.jobs.enqueue import failed_images
 from media_catalog.jobs.kinds import KINDS
 from media_catalog.jobs.progress import Progress, progress
 from media_catalog.models import Job, TrashedObject, WorkQueue
-from media_catalog.services.sentences import sentence
 
-from . import bulk, confirmation, trash_actions
-from .history import log, refused_by_quota, staff
+from . import bulk, confirmation, job_retry, trash_actions
+from .history import log, staff
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +160,7 @@ def _retry(page: ModelAdmin, request: HttpRequest, job: Job) -> HttpResponse:
         return new
 
     if not KINDS[job.kind].takes_images:
-        return _retry_at_once(request, job, start)
+        return job_retry.confirm_or_start(page, request, job)
     action = bulk.BY_KIND[job.kind]
     asked = confirmation.Question(
         title=_("%(action)s: failed items of job %(job)s") % {"action": action.title, "job": job},
@@ -180,29 +178,13 @@ def _retry(page: ModelAdmin, request: HttpRequest, job: Job) -> HttpResponse:
     return confirmation.confirm_or_start(page, request, selection, asked)
 
 
-def _retry_at_once(request: HttpRequest, job: Job, start: confirmation.Start) -> HttpResponse:
-    try:
-        with transaction.atomic():
-            # Locked, so that the second click of two finds the job of the first.
-            Job.objects.select_for_update().filter(pk=job.pk).exists()
-            if under_way := job.retries.exclude(state__in=Job.OVER).first():
-                messages.info(request, _("Its failed items are retried already, by this job."))
-                return _to(under_way)
-            new = start(park=False, token=None)
-    except QuotaShort as short:
-        refused_by_quota(short, job.kind)
-        messages.error(request, sentence(short))
-        return _to(job)
-    return _to(new)
-
-
 def _undo(page: ModelAdmin, request: HttpRequest, job: Job) -> HttpResponse:
     back = reverse("admin:media_catalog_job_change", args=[job.pk])
     rows = TrashedObject.objects.filter(job=job)
     return trash_actions.confirm_or_start(page, request, rows, trash_actions.RESTORE, fields=[], back=back)
 
 
-TO_TRASH = {"remove_images", "remove_files", "trash_objects"}  # kinds of job
+TO_TRASH = {"remove_images", *job_retry.TO_TRASH}  # kinds of job
 CANCEL = Action(
     slug="cancel",
     label=gettext_lazy("Cancel job"),

@@ -117,12 +117,18 @@ def _texts(job: Job, found: Figures) -> dict[str, str]:
         "obstacle": _obstacle(job),
         "started": words.moment(job.started_at),
         "life": "" if job.is_over else _ago(job.heartbeat),
-        "parked": f"{date_format(job.parked_until.astimezone(UTC), 'DATETIME_FORMAT')} UTC" if job.parked_until else "",
+        "parked": _parked(job),
         "cancelled": _("%(moment)s by %(user)s") % {"moment": words.moment(job.cancelled_at), "user": job.cancelled_by}
         if job.cancelled_at
         else "",
         "ended": words.moment(job.finished_at),
     }
+
+
+def _parked(job: Job) -> str:
+    if job.parked_until:
+        return f"{date_format(job.parked_until.astimezone(UTC), 'DATETIME_FORMAT')} UTC"
+    return _("a limit is raised: no reset is enough") if job.state == Job.State.PARKED else ""
 
 
 def _obstacle(job: Any) -> str:

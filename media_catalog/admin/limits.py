@@ -17,6 +17,7 @@ from media_catalog.models import AuditEvent, LimitOverride, RequestClass, Reques
 from media_catalog.quota import audit
 from media_catalog.quota.summary import summaries
 
+from . import audit_words
 from .base import BackofficeAdmin, ReadOnlyAdmin
 from .history import staff
 
@@ -159,12 +160,11 @@ class LimitOverrideAdmin(BackofficeAdmin):
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ["at", "username", "action", "target", "change", "reason"]
-    list_display_links = None
     list_filter = ["action", "at"]
     search_fields = ["username", "target", "reason"]
     show_full_result_count = False
+    fields = ["at", "username", "action", "target", "change", "reason"]
 
-    @admin.display(description=gettext_lazy("before → after"))
+    @admin.display(description=gettext_lazy("what"))
     def change(self, event: AuditEvent) -> str:
-        names = [name for name in event.after if event.before.get(name) != event.after[name]]
-        return ", ".join(f"{name}: {event.before.get(name, '–')} → {event.after[name]}" for name in names)
+        return audit_words.change(event)

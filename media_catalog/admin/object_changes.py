@@ -4,12 +4,14 @@ import secrets
 from collections import Counter
 from typing import Any
 from urllib.parse import unquote
+from uuid import UUID, uuid4, uuid5
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import CHANGE
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -29,6 +31,7 @@ from media_catalog.services.selection import candidates
 from media_catalog.services.sentences import sentence
 
 from .bucket_pages import bucket_view, check_permissions, page_context, url
+from .confirmation import token_of
 from .costs import cost_context, in_words
 from .history import log, refused_by_quota, staff
 from .objects import crumbs
@@ -115,6 +118,7 @@ def remove_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpR
         images=len(images),
         renditions=sum(bool(held.rendition) for held in known.values()),
         trash_days=settings.TRASH_DAYS,
+        token=uuid4().hex,
         crumbs=crumbs(bucket, prefix),
         back_url=url(bucket, "objects", prefix=prefix),
         **cost_context(_cost(bucket, plain, images), bulk=bool(images) or len(plain) > trash_objects.AT_ONCE),
@@ -157,14 +161,15 @@ def _cost(bucket: Bucket, plain: list[str], images: list[Image]) -> dict[str, in
 
 
 def _remove(request: HttpRequest, bucket: Bucket, prefix: str, plain: list[str], images: list[Image]) -> HttpResponse:
+    token = token_of(request)
     if plain:
         options = {"bucket": bucket.pk, "keys": plain, "run": secrets.token_hex(16)}
-        if len(plain) > trash_objects.AT_ONCE:
-            _start(request, bucket, options)
+        if len(plain) > trash_objects.AT_ONCE or "park" in request.POST:
+            _start(request, bucket, options, token)
         else:
             _move(request, bucket, options, back=url(bucket, "objects", prefix=prefix))
     if images:
-        _remove_images(request, images)
+        _remove_images(request, images, uuid5(token, "images") if token else None)  # each job has a token of its own
     return redirect(url(bucket, "objects", prefix=prefix))
 
 
@@ -190,7 +195,7 @@ def _move(request: HttpRequest, bucket: Bucket, options: dict[str, Any], *, back
     if moved:
         _say_others(request, moved, gone=len(keys) - len(there) - deleted - len(moved.failed))
     if moved and not moved.done:
-        _start(request, bucket, {**options, "settled": sorted(settled)})
+        _start(request, bucket, {**options, "settled": sorted(settled)}, None)
 
 
 def _say_others(request: HttpRequest, moved: trash_objects.Moved, *, gone: int) -> None:
@@ -200,38 +205,40 @@ def _say_others(request: HttpRequest, moved: trash_objects.Moved, *, gone: int) 
         messages.info(request, said % {"count": gone})
 
 
-def _start(request: HttpRequest, bucket: Bucket, options: dict[str, Any]) -> None:
+def _start(request: HttpRequest, bucket: Bucket, options: dict[str, Any], token: UUID | None) -> None:
     count = len(options["keys"])
     scope = ngettext("%(count)d object of %(bucket)s", "%(count)d objects of %(bucket)s", count)
     scope %= {"count": count, "bucket": bucket}
-    try:
-        job = jobs.start(
-            kind="trash_objects", user=staff(request), scope=scope, options=options, park="park" in request.POST
-        )
-    except QuotaShort as short:
-        refused_by_quota(short, "trash_objects")
-        messages.error(request, sentence(short))
+    job = _job(request, kind="trash_objects", scope=scope, options=options, token=token)
+    if job is None:
         return
     log(request, [bucket], CHANGE, _("%(scope)s: moved to trash (job %(job)s)") % {"scope": scope, "job": job})
     _follow(request, scope, job)
 
 
-def _remove_images(request: HttpRequest, images: list[Image]) -> None:
+def _remove_images(request: HttpRequest, images: list[Image], token: UUID | None) -> None:
     scope = ngettext("%(count)d image", "%(count)d images", len(images)) % {"count": len(images)}
-    try:
-        job = jobs.start(
-            kind="remove_images",
-            user=staff(request),
-            images=[image.pk for image in images],
-            scope=scope,
-            park="park" in request.POST,
-        )
-    except QuotaShort as short:
-        refused_by_quota(short, "remove_images")
-        messages.error(request, sentence(short))
+    job = _job(request, kind="remove_images", scope=scope, images=[image.pk for image in images], token=token)
+    if job is None:
         return
     log(request, images, CHANGE, _("Move to trash requested (job %(job)s)") % {"job": job})
     _follow(request, scope, job)
+
+
+def _job(request: HttpRequest, *, kind: str, scope: str, token: UUID | None, **work: Any) -> Job | None:
+    """A new job; None when a limit does not allow it, or the same form has started it already, which is said."""
+    try:
+        return jobs.start(kind=kind, user=staff(request), scope=scope, park="park" in request.POST, token=token, **work)
+    except QuotaShort as short:
+        refused_by_quota(short, kind)
+        messages.error(request, sentence(short))
+    except IntegrityError:
+        started = Job.objects.filter(token=token).first() if token else None
+        if started is None:
+            messages.warning(request, _("Images were removed at this moment. Check the numbers and confirm again."))
+        else:
+            _follow(request, scope, started)
+    return None
 
 
 def _follow(request: HttpRequest, scope: str, job: Job) -> None:

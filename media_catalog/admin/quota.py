@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from media_catalog.jobs.kinds import KINDS
 from media_catalog.models import Job, RequestClass, RequestUsage
-from media_catalog.quota import report
+from media_catalog.quota import report, usage
 from media_catalog.quota.summary import summaries
 
 from .base import ReadOnlyAdmin
@@ -74,8 +74,9 @@ class QuotaAdmin(ReadOnlyAdmin):
             "estimated": estimated,
             "dimensions": [_dimension(rows, name, chosen) for name in report.DIMENSIONS],
             "chosen": [(TITLES[name], _label(name, value), _without(chosen, name)) for name, value in chosen.items()],
-            "refused": report.refused(username),
+            "refused": report.refusals(username)[: report.TOP],
             "saved": report.saved() if everybody else {},
+            "unwritten": usage.SAVED_BATCH - 1,
             "may_see_limits": request.user.has_perm("media_catalog.view_requestlimit"),
             "may_see_audit": request.user.has_perm("media_catalog.view_auditevent"),
         }

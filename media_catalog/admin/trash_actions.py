@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import CHANGE, DELETION
 from django.db import IntegrityError, transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect
@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from media_catalog import jobs
-from media_catalog.exceptions import BackofficeError, QuotaShort
+from media_catalog.exceptions import BackofficeError, QuotaShort, TooManyItems
 from media_catalog.jobs import restored
 from media_catalog.models import Image, Job, StoredFile, TrashedObject
 from media_catalog.models.trash import TrashedQuerySet
@@ -39,6 +39,7 @@ from media_catalog.services.trash_objects import AT_ONCE, Moved
 from .confirmation import digest, must_type, token_of, typed_number
 from .costs import cost_context, in_words
 from .history import log, refused_by_quota, staff
+from .selecting import buckets_of, chosen_ids, scope
 
 SHOWN = 20  # names of the selection on the confirmation
 MARKED = 5000  # rows with one UPDATE
@@ -89,11 +90,15 @@ def confirm_or_start(
 ) -> HttpResponse:
     """The confirmation, and on its button a job with exactly the rows that it counted. `fields` ask for them again."""
     rows = action.fits(chosen.order_by())
-    ids = sorted(rows.values_list("pk", flat=True))
+    try:
+        ids = chosen_ids(rows)
+    except TooManyItems as error:
+        messages.error(request, sentence(error))
+        return redirect(back)
     if {"confirm", "park"} & set(request.POST):
         if objection := _objection(request, ids):
             messages.warning(request, objection)
-        elif job := _start(request, ids, action):
+        elif job := _start(page, request, rows, ids, action):
             return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
     context = {
         **page.admin_site.each_context(request),
@@ -129,7 +134,7 @@ def undo(page: ModelAdmin, request: HttpRequest, rows: TrashedQuerySet, *, field
         return confirm_or_start(page, request, rows, RESTORE, fields=fields, back=back)
     run = secrets.token_hex(16)
     _mark(here.values_list("pk", flat=True), run)
-    catalogued = _catalogued(run)
+    catalogued = [row for rows in _catalogued(run) for row in rows]
     others = TrashedObject.objects.filter(run=run, image=None, file=None)
     places = {row.bucket for row in others.select_related("bucket")}
     try:
@@ -201,12 +206,14 @@ def _objection(request: HttpRequest, ids: Sequence[int]) -> str:
     return ""
 
 
-def _start(request: HttpRequest, ids: Sequence[int], action: TrashAction) -> Job | None:
+def _start(
+    page: ModelAdmin, request: HttpRequest, rows: TrashedQuerySet, ids: Sequence[int], action: TrashAction
+) -> Job | None:
     """None when nothing is selected or a limit does not allow it, which the page then shows."""
     if not ids:
         return None
     token, run = token_of(request), secrets.token_hex(16)
-    scope = ngettext("%(count)d object", "%(count)d objects", len(ids)) % {"count": len(ids)}
+    objects = ngettext("%(count)d object", "%(count)d objects", len(ids)) % {"count": len(ids)}
     try:
         with transaction.atomic():
             _mark(ids, run)
@@ -214,7 +221,7 @@ def _start(request: HttpRequest, ids: Sequence[int], action: TrashAction) -> Job
             job = jobs.start(
                 kind=action.kind,
                 user=staff(request),
-                scope=scope,
+                scope=scope(page, request, objects, buckets=buckets_of(rows)),
                 options=options,
                 park="park" in request.POST,
                 token=token,
@@ -226,8 +233,8 @@ def _start(request: HttpRequest, ids: Sequence[int], action: TrashAction) -> Job
     except IntegrityError:  # the same form, sent twice
         return Job.objects.filter(token=token).first() if token else None
     message = _("%(action)s requested (job %(job)s)") % {"action": action.title, "job": job}
-    log(request, TrashedObject.objects.filter(run=run), action.flag, message)
-    log(request, _catalogued(run), action.flag, message)
+    for marked in (TrashedObject.objects.filter(run=run), *_catalogued(run)):
+        log(request, marked, action.flag, message)
     return job
 
 
@@ -237,9 +244,9 @@ def _mark(ids: Any, run: str) -> None:
         TrashedObject.objects.filter(pk__in=ids[first : first + MARKED]).update(run=run)
 
 
-def _catalogued(run: str) -> list[Image | StoredFile]:
+def _catalogued(run: str) -> list[QuerySet[Any]]:
     """The rows of the catalogue that the run is about."""
-    return [*Image.everything.filter(in_trash__run=run), *StoredFile.everything.filter(in_trash__run=run)]
+    return [kind.everything.filter(in_trash__run=run) for kind in (Image, StoredFile)]
 
 
 def _follows(rows: TrashedQuerySet) -> str:

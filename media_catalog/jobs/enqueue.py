@@ -14,19 +14,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
-from media_catalog.exceptions import QuotaRefused, QuotaShort, TooManyItems
-from media_catalog.models import Image, Job, JobItem, Reservation, WorkQueue
-from media_catalog.quota import reservations
-from media_catalog.quota.estimate import Estimate, estimate
+from media_catalog.exceptions import TooManyItems
+from media_catalog.models import Image, Job, JobItem, WorkQueue
+from media_catalog.quota.estimate import Estimate, Turns, estimate
 from media_catalog.services.selection import candidates
-from media_catalog.services.sentences import sentence
 
+from . import parking
 from .kinds import KINDS
 
 RUN_CHUNK = "media_catalog.jobs.runner.run_chunk"  # stored with queued tasks: a public contract
 INSERT_BATCH = 2000
 logger = logging.getLogger(__name__)
-LOOKS = 4  # at what is left, before a job that does not fit is parked as a whole
 
 
 def start(
@@ -43,28 +41,28 @@ def start(
     """Reserve what a job will cost and start it, with one item for each image (ids), on the caller's commit.
 
     Ids without an image are left out; a kind that takes no images gets a single item. When the limits do not allow
-    it: raises QuotaShort and nothing is started, or, with `park`, as many images as fit run now and the rest waits
-    for the reset of the limit in the way. Raises TooManyItems above JOB_MAX_ITEMS, and IntegrityError when `token`,
-    which stands for one request of somebody, has started a job already.
+    it: raises QuotaShort and nothing is started, or, with `park`, as much as fits runs now, of images or of work in
+    turns, and the rest waits for the reset of the limit in the way. Raises TooManyItems above JOB_MAX_ITEMS, and
+    IntegrityError when `token`, which stands for one request of somebody, has started a job already.
     """
     options = dict(options or {})
     ids = sorted(set(images))
     if len(ids) > settings.JOB_MAX_ITEMS:
         raise TooManyItems(count=len(ids), limit=settings.JOB_MAX_ITEMS)
     with transaction.atomic():
-        cost = estimate(kind, candidates(ids), options) if KINDS[kind].takes_images else None
+        cost = _cost(kind, options, ids)
         job = Job.objects.create(
             kind=kind,
             requested_by=user,
             requester=user.get_username() if user else "",
             scope=scope,
             options=options,
-            estimate=cost.requests if cost else KINDS[kind].requests(options),
+            estimate=cost.requests,
             retry_of=retry_of,
             token=token,
         )
-        _write_items(job, [pk for pk, _cost in cost.costs] if cost else None)
-        _begin(job, cost, park=park)
+        _write_items(job, cost)
+        parking.begin(job, cost, park=park)
         _dispatch_on_commit(job)
     return job
 
@@ -91,19 +89,22 @@ def go_on(job: Job) -> int:
     """
     if job.state not in (Job.State.PARKED, Job.State.PAUSED):
         return 0
+    waiting = job.items.filter(state__in=[JobItem.State.PARKED, JobItem.State.QUEUED])
+    is_parked = job.state == Job.State.PARKED
+    if is_parked and parking.must_wait(job, _first_cost(job, waiting)):  # asked each minute, so in few queries
+        return 0
     with transaction.atomic():
         held = Job.objects.select_for_update().filter(pk=job.pk, state=job.state, cancelled_at=None)
         if not held.exists():
             return 0
-        waiting = job.items.filter(state__in=[JobItem.State.PARKED, JobItem.State.QUEUED])
-        cost = _cost_of(job, waiting)
-        if job.state == Job.State.PARKED and not _any_fits(job, cost):
+        cost = _cost(job.kind, job.options, _images(waiting))
+        if is_parked and parking.must_wait(job, cost):
             return 0
         waiting.filter(state=JobItem.State.PARKED).update(
             state=JobItem.State.QUEUED, code="", message="", dispatched_at=None
         )
         held.update(state=Job.State.RUNNING if job.started_at else Job.State.QUEUED, parked_until=None)
-        _begin(job, cost, park=True)
+        parking.begin(job, cost, park=True)
         started = job.items.filter(state=JobItem.State.QUEUED).count()
         _dispatch_on_commit(job)
     return started
@@ -154,72 +155,37 @@ def chunks(items: Sequence[int]) -> list[Sequence[int]]:
     return [items[first : first + size] for first in range(0, len(items), size)]
 
 
-def _write_items(job: Job, ids: Sequence[int] | None) -> None:
-    if ids is None:
+def _write_items(job: Job, cost: Estimate | Turns) -> None:
+    if isinstance(cost, Turns):
         JobItem.objects.create(job=job, target=str(KINDS[job.kind].label))
         return
+    ids = [pk for pk, _cost in cost.costs]
     chosen = Image.objects.filter(pk__in=ids).order_by("pk").values_list("pk", "bucket__name", "key")
     items = [JobItem(job=job, image_id=pk, target=f"{bucket}/{key}") for pk, bucket, key in chosen]
     JobItem.objects.bulk_create(items, batch_size=INSERT_BATCH)
 
 
-def _cost_of(job: Job, items: QuerySet[JobItem]) -> Estimate | None:
-    """None for a kind that takes no images."""
-    if not KINDS[job.kind].takes_images:
-        return None
-    ids = [pk for pk in items.values_list("image", flat=True) if pk]
-    return estimate(job.kind, candidates(ids), job.options)
+def _cost(kind: str, options: Mapping[str, Any], images: Sequence[int]) -> Estimate | Turns:
+    """Of what is left to do."""
+    if KINDS[kind].takes_images:
+        return estimate(kind, candidates(images), options)
+    return Turns(requests=KINDS[kind].requests(options))
+
+
+def _first_cost(job: Job, items: QuerySet[JobItem]) -> Estimate | Turns:
+    """Of the first image, or of one request of each class: what must fit for the job to get on."""
+    if KINDS[job.kind].takes_images:
+        return _cost(job.kind, job.options, _images(items)[:1])
+    return Turns(requests={cls: 1 for cls, count in job.estimate.items() if count})
+
+
+def _images(items: QuerySet[JobItem]) -> list[int]:
+    """In the order of an estimate; those that are gone are left out."""
+    return list(items.filter(image__isnull=False).order_by("image").values_list("image", flat=True))
 
 
 def _is_paused() -> bool:
     return WorkQueue.objects.filter(paused_at__isnull=False).exists()
-
-
-def _any_fits(job: Job, cost: Estimate | None) -> bool:
-    short = reservations.missing(cost.requests if cost else job.estimate, bulk=True)
-    return not short or bool(cost and cost.fitting(reservations.left(short)))
-
-
-def _begin(job: Job, cost: Estimate | None, *, park: bool) -> None:
-    """Reserve for all items, or with `park` for as many as fit. Raises QuotaShort without `park`."""
-    try:
-        _reserve(job, cost.requests if cost else job.estimate)
-    except QuotaShort as short:
-        if not park:
-            raise
-        _park(job, short, running=_reserve_fitting(job, cost, short) if cost else [])
-
-
-def _reserve_fitting(job: Job, cost: Estimate, short: QuotaShort) -> list[int]:
-    """Reserve for as many images, from the first, as fit, and return them (ids).
-
-    None when others take the units before us each time that we look.
-    """
-    for _look in range(LOOKS):
-        cost = Estimate(costs=cost.costs[: cost.fitting(reservations.left(short.shortfalls))])
-        try:
-            _reserve(job, cost.requests)
-        except QuotaShort as taken:
-            short = taken
-        else:
-            return [pk for pk, _cost in cost.costs]
-    return []
-
-
-def _park(job: Job, short: QuotaShort, *, running: Sequence[int]) -> None:
-    waiting = job.items.filter(state=JobItem.State.QUEUED).exclude(image__in=running)
-    said = sentence(QuotaRefused(short.shortfalls[0]))
-    waiting.update(state=JobItem.State.PARKED, dispatched_at=None, code=QuotaRefused.code, message=said)
-    Job.objects.filter(pk=job.pk).update(parked_until=reservations.reset(short.shortfalls))
-
-
-def _reserve(job: Job, requests: Mapping[str, int]) -> None:
-    if not any(requests.values()):
-        return
-    reservation = reservations.reserve(
-        kind=Reservation.Kind.JOB, units=requests, seconds=settings.QUOTA_RESERVATION_SECONDS, bulk=True
-    )
-    Job.objects.filter(pk=job.pk).update(reservation=reservation)
 
 
 def _dispatch_on_commit(job: Job) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from media_catalog.models import RequestClass
 
+WORTH_A_START = 10  # requests of a class: with fewer, work in turns would look at much to get little done
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -67,6 +69,16 @@ class Estimate:
         """In US dollars, at prices for one request of each class."""
         return sum(count * prices[cls] for cls, count in self.requests.items())
 
+    @property
+    def least(self) -> Mapping[str, int]:
+        """The requests of the first image that takes any."""
+        return next((cost.requests for _pk, cost in self.costs if any(cost.requests.values())), {})
+
+    def within(self, left: Mapping[str, int]) -> "Estimate | None":
+        """Of the images that fit, from the first; None when that is none."""
+        count = self.fitting(left)
+        return Estimate(costs=self.costs[:count]) if count else None
+
     def fitting(self, left: Mapping[str, int]) -> int:
         """How many images, from the first, fit into what is left of each class; one that is not named always fits."""
         needed: Counter[str] = Counter()
@@ -75,6 +87,29 @@ class Estimate:
             if any(needed[cls] > left[cls] for cls in needed if cls in left):
                 return number
         return len(self.costs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turns:
+    """The cost of work that may stop at any request, and goes on from there later."""
+
+    requests: Mapping[str, int]
+
+    @property
+    def least(self) -> dict[str, int]:
+        """The requests that are worth a start."""
+        return {cls: min(count, WORTH_A_START) for cls, count in self.requests.items() if count}
+
+    def within(self, left: Mapping[str, int]) -> "Turns | None":
+        """The same share of each class, as large as fits; None when that is not worth a start."""
+        if any(left[cls] < count for cls, count in self.least.items() if cls in left):
+            return None
+        fits, whole = min(
+            ((left.get(cls, count), count) for cls, count in self.requests.items() if count),
+            key=lambda pair: pair[0] / pair[1],
+        )
+        shares = {cls: -(-count * fits // whole) for cls, count in self.requests.items()}
+        return Turns(requests={cls: min(count, left.get(cls, count)) for cls, count in shares.items()})
 
 
 CURRENT, ANALYSED, UNREADABLE, TOO_LARGE = "current", "analysed", "unreadable", "too large"

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from media_catalog.models import BlockedRequest, JobItem, RequestClass, RequestUsage, SavedRequests
+from media_catalog.models import BlockedRequest, Job, JobItem, RequestClass, RequestUsage, SavedRequests
 
 from .periods import day_of, midnight
 
@@ -97,10 +97,10 @@ def measured_and_estimated(rows: QuerySet[RequestUsage]) -> tuple[int, int]:
     return found["seen"] or 0, found["unseen"] or 0
 
 
-def refused(username: str | None) -> list[BlockedRequest]:
-    """The latest refusals, of a user or of everybody."""
-    rows = BlockedRequest.objects.all()
-    return list((rows if username is None else rows.filter(username=username))[:TOP])
+def refusals(username: str | None) -> QuerySet[BlockedRequest]:
+    """Refusals of a user or of everybody, the latest first; `job_is_there` says whether the job still is."""
+    rows = BlockedRequest.objects.annotate(job_is_there=Exists(Job.objects.filter(pk=OuterRef("job"))))
+    return rows if username is None else rows.filter(username=username)
 
 
 def saved() -> dict[str, int]:

@@ -11,6 +11,7 @@ from media_catalog.models import Reservation, UnitBlock
 from . import alerts, ledger, usage
 from .attribution import Attribution, current
 from .books import opened
+from .limits import in_force
 from .periods import day_of, reset_moment
 
 
@@ -35,6 +36,16 @@ def missing(units: Mapping[str, int], *, bulk: bool) -> list[Shortfall]:
     """The limits that would stand in the way of reserving these units now. Reserves nothing."""
     now = timezone.now()
     return ledger.shortfalls(units, day_of(now), now=now, bulk=bulk)
+
+
+def allowances() -> dict[tuple[str, str], int]:
+    """What jobs may use in a whole period, by (request class, period), of the limits in force. One query."""
+    return {key: limit.limit - limit.headroom for key, limit in in_force(timezone.now()).items()}
+
+
+def never(units: Mapping[str, int]) -> bool:
+    """Whether a job may not use so many in any period, as the limits are."""
+    return any(units.get(cls, 0) > allowed for (cls, _period), allowed in allowances().items())
 
 
 def note_refusal(short: QuotaShort, *, operation: str) -> None:

@@ -59,7 +59,7 @@ def sentence(error: BackofficeError) -> str:
         listed = "; ".join(shortfall(short) for short in error.shortfalls)
         return _("This does not fit into the quota: %(shortfalls)s. Nothing was started.") % {"shortfalls": listed}
     if isinstance(error, TooManyItems):
-        return _("A job takes at most %(limit)s images; these are %(count)s. Select fewer.") % {
+        return _("A job takes at most %(limit)s; these are %(count)s. Select fewer.") % {
             "limit": number_format(error.limit, force_grouping=True),
             "count": number_format(error.count, force_grouping=True),
         }

@@ -66,11 +66,8 @@ def cost_of_files(ids: Collection[int]) -> dict[str, int]:
     files = StoredFile.objects.filter(pk__in=ids, bucket__legal_hold=False)
     lost = files.exclude(missing_since=None).count()
     count = files.count()
-    return {
-        RequestClass.S3_TIER1.value: count,
-        RequestClass.S3_TIER2.value: lost,
-        RequestClass.FREE.value: count - lost,
-    }
+    copies = {RequestClass.S3_TIER1.value: count, RequestClass.FREE.value: count - lost}
+    return copies | ({RequestClass.S3_TIER2.value: lost} if lost else {})
 
 
 def lost_files(ids: Sequence[int]) -> str:

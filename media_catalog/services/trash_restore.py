@@ -74,8 +74,7 @@ def restore_run(run: str) -> Turn:
     fault ends the turn.
     """
     until = time.monotonic() + TURN_SECONDS
-    waiting = TrashedObject.objects.filter(run=run, state__in=_UNFINISHED)
-    for pk in list(waiting.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+    for pk in list(left(run).order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
         try:
             restore(pk=pk)
         except OWN_FAULTS as error:
@@ -83,6 +82,11 @@ def restore_run(run: str) -> Turn:
         if time.monotonic() > until:
             break
     return told(run)
+
+
+def left(run: str) -> TrashedQuerySet:
+    """What is marked with the run and has not come back."""
+    return TrashedObject.objects.filter(run=run, state__in=_UNFINISHED)
 
 
 def told(run: str) -> Turn:
@@ -96,7 +100,7 @@ def told(run: str) -> Turn:
         exempt=_ruled(restored).filter(Q(image__exempt=True) | Q(file__exempt=True)).count(),
         renamed=list(renamed),
         called=list(called.exclude(now=F("name")).order_by("pk").values_list("name", "now")[:NAMED]),
-        done=not rows.filter(state__in=_UNFINISHED).exists(),
+        done=not left(run).exists(),
     )
 
 

@@ -155,6 +155,16 @@ def test_a_limit_refuses_it_before_anything_is_read(archive, admin_client, cloud
     assert "does not fit into the quota" in messages_of(response)[0]
     assert not Job.objects.filter(kind="adopt_objects").exists()
     assert not cloud.access_log.since(mark)
+    archive.refresh_from_db()
+    assert archive.role == Bucket.Role.GENERAL
+
+
+def test_many_are_confirmed_by_their_number(archive, adopt, admin_client, settings):
+    settings.JOB_CONFIRM_ABOVE = 3
+    assert "Type their number, 4, to confirm" in admin_client.get(page(archive, "adopt")).content.decode()
+    assert adopt(archive) is None
+    admin_client.post(page(archive, "adopt"), {"typed": "4"})
+    assert Job.objects.filter(kind="adopt_objects").exists()
 
 
 def test_one_that_is_gone_is_no_fault(archive, adopt):

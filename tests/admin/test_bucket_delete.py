@@ -15,9 +15,9 @@ from media_catalog.models import (
     Job,
     Leftover,
     Rendition,
+    RequestCounter,
     RequestLimit,
     Scan,
-    TrashedObject,
 )
 from media_catalog.services import bucket_removal
 from media_catalog.services import renditions as making
@@ -135,6 +135,16 @@ def test_emptying_needs_an_inventory_and_the_exact_name(admin_client, full, coun
     assert not Job.objects.filter(kind="empty_bucket").exists()
 
 
+def test_what_does_not_fit_is_parked_behind_the_same_name(admin_client, counted):
+    used = RequestCounter.objects.get(request_class="s3_tier1", period="month").used
+    RequestLimit.objects.filter(request_class="s3_tier1").update(limit=used)
+    assert "Park it until" in admin_client.get(page(counted, "delete")).content.decode()
+    _delete(admin_client, counted, park="1", name="another")
+    assert not Job.objects.filter(kind="empty_bucket").exists()
+    _delete(admin_client, counted, park="1", name=counted.name)
+    assert Job.objects.get(kind="empty_bucket").state == "parked"
+
+
 def test_the_job_empties_all_versions_and_deletes_the_bucket(admin_client, counted, cloud, work):
     response = _delete(admin_client, counted, empty="1", name=counted.name)
     job = Job.objects.get(kind="empty_bucket")
@@ -150,23 +160,6 @@ def test_the_job_empties_all_versions_and_deletes_the_bucket(admin_client, count
     assert job.estimate["s3_tier1"] == 3
     assert not s3.bucket_exists(counted.name)
     assert not Bucket.objects.filter(pk=counted.pk).exists()
-
-
-def test_what_lies_in_the_trash_costs_what_is_measured(admin_client, originals, work):
-    bucket = new_bucket()
-    put(bucket, "trash/1")
-    TrashedObject.objects.create(bucket=bucket, key="1", trash_key="trash/1", etag="", size=1, state="trashed")
-    put(bucket, "a")
-    admin_client.post(page(bucket, "take_inventory"))
-    work()
-
-    _delete(admin_client, bucket, empty="1", name=bucket.name)
-    work()
-
-    job = Job.objects.get(kind="empty_bucket")
-    item = job.items.get()
-    assert item.state == "done"
-    assert item.requests == job.estimate == {"s3_tier1": 3, "free": 1}
 
 
 def test_catalogued_images_go_with_their_renditions(admin_client, originals, store, work):

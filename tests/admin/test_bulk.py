@@ -159,6 +159,14 @@ class TestDoesNotFit:
         assert "Run 1 now, park the rest until" in said
         assert 'name="confirm"' not in said
 
+    def test_parking_is_not_offered_where_no_reset_helps(self, admin_client, images):
+        RequestLimit.objects.filter(request_class=RequestClass.REKOGNITION_IMAGE).update(limit=0)
+
+        said = _post(admin_client, "detect_faces", images).content.decode()
+
+        assert "No reset helps: a limit leaves jobs too few requests for a single image." in said
+        assert 'name="park"' not in said
+
     def test_a_hand_made_confirmation_is_refused_with_a_trace(self, admin_client, admin_user, images):
         response = _post(admin_client, "detect_faces", images, confirm="1", selection=digest(_ids(images)))
 

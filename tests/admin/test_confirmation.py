@@ -55,7 +55,7 @@ def test_more_than_a_job_takes_is_refused(admin_client, images, settings):
     answer = _post(admin_client, images)
     assert answer.url.startswith(LIST)
     said = [str(message) for message in admin_client.get(answer.url).context["messages"]]
-    assert said == ["A job takes at most 2 images; these are 3. Select fewer."]
+    assert said == ["A job takes at most 2; these are 3. Select fewer."]
     assert not Job.objects.exists()
 
 

@@ -49,7 +49,7 @@ def agree(admin_client, cloud, work) -> Callable[..., None]:
     return _agree
 
 
-@pytest.fixture(params=range(3), ids="seed {}".format)
+@pytest.fixture(params=range(2), ids="seed {}".format)
 def chance(request) -> random.Random:
     return random.Random(request.param)
 

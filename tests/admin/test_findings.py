@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth.models import Permission
 
+from media_catalog.admin import finding_actions
 from media_catalog.aws import s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.models import Bucket, Finding, Image, Job, JobItem, Rendition, RequestLimit
@@ -212,6 +213,20 @@ class TestPages:
         assert act("delete") is None
         assert not Job.objects.filter(kind="delete_findings").exists()
         assert act("delete", typed="5").state == "done"
+        job = Job.objects.get(kind="delete_findings")
+        assert job.scope == f"Delete: 5 findings of {found} and {found.renditions_bucket}"
+
+    def test_and_before_anything_else_is_done_with_them(self, found, act, settings):
+        settings.JOB_CONFIRM_ABOVE = 1
+        count = Finding.objects.filter(kind__in=["object", "rendition"]).count()
+        assert act("quarantine") is None
+        assert not Job.objects.filter(kind="resolve_findings").exists()
+        assert act("quarantine", typed=str(count)).state == "done"
+
+    def test_more_than_fit_into_a_request_are_not_dismissed(self, found, admin_client, monkeypatch):
+        monkeypatch.setattr(finding_actions, "MOST", 4)
+        choose(admin_client, "dismiss")
+        assert not Finding.objects.filter(state="dismissed").exists()
 
     def test_a_limit_refuses_them(self, found, act):
         RequestLimit.objects.update(limit=0)

@@ -9,7 +9,16 @@ from django.utils import timezone
 from media_catalog.aws import listing, s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.jobs import control, schedules
-from media_catalog.models import BlockedRequest, Bucket, InventoryObject, Job, JobItem, RequestLimit, Scan
+from media_catalog.models import (
+    BlockedRequest,
+    Bucket,
+    InventoryObject,
+    Job,
+    JobItem,
+    RequestCounter,
+    RequestLimit,
+    Scan,
+)
 from media_catalog.services import bucket_removal, inventory
 from tests.aws.faults import Answer, serving
 
@@ -68,12 +77,25 @@ class TestTaking:
         assert messages_of(response) == ["This is under way already."]
         assert Job.objects.filter(kind="sync_inventory").count() == 1
 
-    def test_a_limit_refuses_it(self, admin_client, full):
-        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
-        response = admin_client.post(page(full, "take_inventory"), follow=True)
-
-        assert "does not fit into the quota" in messages_of(response)[0]
+    def test_where_it_does_not_fit_the_numbers_are_shown_and_it_can_be_parked(self, admin_client, full, work):
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=1)
+        shown = admin_client.post(page(full, "take_inventory")).content.decode()
+        for words in ("does not fit into the quota", "1 too many: 0 are left", "Park it until"):
+            assert words in shown
         assert not Job.objects.exists()
+
+        admin_client.post(page(full, "take_inventory"), {"park": "1"})
+        assert Job.objects.get().state == "parked"
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=1000)
+        assert schedules.start_parked() == 1
+        work()
+        assert JobItem.objects.get().state == "done"
+
+    def test_what_is_left_before_and_after_is_beside_the_button(self, admin_client, full):
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=50_000, headroom=1000)
+        used = RequestCounter.objects.get(request_class="s3_tier1", period="month").used
+        words = f"{49_000 - used:,} of 50,000 left for jobs before, {48_999 - used:,} after"
+        assert words in admin_client.get(page(full)).content.decode()
 
     def test_has_a_permission(self, client, full, staff_with):
         client.force_login(staff_with("view_bucket", "browse_objects"))

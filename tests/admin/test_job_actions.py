@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from media_catalog import jobs
 from media_catalog.admin.confirmation import digest
-from media_catalog.models import AuditEvent, BlockedRequest, Job, JobItem, RequestLimit, Reservation, WorkQueue
+from media_catalog.models import AuditEvent, Job, JobItem, RequestLimit, Reservation, WorkQueue
 from tests.pictures import one_face
 
 LIST = "/admin/media_catalog/job/"
@@ -190,35 +190,6 @@ class TestRetry:
     def test_images_that_are_gone_are_left_out(self, admin_client, job):
         job.items.update(image=None)
         assert "None of the selected images" in _post(admin_client, job, "retry").content.decode()
-
-    def test_a_kind_without_images_is_retried_at_once(self, admin_client, admin_user, cloud):
-        job = Job.objects.create(kind="sync_buckets", requested_by=admin_user, state="finished")
-        job.items.create(target="x", state="failed")
-        _post(admin_client, job, "retry")
-        assert Job.objects.get(retry_of=job).items.get().state == "queued"
-
-    def test_a_second_click_finds_the_job_of_the_first(self, admin_client, admin_user, cloud):
-        job = Job.objects.create(kind="sync_buckets", requested_by=admin_user, state="finished")
-        job.items.create(target="x", state="failed")
-        _post(admin_client, job, "retry")
-        first = Job.objects.get(retry_of=job)
-
-        second = _post(admin_client, job, "retry")
-        assert "retried already" in _said(second)
-        assert second.redirect_chain[-1][0] == f"{LIST}{first.pk}/change/"
-        assert Job.objects.count() == 2
-
-        Job.objects.filter(pk=first.pk).update(state=Job.State.FINISHED)
-        _post(admin_client, job, "retry")
-        assert job.retries.count() == 2
-
-    def test_a_kind_without_images_that_does_not_fit_leaves_a_trace(self, admin_client, admin_user):
-        RequestLimit.objects.update(limit=0, headroom=0)
-        job = Job.objects.create(kind="sync_buckets", requested_by=admin_user, state="finished")
-        job.items.create(target="x", state="failed")
-        assert "does not fit into the quota" in _said(_post(admin_client, job, "retry"))
-        assert Job.objects.count() == 1
-        assert BlockedRequest.objects.get().operation == "sync_buckets"
 
 
 class TestQueue:

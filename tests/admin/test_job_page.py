@@ -222,7 +222,9 @@ def test_staff_see_their_own_jobs_and_others_with_the_permission(client, admin_u
 
 
 def test_a_job_that_does_not_fit_is_shown_as_parked(admin_client, store, admin_user):
-    RequestLimit.objects.filter(request_class="rekognition_image").update(limit=0)
+    RequestLimit.objects.filter(request_class="rekognition_image").update(limit=1)
+    first = jobs.start(kind="detect_faces", user=admin_user, images=[store().pk])
+    assert not admin_client.get(_page(first)).context["texts"]["parked"]
     job = jobs.start(kind="detect_faces", user=admin_user, images=[store().pk], park=True)
     page = admin_client.get(_page(job))
     assert page.context["texts"]["parked"].endswith("UTC")

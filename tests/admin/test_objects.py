@@ -344,6 +344,29 @@ class TestDeleting:
         assert cloud.access_log.operations(mark)["CopyObject"] == 2
         assert LogEntry.objects.get().change_message == "Moved to trash: a, b"
 
+    def test_a_form_sent_twice_starts_each_job_once(self, admin_client, originals, store):
+        image, keys = store(), [f"{number:02}" for number in range(11)]
+        for key in keys:
+            put(originals, key)
+        chosen = {"keys": [image.key, *keys]}
+        shown = admin_client.post(page(originals, "remove"), chosen)
+        token = shown.context["token"]
+        assert f'name="token" value="{token}"' in shown.content.decode()
+        for _time in range(2):
+            said = admin_client.post(page(originals, "remove"), {**chosen, "token": token, "confirm": "1"}, follow=True)
+        assert sorted(Job.objects.values_list("kind", flat=True)) == ["remove_images", "trash_objects"]
+        assert sum("Follow the job" in message for message in messages_of(said)) == 2
+
+    def test_what_is_parked_moves_nothing_at_once(self, admin_client, originals, store, cloud):
+        image = store()
+        put(originals, "plain")
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=1)
+        mark = cloud.access_log.mark()
+        admin_client.post(page(originals, "remove"), {"keys": [image.key, "plain"], "park": "1"})
+        assert not cloud.access_log.since(mark)
+        parked = Job.objects.filter(state="parked").values_list("kind", flat=True)
+        assert sorted(parked) == ["remove_images", "trash_objects"]
+
     def test_a_catalogued_image_goes_by_its_job(self, admin_client, originals, store, work):
         image = store()
         put(originals, "plain")

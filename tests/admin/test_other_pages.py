@@ -23,6 +23,8 @@ PAGES = [
     "media_catalog/preset/1/change/",
     "media_catalog/requestlimit/",
     "media_catalog/requestlimit/1/change/",
+    "media_catalog/blockedrequest/",
+    "media_catalog/auditevent/",
     "auth/user/",
     "password_change/",
 ]
@@ -67,6 +69,8 @@ def test_every_page_is_strict(admin_client, originals, path):
         "trashedobject/?q=%00",
         "trashedobject/?what=%00",
         "requestlimit/?source=%00",
+        "blockedrequest/?q=%00",
+        "blockedrequest/?q=%23x",
         "face/?confidence=%00",
         "face/?detector=%00",
         "face/export/?confidence=%00",

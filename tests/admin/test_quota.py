@@ -159,7 +159,7 @@ class TestLimits:
         event = AuditEvent.objects.get()
         assert (event.username, event.action, event.reason) == (admin_user.username, "limit_changed", "New contract")
         assert (event.before["limit"], event.after["limit"]) == (2000, 5000)
-        assert "limit: 2000 → 5000" in _text(admin_client.get("/admin/media_catalog/auditevent/"))
+        assert "limit: 2,000 → 5,000" in _text(admin_client.get("/admin/media_catalog/auditevent/"))
 
     def test_without_a_reason_nothing_changes(self, admin_client, tier1):
         response = self._change(admin_client, tier1, limit=5000, reason=" ")

@@ -1,16 +1,19 @@
 """The list of the trash: restoring, purging, and who may."""
 
+import math
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from media_catalog.admin import history
 from media_catalog.admin.confirmation import digest
 from media_catalog.admin.costs import in_words
 from media_catalog.aws import s3
 from media_catalog.jobs import schedules
-from media_catalog.models import Image, Job, JobItem, RequestLimit, TrashedObject
+from media_catalog.models import Image, Job, JobItem, RequestCounter, RequestLimit, TrashedObject
 
 from .buckets import messages_of, new_bucket, put
 from .trashing import LIST, UNDO, act, bucket, confirm, keys_of, remove, trash_images, two_presets, undo_fields
@@ -68,8 +71,8 @@ class TestTheList:
 
     def test_more_images_than_a_job_may_have_are_several_jobs(self, admin_client, store, work, settings):
         trash_images(admin_client, work, *(store(name=f"{number}.jpg") for number in range(3)))
-        settings.JOB_MAX_ITEMS = 2
         confirm(admin_client, "restore", TrashedObject.objects.all())
+        settings.JOB_MAX_ITEMS = 2
         work()
         making = Job.objects.filter(kind="make_renditions").order_by("pk")
         assert [job.items.count() for job in making] == [2, 1]
@@ -153,7 +156,7 @@ class TestTheList:
     def test_what_does_not_fit_can_be_parked_and_starts_when_it_fits(self, admin_client, bucket, work):
         put(bucket, "a")
         remove(admin_client, bucket, "a")
-        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=1)
         rows = TrashedObject.objects.all()
         shown = act(admin_client, "restore", rows)
         assert "Park it until" in shown.content.decode()
@@ -168,6 +171,58 @@ class TestTheList:
         assert schedules.start_parked() == 1
         work()
         assert keys_of(bucket) == ["a"]
+
+    def test_more_than_a_job_takes_is_refused_with_the_number(self, admin_client, bucket, settings):
+        for key in "abc":
+            put(bucket, key)
+        remove(admin_client, bucket, *"abc")
+        settings.JOB_MAX_ITEMS = 2
+        for action in ("restore", "purge"):
+            answer = act(admin_client, action, TrashedObject.objects.all())
+            said = messages_of(admin_client.get(answer.url))
+            assert said[-1] == "A job takes at most 2; these are 3. Select fewer."
+        assert not Job.objects.exists()
+
+    def test_the_job_says_what_was_chosen_with_the_filters_of_the_list(self, admin_client, bucket, monkeypatch):
+        monkeypatch.setattr(history, "BATCH", 2)
+        for key in ("x1", "x2", "x3", "b"):
+            put(bucket, key)
+        remove(admin_client, bucket, "x1", "x2", "x3", "b")
+        address = f"{LIST}?q=x&what=object"
+        data = {"action": "purge", "_selected_action": ["0"], "select_across": "1"}
+        shown = admin_client.post(address, data).context
+        fields = {name: shown[name] for name in ("selection", "token")}
+        admin_client.post(address, {**data, **fields, "confirm": "1"})
+
+        job = Job.objects.get()
+        assert job.scope == f"3 objects of {bucket}: all with what: Other objects, search: x"
+        logged = LogEntry.objects.filter(change_message=f"Purge now requested (job {job})")
+        assert logged.count() == 3
+
+    def test_the_page_says_what_fits_now_and_how_many_resets_the_rest_takes(self, admin_client, bucket):
+        rows = [
+            TrashedObject(bucket=bucket, key=str(each), trash_key=f"trash/{each}", size=1, etag="e", state="trashed")
+            for each in range(400)
+        ]
+        TrashedObject.objects.bulk_create(rows)
+        used = RequestCounter.objects.get(request_class="s3_tier1", period="month").used
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=used + 20)
+        said = " ".join(act(admin_client, "restore", TrashedObject.objects.all()).content.decode().split())
+        resets = math.ceil((400 - 20) / (used + 20))
+        for words in (
+            "A part can run now, with 20 PUT-class, 20 GET-class and 20 free requests; the rest would be parked.",
+            f"and takes about {resets} resets in all",
+            "Run what fits now, park the rest until",
+        ):
+            assert words in said
+
+    def test_parking_is_not_offered_where_no_reset_helps(self, admin_client, bucket):
+        put(bucket, "a")
+        remove(admin_client, bucket, "a")
+        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=1000, headroom=1000)
+        said = act(admin_client, "restore", TrashedObject.objects.all()).content.decode()
+        assert "No reset helps: a limit leaves jobs too few requests" in said
+        assert 'name="park"' not in said
 
     def test_one_that_cannot_come_back_does_not_hold_up_the_others(self, admin_client, bucket, work):
         for key in "ab":

@@ -162,7 +162,7 @@ def test_units_that_others_take_while_a_job_is_parked_do_not_stop_it(faces, admi
             reserve(kind=Reservation.Kind.JOB, units={"rekognition_image": 1}, seconds=60, bulk=True)
         return reserve(**asked)
 
-    monkeypatch.setattr(enqueue.reservations, "reserve", reserve_late)
+    monkeypatch.setattr(reservations, "reserve", reserve_late)
     job = jobs.start(kind="detect_faces", user=admin_user, images=[image.pk for image in faces], park=True)
 
     assert job.items.filter(state="queued").count() == running

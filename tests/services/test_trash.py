@@ -347,14 +347,14 @@ class TestPurging:
         TrashedObject.objects.bulk_create(rows)
         trash.move_image(image=image)
         TrashedObject.objects.update(purge_at=timezone.now())
-        delete = s3.delete_object
+        delete = s3_objects.delete_objects
 
-        def denied(name, key):
+        def denied(name, keys):
             if name == bucket.name:
                 raise AwsDenied("no")
-            delete(name, key)
+            delete(name, keys)
 
-        monkeypatch.setattr(s3, "delete_object", denied)
+        monkeypatch.setattr(s3_objects, "delete_objects", denied)
         assert schedules.purge_trash() == 1
         assert TrashedObject.objects.get().bucket == bucket
 

@@ -192,7 +192,7 @@ class TestFaults:
 
     def test_a_purge_that_was_cut_off_is_ended(self, image, bucket, failing):
         trash.move_image(image=image)
-        failing(s3, "delete_object", AwsUnavailable("no answer"), after=True)
+        failing(s3_objects, "delete_objects", AwsUnavailable("no answer"), after=True)
         with pytest.raises(AwsUnavailable):
             trash_purge.purge(TrashedObject.objects.all())
         with pytest.raises(ObjectRefused):
@@ -212,7 +212,7 @@ class TestFaults:
 
     def test_a_purge_that_is_refused_leaves_all_as_it_was(self, image, bucket, failing):
         trash.move_image(image=image)
-        failing(s3, "delete_object", AwsDenied("no"))
+        failing(s3_objects, "delete_objects", AwsDenied("no"))
         with pytest.raises(AwsDenied):
             trash_purge.purge(TrashedObject.objects.all())
 

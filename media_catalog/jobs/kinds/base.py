@@ -31,7 +31,8 @@ class Kind:
     """`run` takes the item's image (None for kinds without) and the job.
 
     Whoever has one of the `permissions` may have it run. `requests` is the estimate of a kind that takes no images,
-    from the options. `in_trash_too`: it also takes images that are in the trash.
+    from the options: of what is left to do; `left` is how many things that are, None for a kind that counts none.
+    `in_trash_too`: it also takes images that are in the trash.
     """
 
     slug: str
@@ -41,6 +42,7 @@ class Kind:
     takes_images: bool = True
     in_trash_too: bool = False
     requests: Callable[[Mapping[str, Any]], Mapping[str, int]] = _no_requests
+    left: Callable[[Mapping[str, Any]], int] | None = None
 
 
 def done(message: str) -> Outcome:

@@ -93,13 +93,39 @@ def _kept(count: int, reasons: str) -> str:
     ) % {"count": count, "reasons": reasons}
 
 
+def _waiting(options: Mapping[str, Any], name: str) -> set[Any]:
+    """Those of the selection that had no turn yet."""
+    return set(options[name]) - set(options.get("settled", ()))
+
+
+def _keys_left(options: Mapping[str, Any]) -> int:
+    return len(_waiting(options, "keys"))
+
+
+def _files_left(options: Mapping[str, Any]) -> int:
+    return len(_waiting(options, "files"))
+
+
+def _restorable(options: Mapping[str, Any]) -> int:
+    return trash_restore.left(options["run"]).count()
+
+
+def _purgeable(options: Mapping[str, Any]) -> int:
+    return trash_purge.purgeable(TrashedObject.objects.filter(run=options["run"])).count()
+
+
+def _due(options: Mapping[str, Any]) -> int:
+    bucket = bucket_of(options)
+    return retention.preview(bucket).count if bucket else 0
+
+
 def _cost_of_trashing(options: Mapping[str, Any]) -> Mapping[str, int]:
     bucket = bucket_of(options)
     return trash_objects.cost_of_objects(bucket, _waiting(options, "keys")) if bucket else {}
 
 
 def _cost_of_restoring(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return restore_costs.cost(TrashedObject.objects.filter(run=options["run"]).here())
+    return restore_costs.cost(trash_restore.left(options["run"]))
 
 
 def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
@@ -108,11 +134,6 @@ def _cost_of_purging(options: Mapping[str, Any]) -> Mapping[str, int]:
 
 def _cost_of_removing_files(options: Mapping[str, Any]) -> Mapping[str, int]:
     return trash_objects.cost_of_files(_waiting(options, "files"))
-
-
-def _waiting(options: Mapping[str, Any], name: str) -> set[Any]:
-    """Those of the selection that had no turn within the page's own request."""
-    return set(options[name]) - set(options.get("settled", ()))
 
 
 def _cost_of_sweeping(options: Mapping[str, Any]) -> Mapping[str, int]:
@@ -128,6 +149,7 @@ KINDS = (
         permissions=["media_catalog.delete_objects"],
         takes_images=False,
         requests=_cost_of_trashing,
+        left=_keys_left,
     ),
     Kind(
         slug="restore",
@@ -136,6 +158,7 @@ KINDS = (
         permissions=["media_catalog.restore_trashedobject"],
         takes_images=False,
         requests=_cost_of_restoring,
+        left=_restorable,
     ),
     Kind(
         slug="purge",
@@ -144,6 +167,7 @@ KINDS = (
         permissions=["media_catalog.purge_trashedobject"],
         takes_images=False,
         requests=_cost_of_purging,
+        left=_purgeable,
     ),
     Kind(
         slug="remove_files",
@@ -152,6 +176,7 @@ KINDS = (
         permissions=["media_catalog.delete_storedfile"],
         takes_images=False,
         requests=_cost_of_removing_files,
+        left=_files_left,
     ),
     Kind(
         slug="sweep_retention",
@@ -160,5 +185,6 @@ KINDS = (
         permissions=["media_catalog.set_retention"],
         takes_images=False,
         requests=_cost_of_sweeping,
+        left=_due,
     ),
 )

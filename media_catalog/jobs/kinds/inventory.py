@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -65,18 +66,22 @@ def _act_on_findings(image: Image | None, job: Job) -> Outcome:
     def may(permission: str) -> bool:
         return user is not None and user.has_perm(f"media_catalog.{permission}")
 
-    mine = Finding.objects.filter(pk__in=job.options["findings"])
-    waiting = mine.exclude(run=job.options["run"]).select_related("bucket").order_by("pk")
+    waiting = _waiting(job.options).select_related("bucket").order_by("pk")
     while time.monotonic() < until and (batch := waiting[:FINDINGS]):
         for finding in batch:
             findings.act(finding, job.options["action"], by=job.options["by"], run=job.options["run"], may=may)
-    handled = mine.filter(run=job.options["run"])
+    handled = Finding.objects.filter(pk__in=job.options["findings"], run=job.options["run"])
     count = handled.filter(action=job.options["action"], state=Finding.State.RESOLVED).count()
     said = ngettext("%(count)d finding resolved.", "%(count)d findings resolved.", count) % {"count": count}
     if others := handled.count() - count:
         why = ngettext("%(count)d was left, and says why.", "%(count)d were left, and say why.", others)
         said = f"{said} {why % {'count': others}}"
     return goes_on(said) if waiting.exists() else done(said)
+
+
+def _waiting(options: Mapping[str, Any]) -> QuerySet[Finding]:
+    """Those that this run has not handled yet."""
+    return Finding.objects.filter(pk__in=options["findings"]).exclude(run=options["run"])
 
 
 def _cost_of_inventory(options: Mapping[str, Any]) -> Mapping[str, int]:
@@ -90,7 +95,16 @@ def _cost_of_adopting(options: Mapping[str, Any]) -> Mapping[str, int]:
 
 
 def _cost_of_findings(options: Mapping[str, Any]) -> Mapping[str, int]:
-    return finding_costs.cost(options["findings"], options["action"])
+    return finding_costs.cost(list(_waiting(options).values_list("pk", flat=True)), options["action"])
+
+
+def _findings_left(options: Mapping[str, Any]) -> int:
+    return _waiting(options).count()
+
+
+def _adoptable(options: Mapping[str, Any]) -> int:
+    bucket = bucket_of(options)
+    return adoption.candidates(bucket, any_name=options["any_name"]).count() if bucket else 0
 
 
 KINDS = (
@@ -116,6 +130,7 @@ KINDS = (
         permissions=["media_catalog.adopt_objects"],
         takes_images=False,
         requests=_cost_of_adopting,
+        left=_adoptable,
     ),
     *(
         Kind(
@@ -125,6 +140,7 @@ KINDS = (
             permissions=[permission],
             takes_images=False,
             requests=_cost_of_findings,
+            left=_findings_left,
         )
         for slug, label, permission in (
             ("resolve_findings", gettext_lazy("Resolve findings"), "media_catalog.resolve_finding"),

@@ -1,0 +1,76 @@
+"""What an audit event says, in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format, number_format
+from django.utils.functional import Promise
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from media_catalog.models import AuditEvent, JobItem, Period, RequestClass
+from media_catalog.services.object_keys import visible
+
+NAMES: Mapping[str, str | Promise] = {
+    "warn_percent": gettext_lazy("warn at (%)"),
+    "source_note": gettext_lazy("about the source"),
+    "source_date": gettext_lazy("date of the source"),
+    "keep_newest": gettext_lazy("keep newest"),
+    "expire_after": gettext_lazy("expire after (seconds)"),
+    "on": gettext_lazy("in force"),
+    "count": gettext_lazy("objects"),
+    "first": gettext_lazy("the first"),
+    **{f"{state.value}": state.label for state in JobItem.State},
+}
+
+
+def change(event: AuditEvent) -> str:
+    """What became of what, or of what there is no more: “limit: 2,000 → 3,000”, “objects: 12, the first: a.jpg”."""
+    if event.action == AuditEvent.Action.REFUSED:
+        return _refusal(event.after)
+    if not event.after:
+        return ", ".join(f"{_name(name)}: {_value(value)}" for name, value in event.before.items())
+    changed = [name for name in event.after if event.before.get(name) != event.after[name]]
+    gone = [name for name in event.before if name not in event.after]
+    return ", ".join(
+        f"{_name(name)}: {_value(event.before.get(name))} → {_value(event.after.get(name))}" for name in changed + gone
+    )
+
+
+def _refusal(after: Mapping[str, Any]) -> str:
+    """“S3 PUT, COPY, POST, LIST / Month: 12 needed, 3 of 2,000 left; job #7; bucket photos”."""
+    said = [_short(short) for short in after.get("limits", ())]
+    if after.get("job"):
+        said.append(_("job #%(number)d") % {"number": after["job"]})
+    if after.get("bucket"):
+        said.append(_("bucket %(name)s") % {"name": after["bucket"]})
+    return "; ".join(said)
+
+
+def _short(short: Mapping[str, Any]) -> str:
+    labels = {cls.value: cls.label for cls in RequestClass} | {period.value: period.label for period in Period}
+    return _("%(cls)s / %(period)s: %(needed)s needed, %(left)s of %(limit)s left") % {
+        "cls": labels.get(short["request_class"], short["request_class"]),
+        "period": labels.get(short["period"], short["period"]),
+        **{name: _value(short[name]) for name in ("needed", "left", "limit")},
+    }
+
+
+def _name(name: str) -> str:
+    return str(NAMES.get(name, name.replace("_", " ")))
+
+
+def _value(value: Any) -> str:
+    """A value of JSON, for people."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, int):
+        return number_format(value, force_grouping=True)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(visible(str(each)) for each in value)
+    moment = parse_datetime(str(value)) if "T" in str(value) else None
+    return date_format(localtime(moment), "DATETIME_FORMAT") if moment else str(value)
