@@ -15,7 +15,8 @@ orientation EXIF orientation and what it does to a picture
 opening     the only place where Pillow's decoders meet foreign bytes
 drafting    JPEG decoded smaller than it is
 apart       AVIF and TIFF, read by a child process with limits; child is what runs in it
-pixels      modes and colours
+averaging   every mode into one whose pixels can be averaged
+pixels      colours
 encoding    pixels → file without metadata
 
 A picture that is something else as well (a ZIP or a film behind it, a script in a comment) is accepted, as

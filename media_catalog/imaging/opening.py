@@ -7,19 +7,25 @@ a decoder built, and only the one that the signature asks for.
 import io
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from media_catalog.exceptions import ImageRefused
-from media_catalog.imaging import drafting, orientation, pixels, signatures
+from media_catalog.imaging import averaging, drafting, orientation, signatures
 from media_catalog.imaging.drafting import Box
 from media_catalog.imaging.formats import FORMATS
 from media_catalog.imaging.values import Limits
 
+# Pillow brings the samples of a PNG to 8 bits, but not the one that is clear. Of 16 bits it keeps the upper eight.
+_CLEAR_IN_8_BITS: Mapping[object, Callable[[int], int]] = {
+    "L;2": lambda value: value * 85,
+    "L;4": lambda value: value * 17,
+    "RGB;16B": lambda value: value >> 8,
+}
 MAX_FRAMES = 1_000_000  # that are told: headers may claim billions
 
 
@@ -74,7 +80,7 @@ def opened(source: BinaryIO, *, limits: Limits) -> Iterator[Picture]:
     with image:
         # A file may carry two headers and Pillow believe the other one.
         check_pixels(*image.size, limits=limits)
-        if image.mode not in pixels.MODES:
+        if image.mode not in averaging.MODES:
             raise ImageRefused("format", format=f"{claim.format} ({image.mode})", accepted=limits.formats)
         yield _picture(image, claim.format, frames)
 
@@ -172,11 +178,20 @@ def _stored_size(source: BinaryIO, format: str) -> tuple[int, int]:
 
 def _image(source: BinaryIO, claim: Announced) -> Image.Image:
     try:
-        return Image.open(source, formats=[claim.format])
+        image = Image.open(source, formats=[claim.format])
     except Image.DecompressionBombError as bomb:
         # Pillow's own ceiling, which may be below our limit.
         ceiling = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise ImageRefused("too_many_pixels", width=claim.width, height=claim.height, limit=ceiling) from bomb
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        _mend_clear_colour(image)
+    return image
+
+
+def _mend_clear_colour(image: PngImagePlugin.PngImageFile) -> None:
+    in_8_bits = _CLEAR_IN_8_BITS.get(image.tile[0].args)
+    if in_8_bits and (clear := image.info.get("transparency")) is not None:
+        image.info["transparency"] = tuple(map(in_8_bits, clear)) if isinstance(clear, tuple) else in_8_bits(clear)
 
 
 def _picture(image: Image.Image, format: str, frames: int | None) -> Picture:

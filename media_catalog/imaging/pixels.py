@@ -1,27 +1,13 @@
-"""Modes and colours of decoded pictures."""
+"""Colours of pictures that were decoded and averaged."""
 
 import io
 
-from PIL import Image, ImageCms, ImageFilter, ImageMath
+from PIL import Image, ImageCms, ImageFilter
 
 _SRGB = ImageCms.createProfile("sRGB")
-# What becomes of modes whose samples cannot be averaged, or that no other part of us knows.
-_AVERAGED = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
-_GREY_16 = ("I;16", "I;16B")
-# Not among them: 32-bit samples, whose range is anybody's guess, and Lab; both are for laboratories.
-MODES = frozenset({*_AVERAGED, *_GREY_16, "L", "LA", "RGB", "RGBA", "CMYK"})
 _ALPHA = {"LA": "La", "RGBA": "RGBa"}
+_STRAIGHT = {mixed: mode for mode, mixed in _ALPHA.items()}
 _PROFILE_NAME_LENGTH = 100
-
-
-def resizable(image: Image.Image) -> Image.Image:
-    """A picture in one of MODES with samples that can be averaged: L, LA, RGB, RGBA or CMYK, 8 bits each."""
-    if image.mode in _GREY_16:
-        return _eight_bit_grey(image)
-    if "transparency" in image.info:
-        return image.convert("RGBA")
-    mode = _AVERAGED.get(image.mode)
-    return image if mode is None else image.convert(mode)
 
 
 def profile_name(icc: bytes | None) -> str:
@@ -36,10 +22,12 @@ def profile_name(icc: bytes | None) -> str:
 
 
 def presentable(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """A resizable picture in sRGB, as L, LA, RGB or RGBA, and nothing but pixels.
+    """A picture as `averaging` leaves it in sRGB, as L, LA, RGB or RGBA, and nothing but pixels.
 
     A profile that is broken, or belongs to other colours than the picture's, is dropped.
     """
+    if image.mode in _STRAIGHT:
+        image = image.convert(_STRAIGHT[image.mode])
     alpha = image.getchannel("A") if image.mode in _ALPHA else None
     mode = "L" if image.mode in ("L", "LA") else "RGB"
     colours = image if alpha is None else image.convert(mode)
@@ -69,19 +57,6 @@ def blurred(image: Image.Image, radius: float) -> Image.Image:
     # Premultiplied, or the hidden colour of clear pixels would bleed into their neighbours.
     mixing = _ALPHA.get(image.mode)
     return image.convert(mixing).filter(blur).convert(image.mode) if mixing else image.filter(blur)
-
-
-def _eight_bit_grey(image: Image.Image) -> Image.Image:
-    """L or LA of a 16-bit grey PNG. Pillow's own conversion cuts off at 255 and loses tRNS."""
-    # 257 = 65,535 / 255
-    grey = image.point(lambda value: value * (1 / 257) + 0.5).convert("L")
-    clear = image.info.get("transparency")
-    if clear is None:
-        return grey
-    opaque = ImageMath.lambda_eval(
-        lambda args: args["convert"]((args["grey"] != clear) * 255, "L"), grey=image.convert("I")
-    )
-    return Image.merge("LA", (grey, opaque))
 
 
 def _to_srgb(image: Image.Image, icc: bytes) -> Image.Image:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from media_catalog.imaging import apart, encoding, opening, pixels
+from media_catalog.imaging import apart, averaging, encoding, opening, pixels
 from media_catalog.imaging.drafting import Box
 from media_catalog.imaging.formats import content_type, rendered_as
 from media_catalog.imaging.geometry import Target, target_size
@@ -75,8 +75,15 @@ def _frame(picture: opening.Picture, targets: Sequence[Target]) -> Image.Image:
     size = (min(stored[0], decoded.width), min(stored[1], decoded.height))
     # Decoding leaves facts that colours depend on, and the next steps drop them.
     icc = decoded.info.get("icc_profile")
-    small = _resampled(pixels.resizable(decoded), size, box)
+    small = _resampled(decoded, size, box) if averaging.is_ready(decoded) else _averaged(decoded, size)
     return upright(pixels.presentable(small, icc), picture.orientation)
+
+
+def _averaged(decoded: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """As `_resampled` of the whole, for modes that must be changed before."""
+    across, down = (max(1, int(decoded.size[axis] / size[axis] / _REDUCING_GAP)) for axis in (0, 1))
+    ready = averaging.averaged(decoded, (across, down), mixed=size != decoded.size)
+    return _resampled(ready, size, (0, 0, decoded.width / across, decoded.height / down))
 
 
 def _images(frame: Image.Image, targets: Sequence[Target]) -> Iterator[tuple[int, Image.Image]]:

@@ -5,7 +5,7 @@ Each is built from the pixels as stored, RGBA, and the EXIF block that tells how
 
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ CLEAR = (0, 0, 0, 0)
 COLOURS = (RED, GREEN, BLUE, YELLOW)
 CLEAR_ONE = ((*RED, 255), CLEAR, (*BLUE, 255), (*YELLOW, 255))
 GREYS = tuple((value, value, value) for value in (0, 90, 170, 255))
+GREYS_CLEAR_ONE_OF_FEW = ((0, 0, 0, 255), (85, 85, 85, 255), CLEAR, (255, 255, 255, 255))
+CLEAR_KEY = (0x1234, 0x5678, 0x9ABC)  # a colour that is clear, in 16 bits; none of the others
 GREYS_CLEAR_ONE = ((0, 0, 0, 255), (90, 90, 90, 255), CLEAR, (200, 200, 200, 255))
 
 
@@ -71,19 +73,76 @@ def grey_16(format: str) -> Callable[[Image.Image, bytes], bytes]:
     return build
 
 
-def rgb_16(image: Image.Image, exif: bytes) -> bytes:
+def png_16(*, clear: bool = False) -> Callable[[Image.Image, bytes], bytes]:
     """A PNG of 16 bits for each of three samples, which Pillow reads but does not write."""
-    width, height = image.size
-    samples = image.convert("RGB").tobytes()
-    wide = bytes(value for sample in samples for value in (sample, sample))
-    rows = b"".join(b"\0" + wide[6 * width * row : 6 * width * (row + 1)] for row in range(height))
+
+    def build(image: Image.Image, exif: bytes) -> bytes:
+        colours = [[each << 8 | 0x5A for each in pixel[:3]] if pixel[3] else CLEAR_KEY for pixel in pixels_of(image)]
+        samples = [sample for colour in colours for sample in colour]
+        return png_file(image.size, 16, 2, samples, exif, CLEAR_KEY if clear else ())
+
+    return build
+
+
+def png_grey(bits: int) -> Callable[[Image.Image, bytes], bytes]:
+    """A PNG of so few bits for a shade, or of many, with one that is clear; Pillow writes 8 bits, or no such shade."""
+
+    def build(image: Image.Image, exif: bytes) -> bytes:
+        clear = {2: 2, 4: 9, 16: 0x1234}[bits]
+        samples = [pixel[0] * (2**bits - 1) // 255 if pixel[3] else clear for pixel in pixels_of(image)]
+        return png_file(image.size, bits, 0, samples, exif, [clear])
+
+    return build
+
+
+def png_file(
+    size: tuple[int, int], bits: int, kind: int, samples: Sequence[int], exif: bytes, clear: Sequence[int]
+) -> bytes:
+    width, height = size
     chunks = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)),
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)),
         (b"eXIf", exif.removeprefix(b"Exif\0\0")),
-        (b"IDAT", zlib.compress(rows)),
+        *([(b"tRNS", struct.pack(f">{len(clear)}H", *clear))] if clear else []),
+        (b"IDAT", zlib.compress(b"".join(b"\0" + row for row in packed_rows(samples, height, bits)))),
         (b"IEND", b""),
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+
+
+def tiff_grey(order: str, bits: int, *, white: int = 1, packed: bool = False) -> Callable[[Image.Image, bytes], bytes]:
+    """A TIFF of more than 8 bits for a shade. `order` as in struct; `white` 0 where a sample of 0 is white."""
+
+    def build(image: Image.Image, exif: bytes) -> bytes:
+        top = 2**bits - 1
+        samples = [pixel[0] * top // 255 if white else top - pixel[0] * top // 255 for pixel in pixels_of(image)]
+        data = b"".join(packed_rows(samples, image.height, bits, order))
+        data = zlib.compress(data) if packed else data
+        tags = {256: image.width, 257: image.height, 258: bits, 259: 8 if packed else 1, 262: white, 273: 8}
+        tags |= {274: orientation.read(exif), 277: 1, 278: image.height, 279: len(data)}
+        data += bytes(len(data) % 2)
+        rows = b"".join(struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in tags.items())
+        head = struct.pack(order + "HI", 42, 8 + len(data))
+        return {"<": b"II", ">": b"MM"}[order] + head + data + struct.pack(order + "H", len(tags)) + rows + bytes(4)
+
+    return build
+
+
+def pixels_of(image: Image.Image) -> list[tuple[int, ...]]:
+    """In RGBA, row by row."""
+    values = image.convert("RGBA").tobytes()
+    return [tuple(values[place : place + 4]) for place in range(0, len(values), 4)]
+
+
+def packed_rows(samples: Sequence[int], rows: int, bits: int, order: str = ">") -> Iterator[bytes]:
+    """Samples of so many bits, the first in the highest, each row filled up to a byte; 16 bits in the order."""
+    across = len(samples) // rows
+    for place in range(0, len(samples), across):
+        row = samples[place : place + across]
+        if bits == 16:
+            yield struct.pack(f"{order}{across}H", *row)
+        else:
+            text = "".join(f"{sample:0{bits}b}" for sample in row)
+            yield (int(text, 2) << -len(text) % 8).to_bytes(-(-len(text) // 8), "big")
 
 
 def cmyk(image: Image.Image) -> Image.Image:
@@ -141,7 +200,11 @@ KINDS: Mapping[str, Kind] = {
     "PNG, palette, transparency": Kind(build=palette_clear, colours=CLEAR_ONE, tolerance=20),
     "PNG, 1 bit": Kind(build=saved("PNG", "1"), colours=(WHITE, BLACK, BLACK, BLACK)),
     "PNG, 16 bits, grey": Kind(build=grey_16("PNG"), colours=GREYS),
-    "PNG, 16 bits": Kind(build=rgb_16),
+    "PNG, 16 bits": Kind(build=png_16()),
+    "PNG, 2 bits, grey, transparency": Kind(build=png_grey(2), colours=GREYS_CLEAR_ONE_OF_FEW),
+    "PNG, 4 bits, grey, transparency": Kind(build=png_grey(4), colours=GREYS_CLEAR_ONE_OF_FEW),
+    "PNG, 16 bits, grey, transparency": Kind(build=png_grey(16), colours=GREYS_CLEAR_ONE),
+    "PNG, 16 bits, transparency": Kind(build=png_16(clear=True), colours=CLEAR_ONE),
     "PNG, animated": Kind(build=animated("PNG"), animated=True),
     "WebP": Kind(build=saved("WEBP", lossless=False, quality=95), tolerance=12),
     "WebP, lossless": Kind(build=saved("WEBP")),
@@ -157,5 +220,10 @@ KINDS: Mapping[str, Kind] = {
     "TIFF, alpha": Kind(build=tiff("RGBA"), colours=CLEAR_ONE),
     "TIFF, CMYK": Kind(build=cmyk_file("TIFF"), tolerance=8),
     "TIFF, 16 bits, grey": Kind(build=grey_16("TIFF"), colours=GREYS),
+    "TIFF, 16 bits, grey, big-endian": Kind(build=tiff_grey(">", 16), colours=GREYS),
+    "TIFF, 16 bits, grey, big-endian, packed": Kind(build=tiff_grey(">", 16, packed=True), colours=GREYS),
+    "TIFF, 16 bits, grey, 0 is white": Kind(build=tiff_grey("<", 16, white=0), colours=GREYS),
+    "TIFF, 16 bits, grey, 0 is white, packed": Kind(build=tiff_grey("<", 16, white=0, packed=True), colours=GREYS),
+    "TIFF, 12 bits, grey": Kind(build=tiff_grey("<", 12), colours=GREYS),
     "TIFF, pages": Kind(build=animated("TIFF")),
 }

@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -110,6 +111,35 @@ def jpeg_of_tables() -> bytes:
     return body[: body.index(b"\xff\xda")] + b"\xff\xfe\0\2" * 4_000_000
 
 
+def jpeg_of_exif(start: bytes = b"", *, parts: int = 62_000) -> bytes:
+    """Each of so many segments goes on with the EXIF block of the one before; `start` stands in front of them."""
+    body = encoded(plain(16, 16), "JPEG")
+    part = b"\xff\xe1" + struct.pack(">H", 242) + b"Exif\0\0" + bytes(234)
+    return body[:2] + start + part * parts + body[2:]
+
+
+def jpeg_of_frames() -> bytes:
+    """Each frame header lists 21,000 components, which are 500 MB as Pillow's objects."""
+    body = encoded(plain(16, 16), "JPEG")
+    place = body.index(b"\xff\xc0")
+    frame = b"\xff\xc0\xff\xfe" + body[place + 4 : place + 10] + bytes(65_526)
+    return body[:place] + frame * 230 + body[place:]
+
+
+def jpeg_of_comments() -> bytes:
+    """60,000 empty comments in front of the picture."""
+    body = encoded(plain(16, 16), "JPEG")
+    return body[:2] + b"\xff\xfe\0\2" * 60_000 + body[2:]
+
+
+def png_of_texts(place: bytes, name: bytes) -> bytes:
+    """15,000 chunks in front of this one, in 15 MB, that become 15 GB when they are inflated. No name: not counted."""
+    body = encoded(plain(16, 16))
+    chunk = png_chunk(name, b"\0\0" + zlib.compress(bytes(1_000_000), 9))
+    at = body.index(place) - 4
+    return body[:at] + chunk * (15_000_000 // len(chunk)) + body[at:]
+
+
 def tiff_of_tags() -> bytes:
     """Each of 60,000 tags claims the same ten megabytes as its value."""
     size, start = 10_000_000, 8
@@ -145,12 +175,38 @@ def gif_of_crumbs() -> bytes:
         lambda: progressive(100_000),
         png_of_crumbs,
         jpeg_of_tables,
+        jpeg_of_exif,
+        # What Pillow looks into and other readers skip: a second start, an end, an extension.
+        lambda: jpeg_of_exif(b"\xff\xd8\xff\xff"),
+        lambda: jpeg_of_exif(b"\xff\xd9"),
+        lambda: jpeg_of_exif(b"\xff\xf0\xff\xff"),
+        jpeg_of_comments,
+        lambda: png_of_texts(b"IDAT", b"zTXt"),
+        lambda: png_of_texts(b"IDAT", b"iCCP"),
+        lambda: png_of_texts(b"IEND", b"zTXt"),
         tiff_of_tags,
         tiff_of_itself,
         gif_without_end,
         gif_of_crumbs,
     ],
-    ids=["scans", "too many scans", "png", "jpeg", "tags", "loop", "frames", "gif"],
+    ids=[
+        "scans",
+        "too many scans",
+        "png",
+        "jpeg",
+        "exif",
+        "exif behind a start",
+        "exif behind an end",
+        "exif behind an extension",
+        "comments",
+        "texts",
+        "profiles",
+        "texts behind the pixels",
+        "tags",
+        "loop",
+        "frames",
+        "gif",
+    ],
 )
 def test_nobody_is_kept_busy(build: Callable[[], bytes]) -> None:
     body = build()
@@ -163,6 +219,18 @@ def test_nobody_is_kept_busy(build: Callable[[], bytes]) -> None:
         began = cpu_seconds()
         assert answer(asked) in ("made", "damaged")
         assert cpu_seconds() - began < SECONDS
+
+
+@pytest.mark.parametrize("build", [jpeg_of_frames, jpeg_of_exif, jpeg_of_comments])
+def test_a_jpeg_of_headers_is_not_opened(build: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    monkeypatch.setattr(Image, "open", lambda *args, **options: opened.append(args))
+    body = build()
+
+    with pytest.raises(ImageRefused, match="damaged"):
+        probe(io.BytesIO(body), limits=replace(ALL, max_bytes=len(body)))
+
+    assert opened == []
 
 
 def test_an_endless_animation_gives_its_first_frame() -> None:

@@ -1,8 +1,10 @@
 """What probe tells about a good file."""
 
 import io
+import struct
 import warnings
 import zlib
+from dataclasses import replace
 
 import pytest
 from PIL import Image, ImageCms
@@ -120,6 +122,23 @@ def test_reads_the_size_from_each_kind_of_jpeg(options: dict[str, object]) -> No
     found = probe(io.BytesIO(encoded(plain(60, 40), "JPEG", **options)), limits=LIMITS)
 
     assert (found.width, found.height) == (60, 40)
+
+
+def test_a_jpeg_may_carry_as_much_as_any_program_writes() -> None:
+    """A colour profile in 255 parts, EXIF in several, and XMP until the file is full."""
+    body = encoded(plain(60, 40), "JPEG", progressive=True)
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    parts = [icc[place : place + 3] for place in range(0, 254 * 3, 3)] + [icc[254 * 3 :]]
+    segments = [
+        b"\xff\xe2" + struct.pack(">H", 16 + len(part)) + b"ICC_PROFILE\0" + bytes((number, 255)) + part
+        for number, part in enumerate(parts, 1)
+    ]
+    segments += [b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)] * 15
+    segments += [b"\xff\xe1\xff\xffhttp://ns.adobe.com/xmp/extension/\0" + bytes(65_498)] * 225
+    body = body[:2] + b"".join(segments) + body[2:]
+
+    assert probe(io.BytesIO(body), limits=replace(ALL, max_bytes=len(body))).profile == "sRGB built-in"
+    assert len(body) > 15 * 1024 * 1024
 
 
 def test_skips_junk_between_the_segments_of_a_jpeg() -> None:
