@@ -64,6 +64,15 @@ def post(browser) -> Callable[..., None]:
     return _post
 
 
+@pytest.fixture
+def sent(api: Client, post: Callable[..., int]) -> str:
+    """The uuid of an upload whose bytes are at S3."""
+    record = create(api, metadata={"album": "press-day"})
+    assert post(record["credential"]) == 204
+    uuid: str = record["uuid"]
+    return uuid
+
+
 def create(api: Client, **body: Any) -> dict[str, Any]:
     response = api.post(URL, body, content_type="application/json")
     assert response.status_code == 201, response.content

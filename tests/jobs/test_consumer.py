@@ -10,8 +10,8 @@ from media_catalog.aws import s3, sqs
 from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsUnavailable
 from media_catalog.jobs import consumer
-from media_catalog.models import Bucket, Image, InventoryObject, Job, JobItem, Reservation, Upload
-from media_catalog.services import events, presigned, trash, trash_restore
+from media_catalog.models import Bucket, Image, InventoryObject, Job, JobItem, Upload
+from media_catalog.services import events, trash, trash_restore
 from tests.aws.faults import s3_error, serving
 from tests.lambda_function.events import announcement_test, s3_event, s3_record
 from tests.pictures import bomb, encoded, jpeg, picture
@@ -139,68 +139,6 @@ def test_an_upload_of_ours_that_is_not_recorded_yet_is_left_to_itself(put, annou
 
     assert len(announce("a.jpg")) == 1
     assert not Image.objects.exists()
-
-
-class TestUploadByTheApi:
-    """Of a bucket that the worker serves: nobody reports it, so what S3 announces is confirmed at once."""
-
-    @pytest.fixture
-    def upload(self, put, originals, settings, admin_user):
-        """One whose bytes are at S3."""
-        settings.ASYNC_IMAGE_UPLOAD_BUCKET = originals.name
-        [issued] = presigned.create_many(user=admin_user, data={"album": "a"}, count=1)
-        put(issued.upload.key, jpeg(300, 200))
-        return issued.upload
-
-    def _status(self, upload):
-        upload.refresh_from_db()
-        return upload.api_status(timezone.now())
-
-    def test_it_ends_without_a_wait(self, upload, announce, cloud, work):
-        mark = cloud.access_log.mark()
-        assert len(announce(upload.key)) == 1
-        assert self._status(upload) == "processing"
-        assert Image.objects.get().uploaded_by == upload.user
-        work()
-        presigned.look(upload, begin=pytest.fail)
-        assert self._status(upload) == "completed"
-        assert cloud.access_log.operations(mark) == {"GetObject": 1, "PutObject": 6}
-        assert Reservation.objects.get(uploads=upload).closed_at
-
-    def test_a_second_delivery_does_nothing(self, upload, announce, cloud):
-        announce(upload.key)
-        mark = cloud.access_log.mark()
-        assert len(announce(upload.key, etag=Image.objects.get().etag)) == 1
-        assert not cloud.access_log.operations(mark)
-        assert Job.objects.count() == 1
-
-    def test_it_becomes_known_together_with_its_job_or_not_at_all(self, upload, announce, monkeypatch):
-        with monkeypatch.context() as patch:
-            patch.setattr(consumer, "start", _fail)
-            with pytest.raises(RuntimeError):
-                announce(upload.key)
-        assert self._status(upload) == "created"
-        assert not Image.objects.exists()
-        announce(upload.key)
-        assert Job.objects.get().items.count() == 1
-
-    def test_what_is_no_image_ends_in_an_error(self, upload, announce, put):
-        put(upload.key, b"<html>")
-        assert len(announce(upload.key)) == 1
-        assert (self._status(upload), upload.processing_error["reason"]) == ("error", "not_image")
-
-    def test_the_message_comes_again_while_s3_is_away(self, upload, announce, settings):
-        settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
-        forget_clients()
-        assert announce(upload.key) == []
-        assert self._status(upload) == "created"
-
-    def test_where_the_lambda_serves_it_is_left_to_the_report(self, upload, announce, originals, cloud):
-        Bucket.objects.filter(pk=originals.pk).update(resize_engine=Bucket.ResizeEngine.LAMBDA)
-        mark = cloud.access_log.mark()
-        assert len(announce(upload.key)) == 1
-        assert not cloud.access_log.operations(mark)
-        assert self._status(upload) == "created"
 
 
 class TestReplaced:

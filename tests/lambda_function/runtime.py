@@ -38,6 +38,12 @@ class Runtime:
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
     @property
+    def delayed_seconds(self) -> float:
+        """How long the process has waited so far for a processor that others used, by the kernel's word."""
+        _spent, waited, _slices = Path(f"/proc/{self.process.pid}/schedstat").read_text().split()
+        return int(waited) / 1e9
+
+    @property
     def mapped(self) -> str:
         return Path(f"/proc/{self.process.pid}/maps").read_text()
 
