@@ -1,8 +1,9 @@
 """How fast the meter counts: `python bench/quota.py [--seconds 10] [--processes 8]`.
 
 On SQLite and on PostgreSQL (QUOTA_BENCH_POSTGRES, a server where databases may be made), in one run: one conditional
-UPDATE for each request, as counters are commonly kept, against our meter with one lease for each process and with
-a lease for every 100 requests, and whether the cap holds. Nothing is sent. Writes bench/results/quota.json.
+UPDATE for each request, as counters are commonly kept, against our meter with one lease for each process, with
+a lease for every 100 requests, and in chunks of a job, and whether the cap holds. Nothing is sent. Writes
+bench/results/quota.json.
 """
 
 import argparse
@@ -11,7 +12,9 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
@@ -21,6 +24,7 @@ FORK = multiprocessing.get_context("fork")
 NO_CAP = 10**12
 CAP = 20_000
 SHORT = 100
+CHUNK = 60  # PUTs of the renditions of ten images
 Work = Callable[[float], tuple[int, list[int]]]
 
 
@@ -66,6 +70,8 @@ def _measure(seconds: float, processes: int) -> dict[str, Any]:
     meter = _throughput(_spend_leased, seconds, processes)
     _set_limit(NO_CAP)
     short = _throughput(_spend_short_leases, seconds, processes)
+    _set_limit(NO_CAP)
+    chunks = _throughput(partial(_spend_in_chunks, _reserve_for_a_job()), seconds, processes)
     _set_limit(CAP)
     return {
         "version": version,
@@ -73,6 +79,7 @@ def _measure(seconds: float, processes: int) -> dict[str, Any]:
         "one_update_per_request": stock,
         "meter_with_leases": meter,
         "meter_with_short_leases": short,
+        "meter_in_chunks_of_a_job": chunks,
         "ratio": round(meter["requests_per_second"] / stock["requests_per_second"], 1),
         "cap": _cap_check(processes),
     }
@@ -158,15 +165,42 @@ def _spend_leased(seconds: float) -> tuple[int, list[int]]:
 
 
 def _spend_short_leases(seconds: float) -> tuple[int, list[int]]:
-    """A lease for every SHORT requests, as chunks of jobs have: most of its blocks are small."""
+    """A lease for every SHORT requests, without a reservation: most of its blocks are small."""
+    from media_catalog.quota import meter
+
+    return _timed_leases(meter.leasing, SHORT, seconds)
+
+
+def _reserve_for_a_job() -> int:
+    from django.db import connection
+
+    from media_catalog.quota import reservations
+
+    units = {"s3_tier2": NO_CAP // 2}
+    reservation = reservations.reserve(kind="job", units=units, seconds=3600, bulk=True)
+    connection.close()  # a connection does not survive a fork
+    return reservation.pk
+
+
+def _spend_in_chunks(reservation: int, seconds: float) -> tuple[int, list[int]]:
+    """A lease for every chunk of a job, out of what all its workers share: one block, of what the chunk needs."""
+    from media_catalog.quota import meter
+
+    return _timed_leases(partial(meter.leasing, reservation, needs={"s3_tier2": CHUNK}), CHUNK, seconds)
+
+
+def _timed_leases(
+    lease: Callable[[], AbstractContextManager[None]], requests: int, seconds: float
+) -> tuple[int, list[int]]:
+    """As `_timed`, for so many requests in each lease."""
     from media_catalog.quota import meter
 
     clock = time.perf_counter_ns
     delays = []
     until = clock() + int(seconds * 1e9)
     while (before := clock()) < until:
-        with meter.leasing():
-            for _request in range(SHORT):
+        with lease():
+            for _request in range(requests):
                 meter.spend("s3", "GetObject")
                 delays.append(clock() - before)
                 before = clock()
@@ -196,7 +230,7 @@ def _used() -> int:
 
 def _report(name: str, measured: dict[str, Any]) -> None:
     print(f"{name} {measured['version']}, blocks of up to {measured['block_size']}")
-    for title in ("one_update_per_request", "meter_with_leases", "meter_with_short_leases"):
+    for title in ("one_update_per_request", "meter_with_leases", "meter_with_short_leases", "meter_in_chunks_of_a_job"):
         figures = measured[title]
         print(
             f"  {title:24} {figures['requests_per_second']:>9,} requests/s"

@@ -28,6 +28,7 @@ TITLES = {
     "operation": gettext_lazy("Operation"),
 }
 CHART_WIDTH, CHART_HEIGHT, CHART_BOTTOM = 640, 150, 130
+BAR_WIDTH = 14
 STEP = (CHART_WIDTH - 40) / report.CHART_DAYS
 
 
@@ -40,6 +41,10 @@ class Bar:
     y: float
     height: float
     label: bool
+
+    @property
+    def middle(self) -> float:
+        return self.x + BAR_WIDTH / 2
 
 
 @admin.register(RequestUsage)

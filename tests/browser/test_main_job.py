@@ -135,6 +135,9 @@ PAGES = [
     "media_catalog/preset/add/",
     "media_catalog/requestlimit/",
     "media_catalog/requestlimit/1/change/",
+    "media_catalog/limitoverride/",
+    "media_catalog/requestusage/",
+    "media_catalog/auditevent/",
     "auth/user/",
     "password_change/",
 ]

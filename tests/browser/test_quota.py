@@ -1,10 +1,10 @@
 """The limit as a member of staff meets it: page, worker and server agree to the request."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.pictures import jpeg
-from tests.stack import Stack
+from tests.stack import USERNAME, Stack
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
 
@@ -28,6 +28,44 @@ def test_a_limit_for_three_more_lets_exactly_three_through(page: Page, stack: St
     assert stack.cloud.access_log.operations(mark) == {"DetectFaces": 3}
     page.goto("/admin/")
     expect(page.get_by_text("Limit reached: Rekognition images.")).to_be_visible()
+
+
+def test_the_panel_is_read_and_used_by_keyboard_on_a_small_screen(page: Page) -> None:
+    """In the two colours of a high-contrast mode, so what counts is said in words."""
+    page.goto("/admin/media_catalog/bucket/1/objects/")  # one LIST, so the user has spent something
+    _limit_rekognition(page, 0)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(forced_colors="active")
+    page.goto("/admin/media_catalog/requestusage/")
+    card = page.get_by_role("listitem").filter(has_text="Rekognition images")
+    expect(card).to_contain_text("of 0 used")
+    expect(card).to_contain_text("Limit reached: further requests are refused")
+    expect(page.get_by_role("listitem").filter(has_text="S3 PUT")).to_contain_text("Within the limit")
+
+    _tab_to(page, page.get_by_text("Show as table"))
+    page.keyboard.press("Enter")
+    _tab_to(page, page.get_by_role("region", name="Requests per day", exact=True))
+    table = page.locator("details table")
+    expect(table).to_be_visible()
+    page.keyboard.press("End")
+    expect(table.get_by_role("row").last).to_be_in_viewport()
+
+    _tab_to(page, page.get_by_role("region", name="User", exact=True))
+    _tab_to(page, page.get_by_role("link", name=USERNAME, exact=True))
+    page.keyboard.press("Enter")
+    chosen = page.get_by_role("link", name=f"User: {USERNAME} ×")
+    _tab_to(page, chosen)
+    page.keyboard.press("Enter")
+    expect(chosen).to_have_count(0)
+
+
+def _tab_to(page: Page, wanted: Locator) -> None:
+    expect(wanted).to_be_visible()
+    for _press in range(80):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError(f"Tab does not come to {wanted}")
 
 
 def _upload(page: Page, count: int) -> None:
