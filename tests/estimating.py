@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from django.db.models import Sum
-
 from localcloud.process import RunningCloud
-from media_catalog.models import Job, JobItem, RequestCounter, RequestUsage
+from media_catalog.models import Job, JobItem, RequestCounter
 from media_catalog.quota.request_classes import classify
 
 Requests = dict[str, int]  # per class, without zeros
@@ -24,7 +22,7 @@ def measured(
 ) -> tuple[Requests, Requests, Requests]:
     """What the jobs that `start` begins have reserved, have counted, and S3 got of them.
 
-    POSTs that browsers have sent before are counted when their uploads are settled: S3 got them.
+    Not in it: POSTs that browsers have sent before, which are counted for their uploads when these are settled.
     """
     before = list(Job.objects.values_list("pk", flat=True))
     mark = cloud.access_log.mark()
@@ -37,12 +35,11 @@ def measured(
     assert {(item.state, item.code) for item in items} <= {("done", ""), ("failed", "partly")}
     for row in RequestCounter.objects.all():
         assert (row.leased, row.reserved) == (0, 0)
-    posts = RequestUsage.objects.filter(operation="PostObject").aggregate(sum=Sum("count"))["sum"] or 0
     sent = [{classify("s3", each).value: count} for each, count in cloud.access_log.operations(mark).items()]
     return (
         _sum(job.estimate for job in jobs),
         _sum(item.requests for item in items),
-        _sum([*sent, {"s3_tier1": posts}]),
+        _sum(sent),
     )
 
 

@@ -140,8 +140,8 @@ def _of_upload(finding: Found, action: str, known: _Known) -> Requests:
     there = int(finding.etag is not None)
     if upload.error or action == _Action.DELETE:
         return {_T2: 1, _FREE: there}
-    if upload.expires_at:  # the browser's POST is counted with the GET, unless it was by a report
-        return {_T2: 1, _T1: 0 if upload.reports else there}
+    if upload.expires_at:
+        return LOOK
     return {_T2: 1 if upload.is_file else 1 + there}
 
 
