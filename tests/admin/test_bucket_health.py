@@ -23,6 +23,7 @@ def _check(browser, bucket):
 def bare(originals):
     """As buckets were before S3 blocked public access by itself."""
     bucket_settings.put_public_access_block(originals.name, block=False)
+    bucket_settings.put_encryption(originals.name, algorithm="AES256")  # S3 sets it itself, moto does not
     return originals
 
 

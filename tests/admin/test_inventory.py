@@ -49,11 +49,11 @@ def take(admin_client, work):
 
 
 @pytest.fixture
-def full(originals):
+def full(originals, line_end):
     """Versions, a deleted object and odd keys: five objects."""
     bucket = new_bucket()
     bucket_settings.put_versioning(bucket.name, on=True)
-    for key in ("a", "b/c", "b/d", "a", "b/c", "new\nline", "//x/../y", "ÄÖ +%2F😀"):
+    for key in ("a", "b/c", "b/d", "a", "b/c", f"new{line_end}line", "//x/../y", "ÄÖ +%2F😀"):
         put(bucket, key)
     s3.delete_object(bucket.name, "b/d")
     return bucket
@@ -79,7 +79,7 @@ def shown(client, bucket: Bucket, **query: str) -> list[str]:
 
 
 class TestTaking:
-    def test_fills_rows_and_totals_at_one_list_for_a_thousand(self, take, full, cloud):
+    def test_fills_rows_and_totals_at_one_list_for_a_thousand(self, take, full, cloud, line_end):
         mark = cloud.access_log.mark()
         item = take(full)
 
@@ -87,7 +87,7 @@ class TestTaking:
         assert (item.state, item.message) == ("done", "9 entries listed. 0 findings are open.")
         assert item.job.estimate == {"s3_tier1": 1} == item.requests
         assert (full.object_count, full.entry_count, full.byte_count) == (5, 9, 8 * len(b"content"))
-        assert rows(full) == sorted(["a", "b/c", "new\nline", "//x/../y", "ÄÖ +%2F😀"])
+        assert rows(full) == sorted(["a", "b/c", f"new{line_end}line", "//x/../y", "ÄÖ +%2F😀"])
         row = InventoryObject.objects.get(bucket=full, key="a")
         held = s3.head_object(full.name, "a")
         assert held
@@ -326,14 +326,15 @@ class TestByTheClock:
 
 
 class TestPage:
-    def test_costs_no_request_and_links_to_the_objects(self, take, full, admin_client, cloud):
+    def test_costs_no_request_and_links_to_the_objects(self, take, full, admin_client, cloud, line_end):
         take(full)
         mark = cloud.access_log.mark()
         response = admin_client.get(page(full, "inventory"))
 
         assert not cloud.access_log.since(mark)
         content = response.content.decode()
-        for text in ("Taken on", "5 objects", "new␊line", page(full, "objects"), "//x/../y"):
+        shown_end = chr(ord("␀") + ord(line_end))
+        for text in ("Taken on", "5 objects", f"new{shown_end}line", page(full, "objects"), "//x/../y"):
             assert text in content
         for row in response.context["rows"]:
             opened = admin_client.get(row.url)
