@@ -11,11 +11,20 @@ from media_catalog.exceptions import KeyRefused
 from media_catalog.imaging.formats import FORMATS
 from media_catalog.services.object_keys import is_reserved
 
+POSITIVE = (
+    "FINDING_KEEP_DAYS",
+    "HANDOVER_SECONDS",
+    "IMAGE_MAX_BYTES",
+    "IMAGE_MAX_PIXELS",
+    "JOB_ITEM_SECONDS",
+    "UPLOAD_MAX_FILES",
+)
+
 
 @register(Tags.compatibility)
 def check_images(app_configs: object, **kwargs: Any) -> list[Error]:
     errors = []
-    for name in ("IMAGE_MAX_BYTES", "IMAGE_MAX_PIXELS", "UPLOAD_MAX_FILES", "JOB_ITEM_SECONDS", "HANDOVER_SECONDS"):
+    for name in POSITIVE:
         if getattr(settings, name) <= 0:
             errors.append(Error(f"{name} must be positive.", id="media_catalog.E001"))
     unknown = sorted(set(settings.IMAGE_FORMATS) - FORMATS.keys())

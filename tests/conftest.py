@@ -1,10 +1,12 @@
 """What the tests share: a local cloud with buckets of the test's own, pictures, and the worker's part."""
 
+import functools
 import secrets
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import botocore.session
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
@@ -19,9 +21,30 @@ from media_catalog.services import uploads
 from tests.cloud import local_cloud
 from tests.committing import keep_shipped_rows, rows_of_migrations, shipped_rows
 from tests.flush import flush_guarded_tables
+from tests.moto import CLOUDS, EXCEPTIONS, Moto, exceptions_of, moto, runs_on_both
 from tests.pictures import jpeg, upload_file
 
-__all__ = ["flush_guarded_tables", "keep_shipped_rows", "local_cloud", "rows_of_migrations", "shipped_rows"]
+__all__ = ["flush_guarded_tables", "keep_shipped_rows", "local_cloud", "moto", "rows_of_migrations", "shipped_rows"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What asks S3 for something asks two that were written by different people."""
+    if "cloud" in metafunc.fixturenames and runs_on_both(metafunc.definition.nodeid):
+        metafunc.parametrize("cloud", CLOUDS, indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in exceptions_of(item):
+            item.add_marker(pytest.mark.xfail(reason=f"moto: {EXCEPTIONS[name]}", strict=True))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_loader() -> Iterator[None]:
+    """Clients are made anew for each test; the JSON that describes the services need not be read each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -37,16 +60,23 @@ def _clear_caches() -> None:
 
 
 @pytest.fixture
-def cloud(local_cloud: RunningCloud, settings) -> Iterator[RunningCloud]:
-    """The local cloud as the application's AWS."""
-    settings.AWS_ENDPOINT_URL = local_cloud.endpoint_url
+def cloud(request: pytest.FixtureRequest, settings) -> Iterator[RunningCloud | Moto]:
+    """The local cloud as the application's AWS; for the suite of tests/moto.py the other one as well."""
+    running = request.getfixturevalue({"local": "local_cloud", "moto": "moto"}[getattr(request, "param", "local")])
+    settings.AWS_ENDPOINT_URL = running.endpoint_url
     forget_clients()
-    yield local_cloud
+    yield running
     forget_clients()
 
 
 @pytest.fixture
-def originals(cloud: RunningCloud, db: None) -> Bucket:
+def line_end(cloud: RunningCloud | Moto) -> str:
+    """For a key that few programs expect. Moto's routes match none: there it is a tab."""
+    return "\t" if isinstance(cloud, Moto) else "\n"
+
+
+@pytest.fixture
+def originals(cloud: RunningCloud | Moto, db: None) -> Bucket:
     """An empty bucket for originals, paired with one for renditions. Limits are out of the way."""
     RequestLimit.objects.update(limit=1_000_000)
     name = f"originals-{secrets.token_hex(6)}"

@@ -28,6 +28,16 @@ def postgres(template: str = "template1") -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def empty(vendor: str, data_dir: Path) -> Iterator[str]:
+    """The URL of a new database without tables: "sqlite" in that directory, or "postgresql"."""
+    if vendor == "sqlite":
+        yield f"{SQLITE}{data_dir / 'db.sqlite3'}"
+        return
+    with postgres() as url:
+        yield url
+
+
+@contextlib.contextmanager
 def copy(url: str, data_dir: Path) -> Iterator[str]:
     """The URL of a new database with the same content; on PostgreSQL nobody may be connected to the old one."""
     if not url.startswith(SQLITE):

@@ -13,6 +13,13 @@ from tests.listing import PAGE, list_server
 from tests.stack import ROOT, wait_for
 
 CODE = "tests.inventory_process"
+PREPARE = """
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from media_catalog.models import Bucket, RequestLimit
+RequestLimit.objects.update(limit=1_000_000)
+print(Bucket.objects.create(name="large").pk)
+"""
 
 
 def environment(url: str, endpoint: str, data_dir: Path) -> dict[str, str]:
@@ -31,8 +38,9 @@ def environment(url: str, endpoint: str, data_dir: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("count", [pytest.param(10_000, id="10,000"), pytest.param(100_000, marks=pytest.mark.soak)])
-def test_memory_queries_and_requests_through_a_kill(tmp_path, count):
-    with databases.postgres() as url, list_server() as server:
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
+def test_memory_queries_and_requests_through_a_kill(tmp_path, count, vendor):
+    with databases.empty(vendor, tmp_path) as url, list_server() as server:
         server.keys = [f"folder-{number % 97}/{number:07}.jpg" for number in range(count)]
         env = environment(url, server.url, tmp_path)
 
@@ -43,10 +51,7 @@ def test_memory_queries_and_requests_through_a_kill(tmp_path, count):
             assert done.returncode == 0, done.stderr
             return done.stdout
 
-        run("manage.py", "migrate", "-v0")
-        databases.query(url, 'UPDATE media_catalog_requestlimit SET "limit" = 1000000')
-        code = "from media_catalog.models import Bucket; print(Bucket.objects.create(name='large').pk)"
-        bucket = run("manage.py", "shell", "-v0", "-c", code).strip()
+        bucket = run("manage.py", "shell", "-v0", "-c", PREPARE).strip()
         pages = count // PAGE
 
         first = subprocess.Popen([sys.executable, "-m", CODE, bucket], cwd=ROOT, env=env)

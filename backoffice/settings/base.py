@@ -131,6 +131,7 @@ JOB_RETRY_SECONDS = env.float("JOB_RETRY_SECONDS", default=3)  # before the seco
 JOB_MAX_ITEMS = env.int("JOB_MAX_ITEMS", default=50_000)
 JOB_CONFIRM_ABOVE = env.int("JOB_CONFIRM_ABOVE", default=500)  # from there on the number must be typed to confirm
 JOB_KEEP_DAYS = env.int("JOB_KEEP_DAYS", default=90)  # the items of jobs that are over
+FINDING_KEEP_DAYS = env.int("FINDING_KEEP_DAYS", default=365)  # findings that are over, and scans that no row needs
 JOB_FINISHED_EMAIL = env.bool("JOB_FINISHED_EMAIL", default=False)  # tell the requester by e-mail as well
 # DetectFaces requests per second, of all workers together. 5 is AWS's default quota in most regions:
 # https://docs.aws.amazon.com/general/latest/gr/rekognition.html; in some it is 50.

@@ -49,7 +49,12 @@ class CopyForm(forms.Form):
         initial="move",
     )
     bucket = forms.ModelChoiceField(
-        label=gettext_lazy("To the bucket"), queryset=Bucket.objects.none(), empty_label=None
+        label=gettext_lazy("To the bucket"),
+        queryset=Bucket.objects.none(),
+        empty_label=None,
+        error_messages={
+            "invalid_choice": gettext_lazy("This bucket no longer exists at S3, or is one for renditions.")
+        },
     )
     key = forms.CharField(
         label=gettext_lazy("New key"),

@@ -3,8 +3,10 @@
 import functools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.utils import mktime_tz, parsedate_tz
 from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
 import boto3
@@ -70,6 +72,7 @@ _DENIED = {
 _SKEWED = {"RequestTimeTooSkewed"}
 # How other services begin what they say of it, under the code of any wrong signature.
 _SKEWED_SIGNATURE = ("Signature expired", "Signature not yet current")
+_SKEW_SECONDS = 15 * 60  # more, and S3 takes no signature
 _NOT_FOUND = {
     "404",
     "AWS.SimpleQueueService.NonExistentQueue",
@@ -243,13 +246,19 @@ def _wait_for_turn(service: str) -> None:
 
 def _translate(error: ClientError) -> AwsError:
     code = error.response["Error"].get("Code", "")
-    if error.response["Error"].get("Message", "").startswith(_SKEWED_SIGNATURE):
+    if error.response["Error"].get("Message", "").startswith(_SKEWED_SIGNATURE) or _is_skewed_head(error, code):
         return ClockSkewed(str(error))
     for codes, ours in _ERRORS:
         if code in codes:
             return ours(str(error))
     status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
     return AwsUnavailable(str(error)) if status >= 500 else AwsError(str(error))
+
+
+def _is_skewed_head(error: ClientError, code: str) -> bool:
+    """The answer to HEAD has no body, so its code is the status; but it says what time it is."""
+    said = parsedate_tz(error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("date", ""))
+    return code == "403" and said is not None and abs(time.time() - mktime_tz(said)) > _SKEW_SECONDS
 
 
 def timed(file: IO[bytes]) -> IO[bytes]:

@@ -22,7 +22,16 @@ from media_catalog.exceptions import QuotaShort
 from media_catalog.models import Bucket, Image, Job, JobItem, ScheduleRun
 from media_catalog.quota import alerts, reservations
 from media_catalog.quota.attribution import attribute
-from media_catalog.services import direct_uploads, inventory, presigned, removal, trash_purge, trash_sweep, uploads
+from media_catalog.services import (
+    direct_uploads,
+    history,
+    inventory,
+    presigned,
+    removal,
+    trash_purge,
+    trash_sweep,
+    uploads,
+)
 
 from . import restored, sweeps
 from .control import under_way
@@ -62,6 +71,7 @@ PLANS: Mapping[str, Plan] = MappingProxyType(
             _plan("inventories", gettext_lazy("Take the inventories that are due"), "take_inventories", minutes=15),
             _plan("retention", gettext_lazy("Remove what retention rules let go"), "sweep_retention"),
             _plan("old items", gettext_lazy("Delete the items of old jobs"), "delete_old_items", minutes=60),
+            _plan("old findings", gettext_lazy("Delete findings and scans of long ago"), "forget_history", minutes=60),
         )
     }
 )
@@ -136,6 +146,13 @@ def _settled_words(count: int) -> str:
 
 def _items_words(count: int) -> str:
     return ngettext("%(count)d item deleted.", "%(count)d items deleted.", count) % {"count": count}
+
+
+def _history_words(result: tuple[int, int]) -> str:
+    return _("Deleted: %(findings)d of the findings, %(scans)d of the scans.") % {
+        "findings": result[0],
+        "scans": result[1],
+    }
 
 
 def _inventories_words(count: int) -> str:
@@ -264,3 +281,12 @@ def delete_old_items() -> int:
     while batch := list(old.order_by("pk").values_list("pk", flat=True)[:DELETE_BATCH]):
         count += JobItem.objects.filter(pk__in=batch).delete()[0]
     return count
+
+
+@recorded("old findings", _history_words)
+def forget_history() -> tuple[int, int]:
+    """Delete findings that have been over for FINDING_KEEP_DAYS, and scans of that age that no row needs.
+
+    Returns (findings, scans).
+    """
+    return history.forget(timezone.now() - timedelta(days=settings.FINDING_KEEP_DAYS))

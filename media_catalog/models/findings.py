@@ -1,4 +1,7 @@
+from datetime import datetime
+
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +16,13 @@ class FindingQuerySet(models.QuerySet["Finding"]):
     def live(self) -> "FindingQuerySet":
         """Discrepancies that were there at the last look."""
         return self.filter(state__in=Finding.LIVE)
+
+    def over(self, before: datetime) -> "FindingQuerySet":
+        """History: neither seen nor acted on since that moment. What is in quarantine, or may be, is not over."""
+        gone = Q(state=Finding.State.GONE, quarantine_key="")
+        resolved = Q(state=Finding.State.RESOLVED) & ~Q(action=Finding.Action.QUARANTINE)
+        acted = Q(acted_at=None) | Q(acted_at__lt=before)
+        return self.filter(gone | resolved, acted, last_seen_at__lt=before)
 
 
 class Finding(models.Model):

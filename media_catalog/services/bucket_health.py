@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from media_catalog.aws import bucket_settings as s3_settings
 from media_catalog.aws import listing, objects
-from media_catalog.exceptions import AwsDenied, AwsError, AwsNotFound, AwsThrottled, AwsUnavailable
+from media_catalog.exceptions import AwsDenied, AwsError, AwsNotFound, AwsThrottled, AwsUnavailable, ClockSkewed
 from media_catalog.models import Bucket, RequestClass
 
 from .bucket_settings import BucketSettings, known, lets_in, lifecycle_days
@@ -24,7 +24,7 @@ COST: Mapping[str, int] = {
 GOOD, WARN, BAD, UNKNOWN = "good", "warn", "bad", "unknown"
 PROBE_FOLDER = ".backoffice-probe"
 # These stop a check: they say nothing of the bucket.
-NOT_OF_THE_BUCKET = (AwsThrottled, AwsUnavailable)
+NOT_OF_THE_BUCKET = (AwsThrottled, AwsUnavailable, ClockSkewed)
 Finding = tuple[str, str]  # level, code
 NOT_TRIED: Finding = (UNKNOWN, "versioned")  # deleting a key would leave a marker, a version takes another permission
 
@@ -156,10 +156,10 @@ def _csp(bucket: Bucket) -> Finding:
 def _may(probe: Callable[[], object]) -> Finding:
     try:
         probe()
-    except AwsDenied:
-        return BAD, "denied"
     except (AwsNotFound, *NOT_OF_THE_BUCKET):
         raise
+    except AwsDenied:
+        return BAD, "denied"
     except AwsError:
         return UNKNOWN, "failed"
     return GOOD, "allowed"

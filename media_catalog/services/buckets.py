@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from media_catalog.aws import bucket_settings, client, s3
-from media_catalog.exceptions import AwsConflict, AwsDenied, BucketRefused
+from media_catalog.exceptions import AwsConflict, AwsDenied, BucketRefused, ClockSkewed
 from media_catalog.models import Bucket, Image, Rendition, RequestClass, StoredFile
 
 from .bucket_settings import site_rule
@@ -172,17 +172,15 @@ def _ensure_for_files(name: str) -> Bucket:
 def create(*, name: str, region: str, role: str, accepts: str, partner: Bucket | None) -> Bucket:
     """Create the bucket at S3 and here, paired with the partner. One HEAD and one PUT; its settings come after.
 
-    Raises BucketRefused, before anything is created, when the name is taken: in us-east-1 S3 itself says nothing
-    when it is our own, and hands over that one.
+    Raises BucketRefused, before anything is created, when the name is taken, and AwsDenied when we may create none.
     """
     if Bucket.objects.filter(name=name).exists():
         raise BucketRefused("known")
     _check_partner(None, role, partner)
+    _check_free(name)
     try:
-        if s3.bucket_exists(name):
-            raise BucketRefused("ours")
         s3.create_bucket(name, region=region)
-    except (AwsDenied, AwsConflict) as error:
+    except AwsConflict as error:
         raise BucketRefused("taken") from error
     now = timezone.now()
     # A synchronisation may have seen it by now.
@@ -191,6 +189,17 @@ def create(*, name: str, region: str, role: str, accepts: str, partner: Bucket |
     )
     assign(bucket, role=role, accepts=accepts, partner=partner)
     return bucket
+
+
+def _check_free(name: str) -> None:
+    """In us-east-1 S3 itself says nothing when the name is our own, and hands over that one."""
+    try:
+        if s3.bucket_exists(name):
+            raise BucketRefused("ours")
+    except ClockSkewed:
+        raise
+    except AwsDenied as error:
+        raise BucketRefused("taken") from error
 
 
 def assign(bucket: Bucket, *, role: str, accepts: str, partner: Bucket | None) -> None:

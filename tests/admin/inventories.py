@@ -24,11 +24,11 @@ def take(admin_client, work):
 
 
 @pytest.fixture
-def full(originals):
+def full(originals, line_end):
     """Versions, a deleted object and odd keys: five objects."""
     bucket = new_bucket()
     bucket_settings.put_versioning(bucket.name, on=True)
-    for key in ("a", "b/c", "b/d", "a", "b/c", "new\nline", "//x/../y", "ÄÖ +%2F😀"):
+    for key in ("a", "b/c", "b/d", "a", "b/c", f"new{line_end}line", "//x/../y", "ÄÖ +%2F😀"):
         put(bucket, key)
     s3.delete_object(bucket.name, "b/d")
     return bucket

@@ -164,6 +164,26 @@ def test_a_name_of_another_owner_is_refused(admin_client, originals, settings, a
     assert len(server.log) == len(answers)
 
 
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([Answer(status=404), s3_error(403, "AccessDenied")], "AWS denied access"),
+        ([Answer(status=403, headers={"Date": "Fri, 20 Nov 2020 12:00:00 GMT"})], "clock of this server"),
+        ([Answer(status=404), s3_error(403, "RequestTimeTooSkewed")], "clock of this server"),
+    ],
+)
+def test_a_refusal_that_says_nothing_of_the_name_is_no_other_owner(admin_client, originals, settings, answers, said):
+    with serving() as server:
+        server.script.extend(answers)
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        response = admin_client.post(ADD, creation(confirm="1"))
+
+    assert said in response.context["form"].non_field_errors()[0]
+    assert "name" not in response.context["form"].errors
+    assert len(server.log) == len(answers)
+
+
 def test_a_setting_that_fails_leaves_the_bucket_and_says_so(admin_client, originals, settings):
     data = creation(confirm="1")
     denied = s3_error(403, "AccessDenied")

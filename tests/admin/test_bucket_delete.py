@@ -27,11 +27,11 @@ from .buckets import LIST, messages_of, new_bucket, page, put
 
 
 @pytest.fixture
-def full(originals):
-    """A bucket with versioning: three objects, two of them overwritten, one deleted, and odd keys."""
+def full(originals, line_end):
+    """A bucket with versioning: three objects, two of them overwritten, one deleted, and an odd key."""
     bucket = new_bucket()
     bucket_settings.put_versioning(bucket.name, on=True)
-    for key in ("a", "b/c", "b/d", "a", "b/c", "new\nline"):
+    for key in ("a", "b/c", "b/d", "a", "b/c", f"new{line_end}line"):
         put(bucket, key)
     s3.delete_object(bucket.name, "b/d")
     return bucket
@@ -62,10 +62,10 @@ def test_an_empty_bucket_goes_with_one_free_request(admin_client, originals, clo
     assert LogEntry.objects.get(action_flag=DELETION).object_repr == bucket.name
 
 
-def test_s3_refuses_one_with_objects_or_older_versions(admin_client, full):
+def test_s3_refuses_one_with_objects_or_older_versions(admin_client, full, line_end):
     assert "S3 deletes empty buckets only" in messages_of(_delete(admin_client, full))[0]
 
-    for key in ("a", "b/c", "new\nline"):
+    for key in ("a", "b/c", f"new{line_end}line"):
         s3.delete_object(full.name, key)
     assert listing.list_page(full.name).objects == []
     assert "older versions" in messages_of(_delete(admin_client, full))[0]

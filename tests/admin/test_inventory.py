@@ -30,7 +30,7 @@ pytestmark = pytest.mark.database
 
 
 class TestTaking:
-    def test_fills_rows_and_totals_at_one_list_for_a_thousand(self, take, full, cloud):
+    def test_fills_rows_and_totals_at_one_list_for_a_thousand(self, take, full, cloud, line_end):
         mark = cloud.access_log.mark()
         item = take(full)
 
@@ -38,7 +38,7 @@ class TestTaking:
         assert (item.state, item.message) == ("done", "9 entries listed. 0 findings are open.")
         assert item.job.estimate == {"s3_tier1": 1} == item.requests
         assert (full.object_count, full.entry_count, full.byte_count) == (5, 9, 8 * len(b"content"))
-        assert rows(full) == sorted(["a", "b/c", "new\nline", "//x/../y", "ÄÖ +%2F😀"])
+        assert rows(full) == sorted(["a", "b/c", f"new{line_end}line", "//x/../y", "ÄÖ +%2F😀"])
         row = InventoryObject.objects.get(bucket=full, key="a")
         held = s3.head_object(full.name, "a")
         assert held

@@ -21,14 +21,15 @@ pytestmark = pytest.mark.database
 
 
 class TestPage:
-    def test_costs_no_request_and_links_to_the_objects(self, take, full, admin_client, cloud):
+    def test_costs_no_request_and_links_to_the_objects(self, take, full, admin_client, cloud, line_end):
         take(full)
         mark = cloud.access_log.mark()
         response = admin_client.get(page(full, "inventory"))
 
         assert not cloud.access_log.since(mark)
         content = response.content.decode()
-        for text in ("Taken on", "5 objects", "new␊line", page(full, "objects"), "//x/../y"):
+        shown_end = chr(ord("␀") + ord(line_end))
+        for text in ("Taken on", "5 objects", f"new{shown_end}line", page(full, "objects"), "//x/../y"):
             assert text in content
         for row in response.context["rows"]:
             opened = admin_client.get(row.url)

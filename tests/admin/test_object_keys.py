@@ -1,4 +1,4 @@
-"""Odd keys through the pages, on two servers: what the web and forms do to keys on their way must not matter here."""
+"""Odd keys through the pages: what the web and forms do to keys on their way must not matter here."""
 
 import secrets
 from urllib.parse import quote
@@ -8,14 +8,10 @@ import urllib3
 from django.urls import reverse
 
 from media_catalog.aws import listing, s3
-from media_catalog.aws.client import forget_clients
 from media_catalog.models import Bucket, RequestLimit, TrashedObject
 from media_catalog.services.object_keys import is_linkable
-from tests.moto import moto_url
 
 from .buckets import new_bucket, page, put
-
-__all__ = ["moto_url"]
 
 KEYS = [
     "plain.txt",
@@ -46,19 +42,10 @@ KEYS = [
     "trailing/slash/",
 ]
 ALIKE = ["Same", "same", "SAME", "\u00e9", "e\u0301", "a b", "a+b", "a%20b", "\u212b", "\u00c5"]
-NOT_ON_MOTO = {
-    "new\nline.txt": "its routes match no path with a line end: 404 for the PUT",
-    "carriage\r\nreturn.txt": "its routes match no path with a line end: 404 for the PUT",
-}
 
 
-@pytest.fixture(params=["cloud", "moto"])
-def bucket(request, db, settings) -> Bucket:
-    if request.param == "moto":
-        settings.AWS_ENDPOINT_URL = request.getfixturevalue("moto_url")
-        forget_clients()
-    else:
-        request.getfixturevalue("cloud")
+@pytest.fixture
+def bucket(cloud, db) -> Bucket:
     RequestLimit.objects.update(limit=1_000_000)
     return new_bucket()
 
@@ -86,9 +73,7 @@ def _listed(client, bucket) -> set[str]:
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: ascii(key[:24]))
-def test_list_open_download_rename_delete_restore(admin_client, bucket, key, request):
-    if "moto" in request.node.callspec.id and key in NOT_ON_MOTO:
-        pytest.skip(NOT_ON_MOTO[key])
+def test_list_open_download_rename_delete_restore(admin_client, bucket, key):
     put(bucket, key, key.encode())
     value = quote(key, safe="")
 

@@ -13,42 +13,21 @@ from django.utils import timezone
 from localcloud import own_pages
 from media_catalog.admin import named_upload
 from media_catalog.aws import listing, s3
-from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsConflict, ObjectRefused
 from media_catalog.jobs import schedules
 from media_catalog.models import Bucket, Image, Job, Rendition, RequestLimit, StoredFile, TrashedObject, Upload
 from media_catalog.services import arrivals, decoding, names, relocation, uploads
-from tests.moto import moto_url
 from tests.pictures import encoded, jpeg, picture
 
 from .buckets import messages_of
 
-__all__ = ["moto_url"]
 INDEX = "/admin/"
 
 
 @pytest.fixture
 def pages(cloud, admin_user) -> dict[str, Bucket]:
-    return _set_up(admin_user)
-
-
-def test_too_little_memory_for_an_image_is_said_in_the_form(admin_client, pages, memory_is_back):
-    response = _upload_image(admin_client, _address(admin_client, "My Images"), "a scan", encoded(picture(), "TIFF"))
-
-    assert "too little memory" in response.context["form"].errors["image"][0]
-    assert not Image.objects.exists()
-
-
-@pytest.fixture
-def moto(moto_url, settings, admin_user) -> dict[str, Bucket]:
-    settings.AWS_ENDPOINT_URL = moto_url
-    forget_clients()
-    return _set_up(admin_user)
-
-
-def _set_up(user) -> dict[str, Bucket]:
     RequestLimit.objects.update(limit=1_000_000)
-    own_pages.ensure(user)
+    own_pages.ensure(admin_user)
     for bucket in Bucket.objects.all():  # buckets outlive a test
         for held in listing.list_page(bucket.name, size=1000).objects:
             s3.delete_object(bucket.name, held.key)
@@ -96,8 +75,9 @@ def _delete_all(client, address):
     return shown, lambda: client.post(address, {**fields, **given, "confirm": "1"}, follow=True)
 
 
-def _live_images(client, work, bucket):
-    """Seed 003 from end to end, by pages and workers."""
+def test_my_images_from_end_to_end(admin_client, pages, work):
+    """Seed 003, by pages and workers."""
+    client, bucket = admin_client, pages["My Images"]
     address = _address(client, "My Images")
     for number in range(5):
         response = _upload_image(client, address, f"picture {number}")
@@ -123,7 +103,8 @@ def _live_images(client, work, bucket):
     assert {job.items.get().state for job in Job.objects.filter(kind="sweep_retention")} == {"done"}
 
 
-def _live_files(client, work, bucket):
+def test_my_files_from_end_to_end(admin_client, pages, work):
+    client, bucket = admin_client, pages["My Files"]
     address = _address(client, "My Files")
     for number in range(5):
         assert _upload_file(client, address, f"{number}.txt").redirect_chain == [(address, 302)]
@@ -140,19 +121,6 @@ def _live_files(client, work, bucket):
     work()
     assert not StoredFile.objects.exists()
     assert not _keys(bucket)
-
-
-def test_my_images_from_end_to_end(admin_client, pages, work):
-    _live_images(admin_client, work, pages["My Images"])
-
-
-def test_my_files_from_end_to_end(admin_client, pages, work):
-    _live_files(admin_client, work, pages["My Files"])
-
-
-def test_both_against_an_s3_that_others_wrote(admin_client, moto, work):
-    _live_images(admin_client, work, moto["My Images"])
-    _live_files(admin_client, work, moto["My Files"])
 
 
 def test_delete_all_is_behind_a_confirmation(admin_client, pages, work):
@@ -343,3 +311,10 @@ def _fail(*args, **options):
 
 def _die(*args, **options):
     raise SystemExit
+
+
+def test_too_little_memory_for_an_image_is_said_in_the_form(admin_client, pages, memory_is_back):
+    response = _upload_image(admin_client, _address(admin_client, "My Images"), "a scan", encoded(picture(), "TIFF"))
+
+    assert "too little memory" in response.context["form"].errors["image"][0]
+    assert not Image.objects.exists()

@@ -1,9 +1,7 @@
 """The gateway pointed at servers that tests control."""
 
-import functools
 from collections.abc import Callable, Iterator
 
-import botocore.session
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 from pytest_django import Settings
@@ -17,14 +15,10 @@ __all__ = ["database_away"]
 
 PointAt = Callable[[str], None]
 
-# Clients are made anew all the time here; the JSON that describes the services need not be read each time.
-one_loader = functools.cache(botocore.session.create_loader)
-
 
 @pytest.fixture
 def point_at(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[PointAt]:
     """`point_at(url)` makes that the application's AWS, with new clients. Retries come at once."""
-    monkeypatch.setattr(botocore.session, "create_loader", one_loader)
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda backoff, context: 0.01)
 
     def _point_at(url: str) -> None:

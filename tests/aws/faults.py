@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
         os.close(self.connection.detach())
 
     def _send(self, answer: Answer) -> None:
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
         for name, value in ({"Content-Length": str(len(answer.body) + answer.missing)} | answer.headers).items():
             self.send_header(name, value)
         self.end_headers()

@@ -1,5 +1,7 @@
 """Each fault of AWS and of the network reaches the caller as one of our exceptions."""
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import botocore.exceptions
@@ -66,6 +68,21 @@ def test_of_s3(status: int, code: str, expected: type[AwsError], attempts: int, 
 def test_of_s3_without_a_body(status: int, expected: type[AwsError], attempts: int, faults: FaultServer) -> None:
     """The answer to HEAD has none, so there is no code to go by."""
     faults.script.extend([Answer(status=status)] * attempts)
+
+    with pytest.raises(AwsError) as caught:
+        s3.head_object("photos", "a.jpg")
+
+    assert type(caught.value) is expected
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"), [(-16, ClockSkewed), (16, ClockSkewed), (14, AwsDenied), (None, AwsDenied)]
+)
+def test_of_a_clock_that_is_wrong_at_head(minutes: int | None, expected: type[AwsError], faults: FaultServer) -> None:
+    """There is no code, but the time of the answer."""
+    now = datetime.now(UTC)
+    date = "nonsense" if minutes is None else format_datetime(now + timedelta(minutes=minutes), usegmt=True)
+    faults.script.append(Answer(status=403, headers={"Date": date}))
 
     with pytest.raises(AwsError) as caught:
         s3.head_object("photos", "a.jpg")

@@ -88,6 +88,7 @@ def test_development_makes_its_data_directory(tmp_path):
     ("name", "value", "identifier"),
     [
         ("IMAGE_MAX_BYTES", 0, "media_catalog.E001"),
+        ("FINDING_KEEP_DAYS", 0, "media_catalog.E001"),
         ("IMAGE_FORMATS", ("JPEG", "PSD"), "media_catalog.E002"),
         ("BUCKET_STATIC", "mediafiles", "media_catalog.E003"),
         ("BUCKET_FILES", "mediafiles", "media_catalog.E003"),

@@ -15,7 +15,6 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
-from moto.server import ThreadedMotoServer
 
 from media_catalog.aws.client import forget_clients
 from media_catalog.models import RequestClass, RequestLimit, RequestUsage
@@ -35,18 +34,9 @@ ROLE = "backoffice-staging-check"
 
 
 @pytest.fixture(scope="module")
-def moto_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def account(moto_url) -> Callable[[str], Any]:
+def account(moto) -> Callable[[str], Any]:
     """Clients of somebody else, who has filled the account as it should be."""
-    clients = functools.cache(functools.partial(boto3.client, endpoint_url=moto_url))
+    clients = functools.cache(functools.partial(boto3.client, endpoint_url=moto.endpoint_url))
     _fill_logs(clients("logs"))
     _fill_services(clients("ecs"), clients("application-autoscaling"))
     _make_database(clients, "backed-up", days=7)
@@ -57,9 +47,9 @@ def account(moto_url) -> Callable[[str], Any]:
 
 
 @pytest.fixture
-def aws(moto_url, account, settings) -> Iterator[Callable[[str], Any]]:
+def aws(moto, account, settings) -> Iterator[Callable[[str], Any]]:
     """That account as the application's AWS."""
-    settings.AWS_ENDPOINT_URL = moto_url
+    settings.AWS_ENDPOINT_URL = moto.endpoint_url
     for name, bucket in zip(postdeploy.BUCKETS, BUCKETS, strict=True):
         setattr(settings, name, bucket)
     forget_clients()

@@ -1,4 +1,4 @@
-"""The trash on two servers: what is deleted can come back, whole, and nothing is lost on the way."""
+"""The trash: what is deleted can come back, whole, and nothing is lost on the way."""
 
 from datetime import timedelta
 
@@ -52,11 +52,10 @@ from tests.admin.buckets import new_bucket
 from tests.pictures import jpeg, one_face, upload_file
 
 from .objects import put_by_hand
-from .trashing import again, bucket, failing, image, keys_of, moto_url, restored, server
+from .trashing import again, bucket, failing, image, keys_of, restored
 
-__all__ = ["bucket", "failing", "image", "moto_url", "server"]
+__all__ = ["bucket", "failing", "image"]
 KEYS = ["a//b/../c", "new\nline.txt", "ü" * 512, "trailing/slash/"]  # all of them: tests/admin/test_object_keys.py
-NOT_ON_MOTO = {"new\nline.txt": "its routes match no path with a line end: 404 for the PUT"}
 
 
 class TestAnImage:
@@ -99,9 +98,7 @@ class TestAnImage:
         assert s3.get_object(bucket.name, "p-2.jpg").body == b"theirs"
         assert Image.objects.count() == 2
 
-    def test_another_object_at_s3_is_not_moved(self, image, bucket, server):
-        if server == "moto":
-            pytest.skip("it does not know the condition on the source of a copy")
+    def test_another_object_at_s3_is_not_moved(self, image, bucket):
         s3.put_object(bucket.name, image.key, b"theirs", content_type="image/jpeg", overwrite=True)
 
         with pytest.raises(ObjectRefused, match="changed"):
@@ -150,9 +147,7 @@ class TestAnImage:
 
 class TestObjects:
     @pytest.mark.parametrize("key", KEYS, ids=lambda key: ascii(key[:16]))
-    def test_any_key_goes_and_comes_back(self, bucket, key, server):
-        if server == "moto" and key in NOT_ON_MOTO:
-            pytest.skip(NOT_ON_MOTO[key])
+    def test_any_key_goes_and_comes_back(self, bucket, key):
         put_by_hand(bucket, key, b"body")
 
         with meter.tally() as spent:
@@ -281,7 +276,7 @@ class TestOthers:
 
 
 class TestPurging:
-    def test_a_thousand_with_one_request_and_rows_with_faces(self, server, bucket, image):
+    def test_a_thousand_with_one_request_and_rows_with_faces(self, bucket, image):
         Face.objects.create(
             analysis=Analysis.objects.create(image=image, state="faces", source_etag="x", detector="d"),
             number=1, left=0, top=0, width=1, height=1, confidence=99,
@@ -303,7 +298,7 @@ class TestPurging:
         assert not Image.everything.exists()
 
     @pytest.mark.parametrize("counts", [(1,), (2, 1), (1, 1), (1001, 3)])
-    def test_the_estimate_is_what_is_measured(self, server, bucket, counts):
+    def test_the_estimate_is_what_is_measured(self, bucket, counts):
         for number, count in enumerate(counts):
             place = bucket if not number else new_bucket()
             TrashedObject.objects.bulk_create(
@@ -381,9 +376,7 @@ def test_items_of_an_image_in_the_trash_are_gone_and_its_removal_goes_on(image, 
     assert Job.objects.get(pk=removing.pk).estimate == {"s3_tier1": 1, "free": 3}
 
 
-def test_faces_of_a_restored_image_are_those_of_before(server, bucket):
-    if server == "moto":
-        pytest.skip("it has no DetectFaces")
+def test_faces_of_a_restored_image_are_those_of_before(bucket):
     stored = uploads.store(file=upload_file(one_face(), "f.jpg"), name="f.jpg", caption="", bucket=bucket, user=None)
     detection.detect(image=stored)
     trash.move_image(image=stored)

@@ -1,4 +1,4 @@
-"""Faults on the way to the trash and back, on two servers: nothing is lost, and a repeat or the sweep ends it."""
+"""Faults on the way to the trash and back: nothing is lost, and a repeat or the sweep ends it."""
 
 import time
 
@@ -34,9 +34,9 @@ from media_catalog.services.limits import image_limits
 from tests.pictures import jpeg, upload_file
 
 from .objects import put_by_hand
-from .trashing import again, bucket, failing, image, keys_of, moto_url, restored, server
+from .trashing import again, bucket, failing, image, keys_of, restored
 
-__all__ = ["bucket", "failing", "image", "moto_url", "server"]
+__all__ = ["bucket", "failing", "image"]
 
 
 class TestFaults:
@@ -99,9 +99,7 @@ class TestFaults:
         assert trash_sweep.end_interrupted() == 1
         assert restored(image) == "p.jpg"
 
-    def test_a_move_whose_key_is_another_image_s_by_now_ends(self, image, bucket, failing, server):
-        if server == "moto":
-            pytest.skip("it does not know the condition on the source of a copy")
+    def test_a_move_whose_key_is_another_image_s_by_now_ends(self, image, bucket, failing):
         failing(s3_objects, "copy_object", AwsUnavailable("no answer"))
         with pytest.raises(AwsUnavailable):
             trash.move_image(image=image)

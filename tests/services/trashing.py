@@ -1,11 +1,10 @@
-"""Buckets and images on two servers, as tests of the trash need them, and calls that fail."""
+"""Buckets and images, as tests of the trash need them, and calls that fail."""
 
 import secrets
 
 import pytest
 
 from media_catalog.aws import listing, s3
-from media_catalog.aws.client import forget_clients
 from media_catalog.models import (
     Bucket,
     Image,
@@ -18,27 +17,14 @@ from media_catalog.services import (
     trash_restore,
     uploads,
 )
-from tests.moto import moto_url
 from tests.pictures import jpeg, upload_file
-
-__all__ = ["moto_url"]
-
-
-@pytest.fixture(params=["cloud", "moto"])
-def server(request, settings, db) -> str:
-    if request.param == "moto":
-        settings.AWS_ENDPOINT_URL = request.getfixturevalue("moto_url")
-        forget_clients()
-    else:
-        request.getfixturevalue("cloud")
-    RequestLimit.objects.update(limit=1_000_000)
-    Preset.objects.exclude(slug__in=["thumbnail", "low"]).update(active=False)
-    return request.param
 
 
 @pytest.fixture
-def bucket(server) -> Bucket:
-    """For originals, on either server."""
+def bucket(cloud, db) -> Bucket:
+    """For originals, which are given two renditions."""
+    RequestLimit.objects.update(limit=1_000_000)
+    Preset.objects.exclude(slug__in=["thumbnail", "low"]).update(active=False)
     name = f"trash-{secrets.token_hex(6)}"
     for each in (name, f"{name}-resized"):
         s3.create_bucket(each, region="us-east-1")

@@ -145,6 +145,7 @@ FIXED = frozenset(
         "DATABASE_WAIT_SECONDS",
         "DATA_DIR",
         "DEBUG",
+        "FINDING_KEEP_DAYS",
         "HANDOVER_SECONDS",
         "IMAGE_FORMATS",
         "IMAGE_MAX_BYTES",

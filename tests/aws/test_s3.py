@@ -1,4 +1,4 @@
-"""The gateway against an S3 that others wrote."""
+"""The gateway against S3: the local cloud, and one that others wrote."""
 
 import io
 import secrets
@@ -12,10 +12,7 @@ from media_catalog.aws import presign, s3
 from media_catalog.aws.client import client
 from media_catalog.exceptions import AwsConflict
 from media_catalog.quota import meter
-from tests.moto import moto_url
 from tests.quota.ledger import used
-
-__all__ = ["moto_url"]
 
 pytestmark = pytest.mark.django_db
 
@@ -35,13 +32,7 @@ KEYS = [
 
 
 @pytest.fixture
-def moto(moto_url: str, settings: Settings) -> None:
-    """Moto as the application's AWS. Buckets outlive a test."""
-    settings.AWS_ENDPOINT_URL = moto_url
-
-
-@pytest.fixture
-def bucket(moto: None) -> str:
+def bucket(cloud: object) -> str:
     name = f"photos-{secrets.token_hex(6)}"
     s3.create_bucket(name, region="us-east-1")
     return name
@@ -96,7 +87,7 @@ def test_an_object_that_is_there_wins(bucket: str) -> None:
 
 @pytest.mark.parametrize(("region", "constraint"), [("us-east-1", None), ("eu-west-1", "eu-west-1")])
 def test_a_new_bucket_is_there_and_in_its_region(
-    region: str, constraint: str | None, moto: None, settings: Settings
+    region: str, constraint: str | None, cloud: object, settings: Settings
 ) -> None:
     settings.QUOTA_REFUSE_UNKNOWN = False  # the application never asks for the region as the test does below
     name = f"photos-{secrets.token_hex(6)}"
@@ -110,7 +101,7 @@ def test_a_new_bucket_is_there_and_in_its_region(
     assert client("s3").get_bucket_location(Bucket=name)["LocationConstraint"] == constraint
 
 
-def test_a_bucket_name_that_is_taken_is_a_conflict(moto: None) -> None:
+def test_a_bucket_name_that_is_taken_is_a_conflict(cloud: object) -> None:
     name = f"photos-{secrets.token_hex(6)}"
     s3.create_bucket(name, region="eu-west-1")
 
