@@ -99,7 +99,7 @@ class PresetAdmin(BackofficeAdmin):
         """
         if change:
             same = Q(**{name: getattr(obj, name) for name in Preset.PIXEL_FIELDS})
-            obj.version = Case(When(same, then=F("version")), default=F("version") + 1)  # type: ignore[assignment]
+            obj.version = Case(When(same, then=F("version")), default=F("version") + 1)
         obj.save(force_update=change)
         obj.refresh_from_db(fields=["version"])
 
