@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from media_catalog.exceptions import BackofficeError, ObjectRefused
-from media_catalog.models import Analysis, Image, JobItem, Preset, Rendition
+from media_catalog.models import Analysis, Image, JobItem, Rendition
 from media_catalog.services import annotation, downloads, names
 from media_catalog.services.sentences import accepted_formats, sentence
 
@@ -121,11 +121,12 @@ class ImageAdmin(BackofficeAdmin):
         if isinstance(changelist.result_list, QuerySet):
             changelist.result_list = changelist.result_list.with_thumbnails()  # type: ignore[attr-defined]
             shelves.mark_going(request, changelist.result_list)
+            layout.mark(request, changelist.result_list)
         return changelist
 
     @admin.display(description=gettext_lazy("preview"))
     def thumbnail(self, image: Image) -> str:
-        return format_html('<a href="{}">{}</a>', _url(image), pictures.thumbnail(image))
+        return format_html('<a href="{}">{}</a>', _url(image), pictures.thumbnail(image, layout=image.layout))  # type: ignore[attr-defined]  # marked
 
     @admin.display(description=gettext_lazy("key"), ordering="key")
     def linked_key(self, image: Image) -> str:
@@ -175,7 +176,7 @@ class ImageAdmin(BackofficeAdmin):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        context = {"gallery": layout.is_gallery(request), **shelves.context(self, request)}
+        context = {"layout": layout.chosen(request), **shelves.context(self, request)}
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def add_view(
@@ -252,7 +253,6 @@ class ImageAdmin(BackofficeAdmin):
         """What the change page shows beside the form."""
         analysis = getattr(image, "analysis", None)
         faces = list(analysis.faces.all()) if analysis else []
-        preview = image.renditions.filter(preset__slug=Preset.PREVIEW).select_related("preset").first()
         return {
             "image": image,
             "animated": pictures.animated_tag(image),
@@ -261,7 +261,7 @@ class ImageAdmin(BackofficeAdmin):
             "faces": faces,
             "boxes": annotation.boxes(image, faces),
             "ages_reported": any(face.age_low is not None for face in faces),
-            "preview_url": pictures.preview_url(image, preview) if preview else "",
+            "picture": pictures.annotated(image),
             "renditions": renditions.rows(image),
             "recent_items": JobItem.objects.filter(image=image).select_related("job").order_by("-pk")[:5],
             "may_make_renditions": self.has_make_renditions_permission(request),

@@ -1,16 +1,29 @@
-"""The list of images as a list or as a gallery: a user's choice, kept in the session."""
+"""The list of images as a list or a gallery: a user's choice, kept in the session. Before, phones have a gallery."""
+
+from collections.abc import Iterable
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from media_catalog.models import Image
+
 GALLERY, LIST = "gallery", "list"
 KEY = "images layout"
 
 
-def is_gallery(request: HttpRequest) -> bool:
-    return bool(request.session.get(KEY) == GALLERY)
+def chosen(request: HttpRequest) -> str:
+    """GALLERY or LIST; empty while nothing was chosen."""
+    choice = request.session.get(KEY)
+    return choice if choice in (GALLERY, LIST) else ""
+
+
+def mark(request: HttpRequest, rows: Iterable[Image]) -> None:
+    """Set `layout` on each, as chosen."""
+    layout = chosen(request)
+    for row in rows:
+        row.layout = layout  # type: ignore[attr-defined]
 
 
 def choose(request: HttpRequest) -> HttpResponse:

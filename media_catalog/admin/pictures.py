@@ -9,15 +9,20 @@ from django.utils.html import format_html
 from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
 
-from media_catalog.models import Image, Rendition
+from media_catalog.models import Image, Preset, Rendition
 from media_catalog.services import previews
 
+from .layout import GALLERY, LIST
+
 BROWSER_SECONDS = 24 * 3600
-SIZES = "(max-width: 767px) 45vw, 200px"  # a card on phones; a row of the list or a card of the gallery elsewhere
+PLACE = 3 / 2  # width to height of a thumbnail's place, which cuts what has another shape
 
 
-def thumbnail(image: Image) -> str:
-    """An image fetched `with_thumbnails` as small as its place allows, or a box that says there is no preview yet."""
+def thumbnail(image: Image, *, layout: str = LIST) -> str:
+    """An image fetched `with_thumbnails` as small as its place allows, or a box that says there is no preview yet.
+
+    `layout`: of the list of images, as `layout.chosen` tells it.
+    """
     prefetched: list[Rendition] = image.thumbnails  # type: ignore[attr-defined]  # annotated
     if not prefetched:
         return format_html('<span class="bo-thumb bo-thumb-none">{}</span>', _("No preview yet"))
@@ -26,11 +31,43 @@ def thumbnail(image: Image) -> str:
         '<img class="bo-thumb" src="{}" srcset="{}" sizes="{}" width="{}" height="{}" loading="lazy" alt="{}">',
         preview_url(image, smallest),
         srcset(image, prefetched),
-        SIZES,
+        _sizes(layout, max(1, image.width / image.height / PLACE)),
         smallest.width,
         smallest.height,
         image.caption or image.name,
     )
+
+
+def _sizes(layout: str, spread: float) -> str:
+    """How wide the picture is shown, as the style sheets lay it out; `spread` times as wide as its place, where that
+    cuts its sides.
+    """
+    row, card = f"{96 * spread:.0f}px", f"min({46 * spread:.0f}vw, {200 * spread:.0f}px)"
+    return {LIST: row, GALLERY: card}.get(layout, f"(max-width: 767px) {card}, {row}")
+
+
+def annotated(image: Image) -> str:
+    """The picture that lies under the face boxes; nothing while there is no preview. One query."""
+    held = image.renditions.filter(preset__slug__in=[Preset.THUMBNAIL, Preset.PREVIEW]).select_related("preset")
+    shown = {rendition.preset.slug: rendition for rendition in held.order_by("width", "pk")}
+    preview = shown.get(Preset.PREVIEW)
+    if preview is None:
+        return ""
+    height = f"66vh * {image.width / image.height:.4f}"
+    return format_html(
+        '<img src="{}" srcset="{}" sizes="{}" width="{}" height="{}" alt="">',
+        preview_url(image, preview),
+        srcset(image, [each for each in shown.values() if each == preview or _is_whole(each, image)]),
+        f"(min-width: 1101px) min(60vw, {height}), min(100vw, {height})",
+        image.width,
+        image.height,
+    )
+
+
+def _is_whole(rendition: Rendition, image: Image) -> bool:
+    """Whether nothing is cut off: it has the shape of the image, but for the rounding of its sides."""
+    off = abs(rendition.width * image.height - rendition.height * image.width)
+    return off <= max(image.width, image.height)
 
 
 def animated_tag(image: Image) -> str:

@@ -123,6 +123,28 @@ def test_my_files_from_end_to_end(admin_client, pages, work):
     assert not _keys(bucket)
 
 
+def test_the_image_uploader_takes_one_size_and_answers_with_the_main_rendition(admin_client, pages, work):
+    """Seed 002: image and caption, exactly 1024 × 786, High in the answer, the other three in the background."""
+    address = _address(admin_client, "Image Uploader")
+    form = admin_client.get(_link(admin_client, address, "Upload here")).context["form"]
+    bucket = pages["Image Uploader"]
+    assert form.initial["bucket"] == bucket.pk
+    files = [SimpleUploadedFile(name, jpeg(*size)) for name, size in (("a.jpg", (1024, 786)), ("b.jpg", (800, 600)))]
+    data = {"images": files, "bucket": bucket.pk, "caption": "Press day", "make_renditions": "on"}
+    refused, stored, main = messages_of(admin_client.post("/admin/media_catalog/image/add/", data, follow=True))
+
+    assert "b.jpg" in refused
+    assert "This image has 800 × 600 pixels; the bucket takes exactly 1,024 × 786." in refused
+    assert "1 image uploaded." in stored
+    assert "High (1024 × 786)" in main
+    image = Image.objects.get()
+    assert (image.name, image.caption) == ("a.jpg", "Press day")
+    assert [rendition.preset.slug for rendition in image.renditions.all()] == ["high"]
+    work()
+    sizes = {rendition.preset.slug: (rendition.width, rendition.height) for rendition in image.renditions.all()}
+    assert sizes.items() >= {"very-high": (1024, 1024), "medium": (786, 786), "low": (124, 124)}.items()
+
+
 def test_delete_all_is_behind_a_confirmation(admin_client, pages, work):
     for title, upload in [("My Images", _upload_image), ("My Files", _upload_file)]:
         address = _address(admin_client, title)

@@ -1,12 +1,13 @@
 """Renditions on the page of an image: making and deleting one, the link that stands in, and the gallery."""
 
 import io
+import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from media_catalog.models import RequestLimit
+from media_catalog.models import Preset, RequestLimit
 from media_catalog.services import renditions
 from tests.pictures import jpeg
 
@@ -74,35 +75,80 @@ class TestMain:
         assert "/medium/" in admin_client.get(link)["Location"]
 
 
-class TestGallery:
-    def _is_gallery(self, client) -> bool:
-        page = client.get(LIST).content.decode()
-        assert "gallery.css" in page
-        return 'media="(max-width: 767px)"' not in page
+ON_PHONES = "(max-width: 767px)"
 
-    def test_is_chosen_and_kept_and_is_the_list_otherwise(self, admin_client, store):
+
+class TestGallery:
+    def _look(self, client) -> str:
+        """Where the list is laid out as cards: “everywhere”, “nowhere”, or the media that it is for."""
+        found = re.search(r'gallery\.css"(?: media="([^"]*)")?', client.get(LIST).content.decode())
+        return (found[1] or "everywhere") if found else "nowhere"
+
+    def _offered(self, client) -> list[str]:
+        return re.findall(r'name="layout" value="(\w+)"', client.get(LIST).content.decode())
+
+    def test_is_for_phones_until_somebody_chooses_for_all(self, admin_client, store):
         store()
-        assert not self._is_gallery(admin_client)
+        assert (self._look(admin_client), self._offered(admin_client)) == (ON_PHONES, ["gallery", "list"])
 
         back = f"{LIST}?q=photo"
         response = admin_client.post(f"{LIST}layout/", {"layout": "gallery", "next": back})
         assert response["Location"] == back
-        assert self._is_gallery(admin_client)
+        assert (self._look(admin_client), self._offered(admin_client)) == ("everywhere", ["list"])
 
         admin_client.post(f"{LIST}layout/", {"layout": "list"})
-        assert not self._is_gallery(admin_client)
+        assert (self._look(admin_client), self._offered(admin_client)) == ("nowhere", ["gallery"])
 
     def test_leads_nowhere_else(self, admin_client, db):
         response = admin_client.post(f"{LIST}layout/", {"layout": "x", "next": "https://elsewhere.example/"})
         assert response["Location"] == LIST
-        assert not self._is_gallery(admin_client)
+        assert self._look(admin_client) == ON_PHONES
 
-    def test_pictures_offer_their_sizes_and_keep_their_place(self, admin_client, store):
-        image = store(jpeg(2000, 1500))
-        renditions.make(image=image)
+    @pytest.mark.parametrize(
+        ("layout", "size", "sizes"),
+        [
+            ("", (2000, 1500), f"{ON_PHONES} min(46vw, 200px), 96px"),
+            ("gallery", (2000, 1500), "min(46vw, 200px)"),
+            ("list", (2000, 1500), "96px"),
+            ("list", (1500, 2000), "96px"),
+            ("list", (3000, 1000), "192px"),  # what its place shows is half as wide as the picture
+            ("gallery", (3000, 1000), "min(92vw, 400px)"),
+        ],
+    )
+    def test_pictures_offer_their_sizes_and_keep_their_place(self, admin_client, store, layout, size, sizes):
+        renditions.make(image=store(jpeg(*size)))
+        admin_client.post(f"{LIST}layout/", {"layout": layout})
 
         page = admin_client.get(LIST).content.decode()
 
-        assert 'width="200" height="150" loading="lazy"' in page
+        assert f'sizes="{sizes}" width="200" height="{round(200 * size[1] / size[0])}" loading="lazy"' in page
         assert "200w" in page
-        assert "1280w" in page
+        assert f"{round(1280 * min(1, size[0] / size[1]))}w" in page
+
+    def test_the_confirmation_of_an_action_shows_small_ones(self, admin_client, store):
+        image = store(jpeg(2000, 1500))
+        renditions.make(image=image)
+        page = admin_client.post(LIST, {"action": "detect_faces", "_selected_action": image.pk})
+        assert 'sizes="96px"' in page.content.decode()
+
+
+def test_the_page_of_an_image_offers_its_picture_in_sizes(admin_client, store):
+    image = store(jpeg(2000, 1500))
+    renditions.make(image=image)
+    page = admin_client.get(reverse("admin:media_catalog_image_change", args=[image.pk])).content.decode()
+
+    [picture] = re.findall(r'<div class="bo-stage">\s*(<img [^>]*>)', page)
+    assert 'width="2000" height="1500"' in picture
+    assert 'sizes="(min-width: 1101px) min(60vw, 66vh * 1.3333), min(100vw, 66vh * 1.3333)"' in picture
+    assert re.findall(r"/(\w+)/\?v=\S+ (\d+)w", picture) == [("thumbnail", "200"), ("preview", "1280")]
+
+
+def test_a_thumbnail_that_is_cut_is_none_of_them(admin_client, store):
+    """Boxes would lie elsewhere on it."""
+    Preset.objects.filter(slug="thumbnail").update(width=200, height=200, mode="fill")
+    image = store(jpeg(2000, 1500))
+    renditions.make(image=image)
+    page = admin_client.get(reverse("admin:media_catalog_image_change", args=[image.pk])).content.decode()
+
+    [picture] = re.findall(r'<div class="bo-stage">\s*(<img [^>]*>)', page)
+    assert re.findall(r"/(\w+)/\?v=\S+ (\d+)w", picture) == [("preview", "1280")]

@@ -3,9 +3,10 @@
 import csv
 import io
 import re
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from localcloud.samples import Face, encode, scene
 from tests.stack import Stack
@@ -18,6 +19,22 @@ pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live"), pytest.mark.use
 JOB_MILLISECONDS = 30_000
 PORTRAIT = encode(scene(1200, 900, [Face(420, 400, 220), Face(850, 430, 200)]))
 EMPTY = encode(scene(900, 600))
+
+STYLED = """Promise.all([...document.querySelectorAll("link[rel=stylesheet]")].map(
+  (link) => link.sheet ?? new Promise((loaded) => link.addEventListener("load", loaded)))).then(() => null)"""
+LOADED = "Promise.all([...document.images].map((picture) => picture.decode())).then(() => null)"
+# Of what a picture could push away when it comes, and of itself.
+PLACES = """[...document.querySelectorAll("img, #content, .bo-panel, #result_list tr")].map((part) => {
+  const { x, y, width, height } = part.getBoundingClientRect();
+  return [x, y, width, height];
+})"""
+# Where the picture is within its place, with `object-fit: contain`.
+DRAWN = """(picture) => {
+  const { x, y, width, height } = picture.getBoundingClientRect();
+  const scale = Math.min(width / picture.naturalWidth, height / picture.naturalHeight);
+  const drawn = { width: scale * picture.naturalWidth, height: scale * picture.naturalHeight };
+  return { ...drawn, x: x + (width - drawn.width) / 2, y: y + (height - drawn.height) / 2 };
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -68,16 +85,17 @@ def test_the_main_job(page: Page, stack: Stack) -> None:
     expect(page.get_by_text("No faces found.").first).to_be_visible()
     page.go_back()
     page.get_by_role("link", name=re.compile(r"portrait-[0-9a-f]{8}\.jpg")).last.click()
-    _boxes_are_where_the_ratios_say(page, stack)
+    for width, height in ((1440, 900), (1440, 500), (390, 844)):  # in the second, the picture does not fill its place
+        page.set_viewport_size({"width": width, "height": height})
+        _boxes_are_where_the_ratios_say(page, stack)
     _rows_and_boxes_highlight_each_other(page)
     _csv_has_both_faces(page, stack)
 
 
 def _boxes_are_where_the_ratios_say(page: Page, stack: Stack) -> None:
-    page.locator("svg image").wait_for()
-    page.wait_for_load_state("networkidle")
-    picture = page.locator("svg image").bounding_box()
-    assert picture is not None
+    page.evaluate(LOADED)
+    expect(page.locator(".bo-stage img")).to_have_css("object-fit", "contain")
+    picture = page.locator(".bo-stage img").evaluate(DRAWN)
     stored = stack.query('SELECT number, "left", top, width, height FROM media_catalog_face ORDER BY number')
     assert len(stored) == 2
     for number, left, top, width, height in stored:
@@ -156,6 +174,65 @@ def test_no_page_scrolls_sideways_or_violates_the_policy(page: Page, url: str, w
         if taken > width:
             wide[path] = taken
     assert wide == {}
+
+
+@pytest.fixture
+def sharp(browser: Browser, url: str) -> Iterator[Page]:
+    """A logged-in page on a screen with two pixels for each of CSS, with nothing in its cache."""
+    page = browser.new_page(base_url=url, viewport={"width": 1440, "height": 900}, device_scale_factor=2)
+    log_in(page)
+    yield page
+    page.close()
+
+
+def test_pictures_are_as_small_as_their_place_allows_and_move_nothing(sharp: Page) -> None:
+    assert _pictures(sharp, "media_catalog/image/") == {"thumbnail"}  # 96 px wide
+    assert _pictures(sharp, "media_catalog/image/1/change/") == {"preview"}
+    sharp.set_viewport_size({"width": 390, "height": 844})
+    assert _pictures(sharp, "media_catalog/image/") == {"preview"}  # a card: 173 px
+    assert _pictures(sharp, "media_catalog/image/1/change/") == {"preview"}
+
+
+def _pictures(page: Page, path: str) -> set[str]:
+    """The presets that the browser has chosen. Nothing may move when the pictures come."""
+    held: list[Route] = []
+    page.route("**/preview/**", lambda route: held.append(route))
+    with page.expect_request("**/preview/**"):
+        page.goto(f"/admin/{path}", wait_until="domcontentloaded")
+    page.evaluate(STYLED)
+    before = page.evaluate(PLACES)
+    for route in held:
+        route.continue_()
+    page.unroute("**/preview/**")
+    page.evaluate(LOADED)
+    assert page.evaluate(PLACES) == before
+    sources = page.locator("img.bo-thumb, .bo-stage img").evaluate_all(
+        "pictures => pictures.map((picture) => picture.currentSrc)"
+    )
+    return {source.partition("/preview/")[2].partition("/")[0] for source in sources}
+
+
+def test_phones_show_a_gallery_until_the_list_is_chosen(sharp: Page) -> None:
+    sharp.set_viewport_size({"width": 390, "height": 844})
+    sharp.goto("/admin/media_catalog/image/")
+    cards = sharp.locator("#result_list tbody tr")
+    first, second = (card.bounding_box() for card in cards.all())
+    assert first["y"] == second["y"]
+    assert 150 < first["width"] < second["x"]
+    assert set(cards.locator(".bo-tag").all_inner_texts()) == {"2 faces", "No faces found"}
+    for card in cards.all():
+        expect(card.locator("img.bo-thumb")).to_be_visible()
+        expect(card.locator("input.action-select")).to_be_visible()
+    cards.last.locator("input.action-select").check()
+    expect(sharp.get_by_text("1 of 2 selected")).to_be_visible()
+
+    expect(sharp.get_by_role("button", name="As a gallery")).to_be_hidden()
+    sharp.get_by_role("button", name="As a list").click()
+    expect(cards.first).to_have_css("display", "table-row")
+    expect(sharp.get_by_role("button", name="As a list")).to_have_count(0)
+    assert sharp.evaluate("document.scrollingElement.scrollWidth") == 390
+    sharp.get_by_role("button", name="As a gallery").click()
+    expect(sharp.locator("#result_list tbody")).to_have_css("display", "grid")
 
 
 def test_previews_are_taken_from_the_browser_s_cache(page: Page) -> None:

@@ -11,10 +11,11 @@ from django.core.management import CommandError, call_command
 from django_q.models import Schedule
 
 from localcloud.samples import sample_pictures
-from media_catalog.aws import s3
+from media_catalog.aws import bucket_settings, s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.models import AuditEvent, Bucket, Image, Job, RequestUsage
 from media_catalog.services import removal
+from media_catalog.services.bucket_settings import lets_in
 from tests.quota.ledger import set_limit
 
 
@@ -133,12 +134,20 @@ class TestDemo:
 
     def test_a_second_start_makes_no_request(self, named, cloud):
         call_command("demo")
+        assert Bucket.objects.get(page_title="Image Uploader").upload_rule == Bucket.UploadRule.EXACT
+        Bucket.objects.filter(page_title="Image Uploader").update(upload_rule=Bucket.UploadRule.NONE)
         mark = cloud.access_log.mark()
         set_limit("s3_tier1", 0)
 
         call_command("demo")
 
         assert not cloud.access_log.operations(mark)
+        assert not Bucket.objects.exclude(upload_rule=Bucket.UploadRule.NONE).exists()  # as staff have left it
+
+    def test_the_image_uploader_takes_uploads_from_this_site(self, named):
+        call_command("demo", url="http://127.0.0.1:8123")
+        rules = bucket_settings.get_cors("image-uploader", region="us-east-1")
+        assert all(lets_in(rules, f"http://{host}:8123") for host in ("127.0.0.1", "localhost"))
 
     def test_a_limit_that_is_reached_is_said_and_keeps_nobody_from_raising_it(self, named, capsys):
         set_limit("s3_tier1", 0)

@@ -59,16 +59,16 @@ class Command(BaseCommand):
 
     def _fill(self, url: str, user: User) -> None:
         """Buckets and samples. What fails is said, and the site starts all the same: limits are raised there."""
+        origins = [url, url.replace("127.0.0.1", "localhost")]
         try:
             if not buckets.named_are_ready():
-                origins = [f"--origin={url}", f"--origin={url.replace('127.0.0.1', 'localhost')}"]
-                call_command("create_buckets", *origins, stdout=io.StringIO())
+                call_command("create_buckets", *(f"--origin={origin}" for origin in origins), stdout=io.StringIO())
                 call_command("wire_events", stdout=io.StringIO())
             samples = dict(sample_pictures())
             self._upload(samples, user)
             self._make_previews(samples, user)
             with attribute(username=user.get_username(), action="demo"):
-                own_pages.ensure(user)
+                own_pages.ensure(user, origins=origins)
         except CommandError as error:
             self.stderr.write(str(error))
         except BackofficeError as error:
