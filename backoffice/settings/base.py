@@ -57,7 +57,7 @@ TEMPLATES = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTHENTICATION_BACKENDS = ["backoffice.users.Users"]
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"  # the cache saves a query of each page; it may lose them
+SESSION_ENGINE = "backoffice.sessions"  # the cache saves a query of each page; it may lose them, or be away
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
