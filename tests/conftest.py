@@ -8,6 +8,7 @@ from pathlib import Path
 
 import botocore.session
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.core.cache import caches
@@ -40,10 +41,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_loader() -> Iterator[None]:
-    """Clients are made anew for each test; the JSON that describes the services need not be read each time."""
+def _quick_clients() -> Iterator[None]:
+    """Made anew for each test, without reading the JSON that describes the services each time; retries come at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        patch.setattr(ExponentialBackoff, "delay_amount", lambda backoff, context: 0.01)
         yield
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from botocore.retries.standard import ExponentialBackoff
 from pytest_django import Settings
 
 from media_catalog.aws.client import forget_clients
@@ -17,9 +16,8 @@ PointAt = Callable[[str], None]
 
 
 @pytest.fixture
-def point_at(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[PointAt]:
-    """`point_at(url)` makes that the application's AWS, with new clients. Retries come at once."""
-    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda backoff, context: 0.01)
+def point_at(settings: Settings) -> Iterator[PointAt]:
+    """`point_at(url)` makes that the application's AWS, with new clients."""
 
     def _point_at(url: str) -> None:
         settings.AWS_ENDPOINT_URL = url

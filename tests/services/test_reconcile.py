@@ -6,8 +6,11 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from media_catalog.models import Bucket, Finding, Image, Leftover, Rendition, StoredFile, Upload
-from media_catalog.services import reconcile
+from media_catalog.aws.client import forget_clients
+from media_catalog.exceptions import AwsUnavailable
+from media_catalog.models import Bucket, Finding, Image, Leftover, Rendition, RequestLimit, StoredFile, Upload
+from media_catalog.services import inventory, reconcile
+from tests.listing import list_server
 from tests.reconciling import images, listed, thumbnails, uploads
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -40,15 +43,37 @@ def named(name: str, count: int = MANY) -> list[str]:
     return [f"{name}/{number}.jpg" for number in range(count)]
 
 
-def test_a_thousand_of_each_kind_are_found_and_nothing_else(pair):
+@pytest.fixture
+def take(settings):
+    """`take(bucket, keys, pages=None)`: an inventory of what S3 lists, which breaks off after so many pages; then a
+    look at what does not agree.
+    """
+    RequestLimit.objects.update(limit=1_000_000)
+    with list_server() as server:
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+
+        def _take(bucket: Bucket, keys: list[str], pages: int | None = None) -> None:
+            server.keys, server.pages = keys, None if pages is None else len(server.lists) + pages
+            try:
+                inventory.sync(bucket, run=uuid4().hex)
+            finally:
+                reconcile.reconcile(bucket)
+
+        yield _take
+        forget_clients()
+
+
+def test_a_thousand_of_each_kind_are_found_and_nothing_else(pair, take):
     originals, renditions = pair
     known = images(originals, FINE)
     thumbnails(known, renditions)
     images(originals, named("row"))
     lost = thumbnails(images(originals, named("unmade")), renditions)
     uploads(originals, named("stale"))
-    look(originals, [*FINE, *named("unmade"), *named("object")])
-    look(renditions, [*FINE, *named("orphan")])
+    for _time in range(2):
+        take(originals, [*FINE, *named("unmade"), *named("object")])
+        take(renditions, [*FINE, *named("orphan")])
 
     assert found(originals, Kind.ROW_WITHOUT_OBJECT) == set(named("row"))
     assert found(renditions, Kind.ROW_WITHOUT_OBJECT) == {rendition.key for rendition in lost}
@@ -57,6 +82,24 @@ def test_a_thousand_of_each_kind_are_found_and_nothing_else(pair):
     assert found(originals, Kind.STALE_UPLOAD) == set(named("stale"))
     assert Finding.objects.count() == 5 * MANY
     assert set(Image.objects.filter(missing_since__isnull=False).values_list("key", flat=True)) == set(named("row"))
+
+
+def test_with_s3_cut_off_in_the_middle_nothing_is_found_falsely(pair, take):
+    """After a complete inventory, two that break off: of the second thousand nothing has been seen again."""
+    originals, _renditions = pair
+    keys = named("there", 2 * MANY)
+    images(originals, keys)
+    take(originals, keys)
+    for _time in range(2):
+        with pytest.raises(AwsUnavailable):
+            take(originals, [*keys[:MANY], *named("object"), *keys[MANY:]], pages=1)
+
+    assert not Finding.objects.exists()
+    assert not Image.objects.exclude(missing_since=None).exists()
+    assert not originals.inventory.exclude(missing_since=None).exists()
+    take(originals, [*keys, *named("object")])
+    assert found(originals, Kind.OBJECT_WITHOUT_ROW, State.ONCE) == set(named("object"))
+    assert Finding.objects.count() == MANY
 
 
 class TestOnce:
