@@ -14,7 +14,8 @@ scans, gif  what a file asks of a decoder, counted before it runs
 orientation EXIF orientation and what it does to a picture
 opening     the only place where Pillow's decoders meet foreign bytes
 drafting    JPEG decoded smaller than it is
-apart       AVIF and TIFF, read by a child process with limits; child is what runs in it
+memory      how much the pictures of a process may take at a time
+apart       AVIF, TIFF and the largest, read by a child process with limits; child is what runs in it
 averaging   every mode into one whose pixels can be averaged
 pixels      colours
 encoding    pixels → file without metadata

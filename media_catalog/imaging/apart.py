@@ -1,10 +1,10 @@
-"""Formats whose decoders have a record of crashing are read by a child process with limits.
+"""Pictures that are read by a child process with limits: decoders that have a record of crashing, and the largest.
 
-Which ones `formats` says: TIFF, because libtiff has had dozens of memory errors and Pillow reads whatever
+Which formats `formats` says: TIFF, because libtiff has had dozens of memory errors and Pillow reads whatever
 amount of tags a file claims; AVIF, because libavif and its AV1 decoders are young and had theirs.
-A large WebP is read here for its memory, so that the web process and the workers need none of it.
-The child costs a tenth of a second, so JPEG, PNG, GIF and other WebP, nearly all pictures, do without: their
+The child costs a tenth of a second, so JPEG, PNG, GIF and WebP, nearly all pictures, do without: their
 libraries are fuzzed for many years, and what they ask of CPU and memory we bound by their structure first.
+Only those that need more memory than a process has for pictures (`memory`) are read here as well.
 
 A plain subprocess: the workers of django-q2 are daemons, which may have no children of multiprocessing. It
 inherits no secrets: its environment is empty. A crash, or more CPU time than such a picture needs, ends it and refuses
@@ -25,19 +25,17 @@ from dataclasses import asdict
 from typing import Any
 
 from media_catalog.exceptions import ImageRefused
-from media_catalog.imaging.geometry import target_size
 from media_catalog.imaging.values import Limits, Made, Probe, Spec
 
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from media_catalog.imaging.child import main; main()"
-# Python, Pillow and its libraries take 150 MB of address space; a decoder of 10-bit AVIF 20 bytes for each pixel.
+# Address space of Python, Pillow, its libraries and their threads: more than they use. The picture comes on top.
 _MEMORY = 384 * 1024**2
-_MEMORY_PER_PIXEL = 32
 # CPU time. Slow machines take a third of it.
 _SECONDS = 4
 _SECONDS_PER_MEGAPIXEL = 0.5
-# Until the child is killed, for every second of CPU time that it may take: a busy machine is no fault of the file.
-_PATIENCE = 15
-_end: ContextVar[float] = ContextVar("end", default=math.inf)  # of the time that a child may take
+# By the clock, unless the caller says: a load balancer waits 60 for a page, and an item of a job is lost after 120.
+_AT_MOST = 40
+_end: ContextVar[float | None] = ContextVar("end", default=None)  # of the time that a child may take
 
 
 class TooMuchWork(Exception):
@@ -46,7 +44,7 @@ class TooMuchWork(Exception):
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Inside, no child runs longer than until so many seconds from now: it is ended then, and TooMuchWork raised."""
+    """Inside, a child runs until so many seconds from now at most: it is ended then, and TooMuchWork raised."""
     token = _end.set(time.monotonic() + seconds)
     try:
         yield
@@ -54,16 +52,19 @@ def at_most(seconds: float) -> Iterator[None]:
         _end.reset(token)
 
 
-def probe(body: bytes, *, limits: Limits, pixels: int) -> Probe:
-    """What `probe.look` says of the file, found out by a child. `pixels` are those that its header claims."""
-    answer, _bodies = _asked({"limits": asdict(limits)}, body, pixels)
+def probe(body: bytes, *, limits: Limits, pixels: int, memory: int) -> Probe:
+    """What `probe.look` says of the file, found out by a child.
+
+    `pixels` are those that its header claims, `memory` the bytes that reading them takes at worst.
+    """
+    answer, _bodies = _asked({"limits": asdict(limits)}, body, pixels, memory)
     return Probe(**answer["probe"])
 
 
-def make(body: bytes, specs: Sequence[Spec], *, limits: Limits, size: tuple[int, int]) -> list[Made]:
-    """What `renditions.make_here` makes of the file, made by a child. `size` is the one that its header claims."""
+def make(body: bytes, specs: Sequence[Spec], *, limits: Limits, pixels: int, memory: int) -> list[Made]:
+    """What `renditions.make_here` makes of the file, made by a child. `pixels` and `memory` are of all."""
     order = {"limits": asdict(limits), "specs": [asdict(spec) for spec in specs]}
-    answer, bodies = _asked(order, body, size[0] * size[1] + sum(_largest(spec, *size) for spec in specs))
+    answer, bodies = _asked(order, body, pixels, memory)
     made, place = [], 0
     for values, length in answer["made"]:
         made.append(Made(**values, body=bodies[place : place + length]))
@@ -71,17 +72,11 @@ def make(body: bytes, specs: Sequence[Spec], *, limits: Limits, size: tuple[int,
     return made
 
 
-def _largest(spec: Spec, width: int, height: int) -> int:
-    """The pixels of the rendition, whichever way the picture must be turned."""
-    targets = (target_size(spec, width, height), target_size(spec, height, width))
-    return max(target.width * target.height for target in targets)
-
-
-def _asked(order: dict[str, Any], body: bytes, pixels: int) -> tuple[dict[str, Any], bytes]:
+def _asked(order: dict[str, Any], body: bytes, pixels: int, memory: int) -> tuple[dict[str, Any], bytes]:
     """The child's answer, and the files that it made, one behind the other."""
     seconds = math.ceil(_SECONDS + _SECONDS_PER_MEGAPIXEL * pixels / 1e6)
-    order |= {"seconds": seconds, "memory": _MEMORY + _MEMORY_PER_PIXEL * pixels}
-    head, _, bodies = _run(json.dumps(order).encode() + b"\n" + body, seconds * _PATIENCE).partition(b"\n")
+    order |= {"seconds": seconds, "memory": _MEMORY + memory}
+    head, _, bodies = _run(json.dumps(order).encode() + b"\n" + body).partition(b"\n")
     answer: dict[str, Any] = json.loads(head)
     if "memory" in answer:
         raise MemoryError
@@ -91,20 +86,20 @@ def _asked(order: dict[str, Any], body: bytes, pixels: int) -> tuple[dict[str, A
     return answer, bodies
 
 
-def _run(order: bytes, timeout: float) -> bytes:
-    left = max(_end.get() - time.monotonic(), 0)
+def _run(order: bytes) -> bytes:
+    end = _end.get()
     try:
         # Isolated: nothing but the import path that this process has. No word of it comes from outside.
         child = subprocess.run(  # noqa: S603
             [sys.executable, "-I", "-S", "-c", _START, json.dumps(sys.path)],
             input=order,
             capture_output=True,
-            timeout=min(timeout, left),
+            timeout=_AT_MOST if end is None else max(end - time.monotonic(), 0),
             env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
             check=False,
         )
     except subprocess.TimeoutExpired as late:
-        raise (TooMuchWork if left < timeout else MemoryError) from late
+        raise (MemoryError if end is None else TooMuchWork) from late
     if child.returncode == -signal.SIGKILL:
         raise MemoryError
     if child.returncode < 0:

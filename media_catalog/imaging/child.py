@@ -4,6 +4,7 @@ In: one line of JSON (limits; specs, or none to probe; seconds and memory it may
 Out: one line of JSON ("probe", "made", "refused" or "memory"), then the renditions one behind the other.
 """
 
+import contextlib
 import io
 import json
 import resource
@@ -51,6 +52,9 @@ def _described(made: Made) -> dict[str, Any]:
 
 
 def _restrict(*, seconds: int, memory: int) -> None:
+    # Where memory runs out, the kernel shall end this process, and not the one that serves others.
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
     # The soft limit ends with SIGXCPU, which tells it from the SIGKILL of a machine without memory.
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

@@ -17,6 +17,8 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "WEBP": {"method": 2},
     "AVIF": {"speed": 9, "max_threads": 1},
 }
+# Memory for each pixel at worst, that of the pixel included, measured.
+BYTES_PER_PIXEL: Mapping[str, int] = {"JPEG": 10, "PNG": 5, "WEBP": 10, "AVIF": 30}
 _WITHOUT_QUALITY = frozenset({"PNG"})
 _WITHOUT_ALPHA = frozenset({"JPEG"})
 

@@ -1,6 +1,5 @@
 """The formats that we read and write. A new format is a new row here and, where we write it, in `encoding`."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -25,8 +24,10 @@ class Format:
     # Where Pillow would read the whole file for it.
     count_frames: Callable[[BinaryIO], int] | None = None
     rendered_as: str = ""
-    # Read by a child process with limits (`apart`) above so many pixels.
-    apart_above: float = math.inf
+    # Memory that reading takes for each pixel at worst, measured.
+    bytes_per_pixel: Callable[[BinaryIO], int] = lambda source: 6
+    # Read by a child process with limits (`apart`), whatever its size.
+    apart: bool = False
     # The decoder turns the picture upright itself.
     turned_by_decoder: bool = False
 
@@ -39,13 +40,27 @@ _ROWS: Mapping[str, Format] = {
         is_sound=scans.jpeg_is_sound,
         # The second picture of an MPO, as many phones write, is no frame.
         count_frames=lambda source: 1,
+        # Else the decoder holds the coefficients of the whole picture, of up to four colours.
+        bytes_per_pixel=lambda source: 4 if scans.jpeg_is_streamed(source) else 8,
     ),
     "PNG": Format(
         content_type="image/png", extension="png", read_size=headers.png_size, is_sound=checksums.png_is_sound
     ),
-    # Its decoder holds the whole canvas several times, 16 bytes for each pixel and more.
-    "WEBP": Format(content_type="image/webp", extension="webp", read_size=headers.webp_size, apart_above=16_000_000),
-    "AVIF": Format(content_type="image/avif", extension="avif", read_size=headers.avif_size, apart_above=0),
+    # Its decoder holds the whole canvas four times.
+    "WEBP": Format(
+        content_type="image/webp",
+        extension="webp",
+        read_size=headers.webp_size,
+        bytes_per_pixel=lambda source: 17,
+    ),
+    # 13 with samples of 8 bits, 20 of 10.
+    "AVIF": Format(
+        content_type="image/avif",
+        extension="avif",
+        read_size=headers.avif_size,
+        bytes_per_pixel=lambda source: 20,
+        apart=True,
+    ),
     "GIF": Format(
         content_type="image/gif",
         extension="gif",
@@ -61,7 +76,9 @@ _ROWS: Mapping[str, Format] = {
         # Its pages are no frames.
         count_frames=lambda source: 1,
         rendered_as="JPEG",
-        apart_above=0,
+        # Besides the picture, a strip of it may be the whole, of 8 bytes for each pixel.
+        bytes_per_pixel=lambda source: 14,
+        apart=True,
         turned_by_decoder=True,
     ),
 }

@@ -18,6 +18,7 @@ from media_catalog.exceptions import ImageRefused
 from media_catalog.imaging import averaging, drafting, orientation, signatures
 from media_catalog.imaging.drafting import Box
 from media_catalog.imaging.formats import FORMATS
+from media_catalog.imaging.memory import TOGETHER
 from media_catalog.imaging.values import Limits
 
 # Pillow brings the samples of a PNG to 8 bits, but not the one that is clear. Of 16 bits it keeps the upper eight.
@@ -49,10 +50,13 @@ class Announced:
     width: int
     height: int
 
-    @property
-    def is_apart(self) -> bool:
-        """Whether a child process is to read it."""
-        return self.width * self.height > FORMATS[self.format].apart_above
+    def memory(self, source: BinaryIO) -> int:
+        """The bytes that reading it takes at worst; its header may say more than its size."""
+        return self.width * self.height * FORMATS[self.format].bytes_per_pixel(source)
+
+    def is_apart(self, memory: int) -> bool:
+        """Whether a child process is to do what takes so much memory."""
+        return FORMATS[self.format].apart or memory > TOGETHER
 
 
 def announced(source: BinaryIO, *, limits: Limits) -> Announced:

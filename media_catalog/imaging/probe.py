@@ -2,7 +2,7 @@
 
 from typing import BinaryIO
 
-from media_catalog.imaging import apart, opening, pixels
+from media_catalog.imaging import apart, memory, opening, pixels
 from media_catalog.imaging.formats import content_type, extension
 from media_catalog.imaging.values import Limits, Probe
 
@@ -12,14 +12,17 @@ __all__ = ["Limits", "Probe", "content_type", "extension", "look", "probe"]
 def probe(source: BinaryIO, *, limits: Limits) -> Probe:
     """Look at a seekable file and decode it to its end, JPEG at an eighth of its size.
 
-    Raises ImageRefused. Leaves `source` open and at position 0 in every case.
+    Raises ImageRefused, and MemoryError when there is too little at the moment. Leaves `source` open and at
+    position 0 in every case.
     """
     try:
         claim = opening.announced(source, limits=limits)
-        if not claim.is_apart:
-            return look(source, limits=limits)
-        source.seek(0)
-        return apart.probe(source.read(), limits=limits, pixels=claim.width * claim.height)
+        need = claim.memory(source)
+        with memory.taking(need):
+            if not claim.is_apart(need):
+                return look(source, limits=limits)
+            source.seek(0)
+            return apart.probe(source.read(), limits=limits, pixels=claim.width * claim.height, memory=need)
     finally:
         source.seek(0)
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from media_catalog.imaging import apart, averaging, encoding, opening, pixels
+from media_catalog.imaging import apart, averaging, encoding, memory, opening, pixels
 from media_catalog.imaging.drafting import Box
 from media_catalog.imaging.formats import content_type, rendered_as
 from media_catalog.imaging.geometry import Target, target_size
@@ -35,16 +35,24 @@ def make(source: bytes | BinaryIO, specs: Sequence[Spec], *, limits: Limits) -> 
 
     A file as `source` is not read into memory, unless its decoder runs in a child process.
     Of an animation, the first frame. Raises ImageRefused; also (too_many_pixels, with the size of the
-    rendition) when a rendition itself would be above `limits.max_pixels`.
+    rendition) when a rendition itself would be above `limits.max_pixels`. MemoryError when there is too little at
+    the moment.
     """
     if not specs:
         return []
     file = _file(source)
     claim = opening.announced(file, limits=limits)
-    if claim.is_apart:
+    sizes = [_most_pixels(spec, claim.width, claim.height) for spec in specs]
+    formats = [_format(spec, claim.format) for spec in specs]
+    # One is encoded after the other.
+    encoders = max(size * encoding.BYTES_PER_PIXEL[format] for size, format in zip(sizes, formats, strict=True))
+    need = claim.memory(file) + encoders
+    with memory.taking(need):
+        if not claim.is_apart(need):
+            return make_here(file, specs, limits=limits)
         file.seek(0)
-        return apart.make(file.read(), specs, limits=limits, size=(claim.width, claim.height))
-    return make_here(file, specs, limits=limits)
+        work = claim.width * claim.height + sum(sizes)
+        return apart.make(file.read(), specs, limits=limits, pixels=work, memory=need)
 
 
 def make_here(source: bytes | BinaryIO, specs: Sequence[Spec], *, limits: Limits) -> list[Made]:
@@ -52,6 +60,16 @@ def make_here(source: bytes | BinaryIO, specs: Sequence[Spec], *, limits: Limits
     format, targets, frame = _decoded(_file(source), specs, limits)
     made = {index: _made(specs[index], image, format) for index, image in _images(frame, targets)}
     return [made[index] for index in range(len(specs))]
+
+
+def _format(spec: Spec, source_format: str) -> str:
+    return rendered_as(source_format) if spec.format == "source" else spec.format
+
+
+def _most_pixels(spec: Spec, width: int, height: int) -> int:
+    """Of the rendition, whichever way the picture must be turned."""
+    targets = (target_size(spec, width, height), target_size(spec, height, width))
+    return max(target.width * target.height for target in targets)
 
 
 def _file(source: bytes | BinaryIO) -> BinaryIO:
@@ -129,7 +147,7 @@ def _resampled(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Ima
 
 
 def _made(spec: Spec, image: Image.Image, source_format: str) -> Made:
-    format = rendered_as(source_format) if spec.format == "source" else spec.format
+    format = _format(spec, source_format)
     shown = pixels.blurred(image, spec.blur)
     return Made(
         slug=spec.slug,

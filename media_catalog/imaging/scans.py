@@ -1,7 +1,9 @@
 """JPEGs that ask their decoder for far more work than their pixels are worth."""
 
+import itertools
 import re
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
 from PIL import JpegImagePlugin
 
@@ -12,8 +14,9 @@ _SCANS = 64
 _SEGMENTS = 2_048
 # EXIF is one segment by its standard, and few programs write more of it. Pillow copies all that it has for each.
 _EXIF_SEGMENTS = 16
-# Frame and tables in front of the first scan take 3 KB. Pillow makes objects of each entry, 30 times as large.
-_TABLE_BYTES = 65_536
+# Frame and tables in front of the first scan take 3 KB; Pillow makes objects of each entry, 30 times as large. Between
+# segments there is nothing; Pillow goes through it byte by byte.
+_ODD_BYTES = 65_536
 _SEQUENTIAL = (0xC0, 0xC1)
 _END, _SCAN, _EXIF = 0xD9, 0xDA, (0xE1, b"Exif\0\0")
 _APPLICATION = frozenset((*range(0xE0, 0xF0), 0xFE))
@@ -28,30 +31,59 @@ _WINDOW = 64 * 1024
 _SEGMENT = 8  # bytes of a segment that are looked at
 
 
+class _Segment(NamedTuple):
+    """What follows a marker. `begins` are its first bytes, none where it has no length; `loose` lie in front of it.
+
+    `is_all`: a scan of all that a sequential picture has, which ends it.
+    """
+
+    code: int
+    begins: bytes
+    loose: int
+    is_all: bool
+
+    @property
+    def length(self) -> int:
+        return int.from_bytes(self.begins[:2], "big")
+
+
 def jpeg_is_sound(source: BinaryIO) -> bool:
     """Whether the picture has no more scans, segments, EXIF and tables than any encoder writes."""
-    scans, exif, tables, place, components = 0, 0, 0, 2, b""
-    window = _Window(source)
-    for _ in range(_SEGMENTS):
-        code, place, segment = window.marker(place)
-        if code is None or (code == _END and scans):
-            return True
-        if code in _BARE:
-            continue
-        length = int.from_bytes(segment[:2], "big")
-        place += length
-        if code in _SEQUENTIAL:
-            components = segment[7:]
-        if code == _SCAN:
-            scans += 1
-            # All components in one scan end a sequential picture: what nearly all files are.
-            if segment[2:3] == components:
-                return True
-        exif += (code, segment[2:]) == _EXIF
-        tables += 0 if scans or code in _APPLICATION else length
-        if scans > _SCANS or exif > _EXIF_SEGMENTS or tables > _TABLE_BYTES:
+    scans, exif, odds = 0, 0, 0
+    for number, segment in enumerate(_segments(source)):
+        if not scans:
+            odds += segment.loose + (0 if segment.code in _APPLICATION else segment.length)
+        scans += segment.code == _SCAN
+        exif += (segment.code, segment.begins[2:]) == _EXIF
+        if scans > _SCANS or exif > _EXIF_SEGMENTS or odds > _ODD_BYTES or number > _SEGMENTS:
             return False
-    return False
+        if segment.is_all:
+            return True
+    return True
+
+
+def jpeg_is_streamed(source: BinaryIO) -> bool:
+    """Whether its decoder needs no more than some rows at a time: the first scan is the whole picture."""
+    segments = itertools.islice(_segments(source), _SEGMENTS)
+    return next((segment.is_all for segment in segments if segment.code == _SCAN), False)
+
+
+def _segments(source: BinaryIO) -> Iterator[_Segment]:
+    """Each up to the end of the picture, in the walk of Pillow up to the first scan, and then in that of libjpeg."""
+    window = _Window(source)
+    place, components, begun = 2, b"", False
+    while True:
+        behind = place
+        code, place, begins = window.marker(place)
+        if code is None or (code == _END and begun):
+            return
+        if code in _SEQUENTIAL:
+            components = begins[7:]
+        begun = begun or code == _SCAN
+        is_all = code == _SCAN and begins[2:3] == components
+        segment = _Segment(code, b"" if code in _BARE else begins, place - 2 - behind, is_all)
+        yield segment
+        place += segment.length
 
 
 class _Window:

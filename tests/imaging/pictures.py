@@ -170,3 +170,17 @@ def webp_claiming(width: int, height: int) -> bytes:
     body = encoded(plain(16, 16, (*RED, 128)), "WEBP", exif=exif(orientation=1))
     assert body[12:16] == b"VP8X"
     return body[:24] + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little") + body[30:]
+
+
+def avif_claiming(width: int, height: int) -> bytes:
+    body = bytearray(encoded(plain(60, 40), "AVIF"))
+    struct.pack_into(">II", body, body.index(b"ispe") + 8, width, height)
+    return bytes(body)
+
+
+def tiff_claiming(width: int, height: int) -> bytes:
+    body = bytearray(encoded(plain(60, 40), "TIFF"))
+    (start,) = struct.unpack_from("<I", body, 4)
+    struct.pack_into("<HHII", body, start + 2, 256, 4, 1, width)
+    struct.pack_into("<HHII", body, start + 14, 257, 4, 1, height)
+    return bytes(body)

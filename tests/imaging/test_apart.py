@@ -5,17 +5,17 @@ import json
 import multiprocessing
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from media_catalog.exceptions import ImageRefused
-from media_catalog.imaging import apart, child
+from media_catalog.imaging import apart, child, memory
 from media_catalog.imaging.probe import probe
 from media_catalog.imaging.renditions import make, make_here
 from tests.imaging.pictures import (
@@ -32,6 +32,7 @@ from tests.imaging.pictures import (
     plain,
     spec,
     stored,
+    tiff_claiming,
 )
 
 KINDS = ["AVIF", "TIFF"]
@@ -114,10 +115,37 @@ def test_the_limit_of_cpu_time_is_told_from_a_kill(instead: Path, monkeypatch: p
 
 def test_a_child_that_hangs_is_ended(instead: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     instead.write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(apart, "_PATIENCE", 0.1)
+    monkeypatch.setattr(apart, "_AT_MOST", 0.1)
 
     with pytest.raises(MemoryError):
         make(turned("TIFF"), [spec(20, None)], limits=ALL)
+
+
+def test_a_child_that_hangs_is_ended_when_its_caller_says(instead: Path) -> None:
+    instead.write_text("import time; time.sleep(60)")
+
+    with apart.at_most(0.1), pytest.raises(apart.TooMuchWork):
+        make(turned("TIFF"), [spec(20, None)], limits=ALL)
+
+
+def test_no_child_outlives_those_who_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the largest picture, too: a load balancer waits a minute."""
+    allowed: list[float] = []
+    run = subprocess.run
+
+    def recording(*args: Any, timeout: float, **options: Any) -> object:
+        allowed.append(timeout)
+        return run(*args, timeout=timeout, **options)
+
+    monkeypatch.setattr("subprocess.run", recording)
+    limits = replace(ALL, max_pixels=50_000_000)
+    with pytest.raises(ImageRefused):
+        probe(io.BytesIO(tiff_claiming(10_000, 5_000)), limits=limits)
+    with apart.at_most(90), pytest.raises(ImageRefused):
+        probe(io.BytesIO(tiff_claiming(10_000, 5_000)), limits=limits)
+
+    assert allowed[0] + memory._SECONDS < 60
+    assert 80 < allowed[1] <= 90
 
 
 def test_a_child_that_cannot_start_is_our_own_trouble(instead: Path) -> None:
@@ -161,6 +189,19 @@ def test_a_child_gets_little_memory_and_writes_no_file(instead: Path, greed: str
     assert told in str(failed.value)
 
 
+def test_the_kernel_ends_the_child_first(instead: Path) -> None:
+    instead.write_text(
+        "import json, sys\n"
+        "sys.path[:] = json.loads(sys.argv[1])\n"
+        "from media_catalog.imaging import child\n"
+        "child.answer = lambda order, body: sys.exit('score ' + open('/proc/self/oom_score_adj').read())\n"
+        "child.main()\n"
+    )
+
+    with pytest.raises(RuntimeError, match="score 1000"):
+        probe(io.BytesIO(turned("TIFF")), limits=ALL)
+
+
 def test_too_little_memory_is_not_blamed_on_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     def exhausted(*_: object) -> None:
         raise MemoryError
@@ -174,32 +215,6 @@ def test_too_little_memory_is_not_blamed_on_the_picture(monkeypatch: pytest.Monk
     monkeypatch.setattr(apart, "_run", lambda *_: told)
     with pytest.raises(MemoryError):
         probe(io.BytesIO(turned("TIFF")), limits=ALL)
-
-
-LARGE_WEBP = """
-import io, json, sys
-from dataclasses import replace
-sys.path[:] = json.loads(sys.argv[1])
-from media_catalog.imaging.probe import probe
-from media_catalog.imaging.renditions import make
-from tests.imaging.pictures import ALL, spec
-limits = replace(ALL, max_pixels=50_000_000)
-file = open(sys.argv[2], "rb")
-print(probe(file, limits=limits).width, make(file, [spec(200, None)], limits=limits)[0].width)
-print(*(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
-"""
-
-
-def test_a_large_webp_takes_no_memory_of_this_process(tmp_path: Path) -> None:
-    """Its decoder holds the canvas four times: 800 MB for 50 MP."""
-    path = tmp_path / "flat.webp"
-    Image.new("RGB", (16_000, 3_100), RED).save(path, lossless=True, method=0, quality=0)
-    order = [sys.executable, "-c", LARGE_WEBP, json.dumps(sys.path), str(path)]
-
-    told = subprocess.run(order, capture_output=True, text=True, check=True).stdout.split()
-
-    assert told[:2] == ["16000", "200"]
-    assert int(told[2]) < 128 * 1024
 
 
 def test_a_refusal_comes_through_with_its_facts() -> None:

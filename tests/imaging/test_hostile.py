@@ -18,6 +18,7 @@ from tests.imaging.fuzz import answer, cpu_seconds
 from tests.imaging.pictures import (
     ALL,
     RED,
+    avif_claiming,
     decoded,
     encoded,
     made,
@@ -28,6 +29,7 @@ from tests.imaging.pictures import (
     quarters,
     rendered,
     spec,
+    tiff_claiming,
 )
 
 SECONDS = 5
@@ -126,6 +128,13 @@ def jpeg_of_frames() -> bytes:
     return body[:place] + frame * 230 + body[place:]
 
 
+def jpeg_of_junk(junk: bytes) -> bytes:
+    """15 MB of it in front of the scan."""
+    body = encoded(plain(16, 16), "JPEG")
+    place = body.index(b"\xff\xda")
+    return body[:place] + junk * (15_000_000 // len(junk)) + body[place:]
+
+
 def jpeg_of_comments() -> bytes:
     """60,000 empty comments in front of the picture."""
     body = encoded(plain(16, 16), "JPEG")
@@ -221,7 +230,18 @@ def test_nobody_is_kept_busy(build: Callable[[], bytes]) -> None:
         assert cpu_seconds() - began < SECONDS
 
 
-@pytest.mark.parametrize("build", [jpeg_of_frames, jpeg_of_exif, jpeg_of_comments])
+@pytest.mark.parametrize(
+    "build",
+    [
+        jpeg_of_frames,
+        jpeg_of_exif,
+        jpeg_of_comments,
+        lambda: jpeg_of_junk(b"\0"),
+        lambda: jpeg_of_junk(b"\xff"),
+        lambda: jpeg_of_junk(b"\xff\xd8"),
+    ],
+    ids=["frames", "exif", "comments", "zeros", "filling", "starts"],
+)
 def test_a_jpeg_of_headers_is_not_opened(build: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[object] = []
     monkeypatch.setattr(Image, "open", lambda *args, **options: opened.append(args))
@@ -251,20 +271,6 @@ def test_a_frame_larger_than_its_gif_counts() -> None:
         probe(io.BytesIO(body), limits=ALL)
 
     assert refused.value.facts == {"width": 60_000, "height": 900, "limit": ALL.max_pixels}
-
-
-def avif_claiming(width: int, height: int) -> bytes:
-    body = bytearray(encoded(plain(60, 40), "AVIF"))
-    struct.pack_into(">II", body, body.index(b"ispe") + 8, width, height)
-    return bytes(body)
-
-
-def tiff_claiming(width: int, height: int) -> bytes:
-    body = bytearray(encoded(plain(60, 40), "TIFF"))
-    (start,) = struct.unpack_from("<I", body, 4)
-    struct.pack_into("<HHII", body, start + 2, 256, 4, 1, width)
-    struct.pack_into("<HHII", body, start + 14, 257, 4, 1, height)
-    return bytes(body)
 
 
 @pytest.mark.parametrize("build", [avif_claiming, tiff_claiming])

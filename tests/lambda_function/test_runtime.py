@@ -78,6 +78,15 @@ def test_an_image_too_large_for_the_memory_is_reported_and_the_function_lives(ru
     assert "processed_key" in api.heard[1].json
 
 
+@pytest.mark.parametrize("format", ["TIFF", "AVIF"])
+def test_a_child_process_finds_what_it_needs_in_the_task_root(run, arrival, api, format):
+    """These formats are read by a process of their own, which gets nothing but the path of this one."""
+    with run(megabytes=512) as runtime:
+        assert runtime.invoke(arrival(encoded(photo(640, 480), format))) == ("response", {"batchItemFailures": []})
+
+    assert [made["width"] for made in api.heard[0].json["renditions"]] == [640, 640, 200]
+
+
 def test_a_file_of_any_size_is_refused_before_it_is_in_memory(run, arrival, api):
     """130 MB would not fit: it is refused by what S3 says of it."""
     with run(megabytes=160) as runtime:
