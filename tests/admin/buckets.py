@@ -2,10 +2,11 @@
 
 import secrets
 
+import pytest
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from media_catalog.aws import s3
+from media_catalog.aws import listing, s3
 from media_catalog.models import Bucket
 
 LIST = "/admin/media_catalog/bucket/"
@@ -30,3 +31,13 @@ def put(bucket: Bucket, key: str, body: bytes = b"content", content_type: str = 
 
 def messages_of(response) -> list[str]:
     return [str(message) for message in response.context["messages"]]
+
+
+@pytest.fixture
+def bucket(originals: Bucket) -> Bucket:
+    return new_bucket()
+
+
+def keys_of(bucket: Bucket) -> list[str]:
+    """The first page of them."""
+    return [entry.key for entry in listing.list_page(bucket.name).objects]

@@ -3,31 +3,24 @@
 from dataclasses import replace
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from media_catalog.admin import objects as objects_page
-from media_catalog.aws import listing, s3
 from media_catalog.aws import objects as s3_objects
+from media_catalog.aws import s3
 from media_catalog.aws.client import forget_clients
-from media_catalog.models import Bucket, Image, Job, RequestLimit, Upload
+from media_catalog.models import Bucket, Image, RequestLimit, Upload
 from media_catalog.services import objects, renditions
 from tests.aws.faults import s3_error, serving
 from tests.pictures import encoded, jpeg, picture, upload_file
 
-from .buckets import messages_of, new_bucket, page, put
+from .buckets import bucket, keys_of, messages_of, page, put
 
 LONG_AGO = {"Content-Type": "application/xml", "Date": "Fri, 20 Nov 2020 12:00:00 GMT"}
 
 
-@pytest.fixture
-def bucket(originals):
-    return new_bucket()
-
-
-def _keys(bucket):
-    return [entry.key for entry in listing.list_page(bucket.name).objects]
+__all__ = ["bucket"]
 
 
 class TestBrowsing:
@@ -177,7 +170,7 @@ class TestMoving:
         put(bucket, "a")
         Bucket.objects.filter(pk=bucket.pk).update(legal_hold=True)
         assert "legal hold" in self._move(admin_client, bucket).context["form"].errors["key"][0]
-        assert _keys(bucket) == ["a"]
+        assert keys_of(bucket) == ["a"]
 
     @pytest.mark.parametrize("how", ["move", "copy"])
     def test_not_to_where_somebody_uploads(self, admin_client, bucket, how):
@@ -185,13 +178,13 @@ class TestMoving:
         Upload.objects.create(bucket=bucket, key="b", name="b")
         refused = self._move(admin_client, bucket, how=how)
         assert refused.context["form"].errors["key"] == ["An upload is under way under this key."]
-        assert _keys(bucket) == ["a"]
+        assert keys_of(bucket) == ["a"]
 
     def test_not_from_there_either(self, admin_client, bucket):
         put(bucket, "a")
         Upload.objects.create(bucket=bucket, key="a", name="a")
         self._move(admin_client, bucket)
-        assert _keys(bucket) == ["a"]
+        assert keys_of(bucket) == ["a"]
 
     def test_what_is_written_meanwhile_stays(self, admin_client, bucket, monkeypatch):
         put(bucket, "a", b"first")
@@ -209,10 +202,6 @@ class TestMoving:
     @pytest.mark.parametrize("key", ["gone", "nul\x00"])
     def test_one_that_is_not_there_is_said(self, admin_client, bucket, key):
         assert self._move(admin_client, bucket, key=key).context["form"].errors["key"]
-
-
-def _keys(bucket) -> list[str]:
-    return [entry.key for entry in listing.list_page(bucket.name).objects]
 
 
 def test_the_way_back_is_kept_short():
@@ -277,140 +266,3 @@ class TestDetails:
         response = admin_client.get(page(originals, "object", key=image.key))
         assert admin_client.get(response.context["picture_url"]).status_code == 200
         assert cloud.access_log.operations(mark) == {"HeadObject": 1}
-
-
-class TestUploading:
-    def _upload(self, client, bucket, *files, prefix=""):
-        return client.post(page(bucket, "upload", prefix=prefix), {"chosen": list(files)}, follow=True)
-
-    def test_files_go_under_the_prefix_and_overwrite_nothing(self, admin_client, bucket, cloud):
-        put(bucket, "docs//plan.pdf", b"theirs")
-
-        response = self._upload(
-            admin_client,
-            bucket,
-            upload_file(b"mine", "plan.pdf"),
-            upload_file(b"x", "../../etc/pass wd"),
-            prefix="docs//",
-        )
-
-        assert _keys(bucket) == ["docs//pass-wd.bin", "docs//plan-2.pdf", "docs//plan.pdf"]
-        assert s3.get_object(bucket.name, "docs//plan.pdf").body == b"theirs"
-        assert s3.get_object(bucket.name, "docs//plan-2.pdf").content_type == "application/pdf"
-        assert messages_of(response)[0] == "Uploaded <strong>docs//plan-2.pdf</strong>."
-        assert "plan-2.pdf" in LogEntry.objects.get().change_message
-
-    def test_a_bucket_for_images_takes_images_only(self, admin_client, originals):
-        bucket = new_bucket(accepts="images")
-
-        response = self._upload(admin_client, bucket, upload_file(b"x", "a.jpg"), upload_file(jpeg(), "b.jpg"))
-
-        refused, stored = messages_of(response)
-        assert "This is not an image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF." in refused
-        assert "b.jpg" in stored
-        assert _keys(bucket) == ["b.jpg"]
-
-    def test_in_a_bucket_for_originals_it_is_catalogued(self, admin_client, originals):
-        self._upload(admin_client, originals, upload_file(jpeg(), "a.jpg"), prefix="2026/11/")
-
-        assert Image.objects.get().key == "2026/11/a.jpg"
-
-    def test_nothing_is_put_beside_renditions(self, admin_client, originals):
-        response = self._upload(admin_client, originals.renditions_bucket, upload_file(jpeg(), "a.jpg"))
-
-        assert "Only renditions are written" in messages_of(response)[0]
-
-    def test_a_file_over_the_limit_and_no_file_are_refused(self, admin_client, bucket, settings):
-        settings.FILE_MAX_BYTES = 3
-        assert "at most 3\xa0bytes" in messages_of(self._upload(admin_client, bucket, upload_file(b"four", "a")))[0]
-        assert "required" in messages_of(self._upload(admin_client, bucket))[0]
-        assert _keys(bucket) == []
-
-    def test_a_fault_ends_it(self, admin_client, bucket):
-        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=0)
-
-        said = messages_of(self._upload(admin_client, bucket, *(upload_file(b"x", f"{n}") for n in range(3))))
-
-        assert "Refused by quota" in said[0]
-        assert said[1] == "2 more files were not tried."
-
-
-class TestDeleting:
-    def _remove(self, client, bucket, *keys, **data):
-        return client.post(page(bucket, "remove"), {"keys": keys, **data}, follow=True)
-
-    def test_what_will_go_is_said_first(self, admin_client, bucket, cloud):
-        for key in ("a", "b", "c"):
-            put(bucket, key)
-        mark = cloud.access_log.mark()
-        response = self._remove(admin_client, bucket, "a", "b")
-        assert response.context["names"] == ["a", "b"]
-        assert not cloud.access_log.since(mark)
-
-        response = self._remove(admin_client, bucket, "a", "b", confirm="1")
-
-        assert _keys(bucket)[0] == "c"
-        assert [key.startswith("trash/") for key in _keys(bucket)] == [False, True, True]
-        assert "2 objects moved to the trash." in messages_of(response)[0]
-        assert cloud.access_log.operations(mark)["CopyObject"] == 2
-        assert LogEntry.objects.get().change_message == "Moved to trash: a, b"
-
-    def test_a_form_sent_twice_starts_each_job_once(self, admin_client, originals, store):
-        image, keys = store(), [f"{number:02}" for number in range(11)]
-        for key in keys:
-            put(originals, key)
-        chosen = {"keys": [image.key, *keys]}
-        shown = admin_client.post(page(originals, "remove"), chosen)
-        token = shown.context["token"]
-        assert f'name="token" value="{token}"' in shown.content.decode()
-        for _time in range(2):
-            said = admin_client.post(page(originals, "remove"), {**chosen, "token": token, "confirm": "1"}, follow=True)
-        assert sorted(Job.objects.values_list("kind", flat=True)) == ["remove_images", "trash_objects"]
-        assert sum("Follow the job" in message for message in messages_of(said)) == 2
-
-    def test_what_is_parked_moves_nothing_at_once(self, admin_client, originals, store, cloud):
-        image = store()
-        put(originals, "plain")
-        RequestLimit.objects.filter(request_class="s3_tier1").update(limit=1)
-        mark = cloud.access_log.mark()
-        admin_client.post(page(originals, "remove"), {"keys": [image.key, "plain"], "park": "1"})
-        assert not cloud.access_log.since(mark)
-        parked = Job.objects.filter(state="parked").values_list("kind", flat=True)
-        assert sorted(parked) == ["remove_images", "trash_objects"]
-
-    def test_a_catalogued_image_goes_by_its_job(self, admin_client, originals, store, work):
-        image = store()
-        put(originals, "plain")
-
-        response = self._remove(admin_client, originals, image.key, "plain", confirm="1")
-
-        assert len(messages_of(response)) == 2
-        assert Job.objects.get().kind == "remove_images"
-        work()
-        assert not Image.objects.exists()
-        assert {key[:6] for key in _keys(originals)} == {"trash/"}
-
-    def test_a_catalogued_image_needs_the_permission_for_images(self, client, originals, store, staff_with):
-        image = store()
-        client.force_login(staff_with("browse_objects", "delete_objects"))
-
-        assert self._remove(client, originals, image.key, confirm="1").status_code == 403
-        assert _keys(originals) == [image.key]
-
-    def test_a_rendition_counts_as_not_made(self, admin_client, originals, store):
-        image = store()
-        renditions.make(image=image)
-        thumbnail = image.renditions.get(preset__slug="thumbnail")
-
-        self._remove(admin_client, originals.renditions_bucket, thumbnail.key, confirm="1")
-
-        assert not image.renditions.filter(pk=thumbnail.pk).exists()
-        assert renditions.make(image=image) == 1
-
-    def test_nothing_selected_is_said(self, admin_client, bucket):
-        assert messages_of(self._remove(admin_client, bucket)) == ["Nothing was selected."]
-
-    def test_a_bucket_that_is_gone_is_said(self, admin_client, db, cloud, originals):
-        gone = Bucket.objects.create(name="gone-for-ever-3")
-        for keys in (["a"], ["a", "b"]):
-            assert "no longer exists" in messages_of(self._remove(admin_client, gone, *keys, confirm="1"))[0]
