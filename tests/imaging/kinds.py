@@ -151,24 +151,38 @@ def cmyk(image: Image.Image) -> Image.Image:
     return Image.merge("CMYK", (red, green, blue, Image.new("L", image.size)))
 
 
-def cmyk_file(format: str, **options: Any) -> Callable[[Image.Image, bytes], bytes]:
-    return lambda image, exif: encoded(cmyk(image), format, exif=exif, **options)
+def special_inks(image: Image.Image) -> Image.Image:
+    """One ink for each of COLOURS: what is red in cyan, green in magenta, and so on, as `ink_profile` prints them."""
+    shown = image.convert("RGB")
+    apart = [ImageChops.difference(shown, Image.new("RGB", image.size, colour)) for colour in COLOURS]
+    return Image.merge("CMYK", [each.convert("L").point(lambda value: 0 if value else 255) for each in apart])
 
 
-def ycck(image: Image.Image, exif: bytes) -> bytes:
+Inks = Callable[[Image.Image], Image.Image]
+
+
+def cmyk_file(format: str, inks: Inks = cmyk, **options: Any) -> Callable[[Image.Image, bytes], bytes]:
+    return lambda image, exif: encoded(inks(image), format, exif=exif, **options)
+
+
+def ycck(inks: Inks = cmyk, **options: Any) -> Callable[[Image.Image, bytes], bytes]:
     """A JPEG as Photoshop writes it: the inks as luminance and colour, then black. Pillow only reads it."""
-    inks = cmyk(image).split()
-    coded = Image.merge("RGB", inks[:3]).convert("YCbCr").split()
-    # Pillow inverts all four on the way into the file; black shall be inverted there, the others not.
-    body = encoded(Image.merge("CMYK", (*(ImageChops.invert(band) for band in coded), inks[3])), "JPEG", exif=exif)
-    adobe = body.index(b"Adobe")
-    return body[: adobe + 11] + b"\x02" + body[adobe + 12 :]
+
+    def build(image: Image.Image, exif: bytes) -> bytes:
+        *colours, black = inks(image).split()
+        coded = [ImageChops.invert(band) for band in Image.merge("RGB", colours).convert("YCbCr").split()]
+        # Pillow inverts all four on the way into the file; black shall be inverted there, the others not.
+        body = encoded(Image.merge("CMYK", (*coded, black)), "JPEG", exif=exif, **options)
+        adobe = body.index(b"Adobe")
+        return body[: adobe + 11] + b"\x02" + body[adobe + 12 :]
+
+    return build
 
 
 def ink_profile() -> bytes:
-    """A CMYK profile by which cyan prints as red, black as black and the others as nothing: nobody can overlook it."""
-    black, red, white = (0, 128, 128), (138, 209, 198), (255, 128, 128)  # L, a, b in 8 bits
-    grid = b"".join(bytes(black if number & 1 else red if number & 8 else white) for number in range(16))
+    """A CMYK profile by which each ink alone prints as one of COLOURS and others as nothing: hard to overlook."""
+    white, *shades = (255, 128, 128), (112, 192, 175), (147, 75, 180), (66, 177, 41), (218, 114, 208)  # Lab in 8 bits
+    grid = b"".join(bytes(dict(zip((8, 4, 2, 1), shades, strict=True)).get(number, white)) for number in range(16))
     identity = struct.pack(">9i", *(65_536 if index % 4 == 0 else 0 for index in range(9)))
     table = b"mft1" + bytes(4) + bytes((4, 3, 2, 0)) + identity + bytes(range(256)) * 4 + grid + bytes(range(256)) * 3
     tags = struct.pack(">I4sII", 1, b"A2B0", 144, len(table))
@@ -179,8 +193,23 @@ def ink_profile() -> bytes:
     return head + tags + table
 
 
-def srgb() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+def swapped(format: str, mode: str = "RGB", **options: Any) -> Callable[[Image.Image, bytes], bytes]:
+    """Stored with red and blue changing places, and with a profile that says so."""
+
+    def build(image: Image.Image, exif: bytes) -> bytes:
+        red, green, blue, alpha = image.convert("RGBA").split()
+        stored = Image.merge("RGBA", (blue, green, red, alpha)).convert(mode)
+        return encoded(stored, format, exif=exif, icc_profile=srgb(swapped=True), **options)
+
+    return build
+
+
+def srgb(*, swapped: bool = False) -> bytes:
+    """Its profile; or with red and blue changing places, which nobody can overlook."""
+    block = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    if not swapped:
+        return block
+    return block.replace(b"rXYZ", b"????", 1).replace(b"bXYZ", b"rXYZ", 1).replace(b"????", b"bXYZ", 1)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -190,7 +219,10 @@ KINDS: Mapping[str, Kind] = {
     "JPEG, sRGB profile": Kind(build=saved("JPEG", icc_profile=srgb())),
     "JPEG, CMYK": Kind(build=cmyk_file("JPEG"), tolerance=8),
     "JPEG, CMYK, a profile of no use": Kind(build=cmyk_file("JPEG", icc_profile=srgb()), tolerance=8),
-    "JPEG, YCCK": Kind(build=ycck, tolerance=8),
+    "JPEG, CMYK, profile": Kind(build=cmyk_file("JPEG", special_inks, icc_profile=ink_profile()), tolerance=12),
+    "JPEG, YCCK": Kind(build=ycck(), tolerance=8),
+    "JPEG, YCCK, profile": Kind(build=ycck(special_inks, icc_profile=ink_profile()), tolerance=12),
+    "JPEG, profile": Kind(build=swapped("JPEG"), tolerance=8),
     "MPO": Kind(build=animated("MPO")),
     "PNG": Kind(build=saved("PNG")),
     "PNG, alpha": Kind(build=saved("PNG", "RGBA"), colours=CLEAR_ONE),
@@ -205,19 +237,23 @@ KINDS: Mapping[str, Kind] = {
     "PNG, 4 bits, grey, transparency": Kind(build=png_grey(4), colours=GREYS_CLEAR_ONE_OF_FEW),
     "PNG, 16 bits, grey, transparency": Kind(build=png_grey(16), colours=GREYS_CLEAR_ONE),
     "PNG, 16 bits, transparency": Kind(build=png_16(clear=True), colours=CLEAR_ONE),
+    "PNG, alpha, profile": Kind(build=swapped("PNG", "RGBA"), colours=CLEAR_ONE),
     "PNG, animated": Kind(build=animated("PNG"), animated=True),
     "WebP": Kind(build=saved("WEBP", lossless=False, quality=95), tolerance=12),
     "WebP, lossless": Kind(build=saved("WEBP")),
     "WebP, alpha": Kind(build=saved("WEBP", "RGBA"), colours=CLEAR_ONE),
+    "WebP, profile": Kind(build=swapped("WEBP")),
     "WebP, animated": Kind(build=animated("WEBP"), animated=True),
     "AVIF": Kind(build=saved("AVIF"), tolerance=12),
     "AVIF, alpha": Kind(build=saved("AVIF", "RGBA"), colours=CLEAR_ONE, tolerance=12),
+    "AVIF, profile": Kind(build=swapped("AVIF"), tolerance=12),
     "AVIF, grey": Kind(build=saved("AVIF", "L"), colours=GREYS, tolerance=12),
     "TIFF": Kind(build=tiff()),
     "TIFF, LZW": Kind(build=tiff(compression="tiff_lzw")),
     "TIFF, JPEG inside": Kind(build=tiff(compression="jpeg", quality=95), tolerance=12),
     "TIFF, fax": Kind(build=tiff("1", compression="group4"), colours=(WHITE, BLACK, BLACK, BLACK)),
     "TIFF, alpha": Kind(build=tiff("RGBA"), colours=CLEAR_ONE),
+    "TIFF, CMYK, profile": Kind(build=cmyk_file("TIFF", special_inks, icc_profile=ink_profile()), tolerance=8),
     "TIFF, CMYK": Kind(build=cmyk_file("TIFF"), tolerance=8),
     "TIFF, 16 bits, grey": Kind(build=grey_16("TIFF"), colours=GREYS),
     "TIFF, 16 bits, grey, big-endian": Kind(build=tiff_grey(">", 16), colours=GREYS),

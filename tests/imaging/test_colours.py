@@ -4,8 +4,9 @@ import struct
 from typing import Any
 
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, PngImagePlugin
 
+from tests.imaging.kinds import srgb
 from tests.imaging.pictures import (
     BLUE,
     RED,
@@ -48,14 +49,6 @@ def sixteen_bits(value: int) -> Image.Image:
     image = Image.new("I;16", (80, 40), value)
     image.paste(65_535, (40, 0, 80, 40))
     return image
-
-
-def profile(*, swapped: bool) -> bytes:
-    """sRGB; or with red and blue changing places, which nobody can overlook."""
-    block = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    if not swapped:
-        return block
-    return block.replace(b"rXYZ", b"????", 1).replace(b"bXYZ", b"rXYZ", 1).replace(b"????", b"bXYZ", 1)
 
 
 @pytest.mark.parametrize(
@@ -138,8 +131,8 @@ def test_sixteen_bits_are_rounded_to_eight() -> None:
 @pytest.mark.parametrize("image", [plain(60, 40), plain(60, 40, (*RED, 200))])
 def test_colours_are_brought_from_their_profile_to_srgb(image: Image.Image) -> None:
     for format in ("PNG", "WEBP") if image.mode == "RGBA" else FORMATS:
-        odd = rendered(encoded(image, format, icc_profile=profile(swapped=True)), spec(30, None))
-        usual = rendered(encoded(image, format, icc_profile=profile(swapped=False)), spec(30, None))
+        odd = rendered(encoded(image, format, icc_profile=srgb(swapped=True)), spec(30, None))
+        usual = rendered(encoded(image, format, icc_profile=srgb(swapped=False)), spec(30, None))
 
         assert near(pixel(odd, 5, 5)[:3], BLUE, tolerance=12)
         assert near(pixel(usual, 5, 5)[:3], RED)
@@ -151,15 +144,39 @@ def test_colours_are_brought_from_their_profile_to_srgb(image: Image.Image) -> N
 )
 def test_a_broken_or_foreign_profile_is_dropped(image: Image.Image) -> None:
     grey = image.mode == "L"
-    for icc in (b"no profile at all", profile(swapped=True)[:300], *([profile(swapped=True)] if grey else [])):
+    for icc in (b"no profile at all", srgb(swapped=True)[:300], *([srgb(swapped=True)] if grey else [])):
         shown = rendered(encoded(image, "JPEG", icc_profile=icc), spec(30, None))
 
         assert near(pixel(shown, 5, 5), (200, 200, 200) if grey else RED, tolerance=8)
 
 
+def test_steps_of_a_profile_in_floating_point_are_passed_over_for_what_every_profile_has() -> None:
+    icc = srgb(swapped=True)
+    assert icc.count(b"chrm") == 2
+
+    shown = rendered(encoded(plain(60, 40), icc_profile=icc.replace(b"chrm", b"D2B0", 1)), spec(30, None))
+
+    assert near(pixel(shown, 5, 5), BLUE, tolerance=12)
+
+
+def exif_with_thumbnail() -> bytes:
+    """A second directory behind the first: a JPEG with a comment, and other settings of the camera."""
+    block = exif(orientation=6)
+    tiff = bytearray(block[6:])
+    order = {b"II": "<", b"MM": ">"}[bytes(tiff[:2])]
+    thumbnail = encoded(plain(16, 16), "JPEG", comment=b"SECRETTHUMBNAIL")
+    (first,) = struct.unpack_from(order + "I", tiff, 4)
+    (count,) = struct.unpack_from(order + "H", tiff, first)
+    struct.pack_into(order + "I", tiff, first + 2 + 12 * count, len(tiff))
+    tags = ((0x0201, 4, 1, len(tiff) + 30), (0x0202, 4, 1, len(thumbnail)))
+    tiff += struct.pack(order + "H", len(tags)) + b"".join(struct.pack(order + "HHII", *tag) for tag in tags) + bytes(4)
+    return block[:6] + tiff + thumbnail
+
+
 def with_metadata(format: str) -> bytes:
     """A file that carries all the metadata its format can."""
-    options: dict[str, Any] = {"exif": exif(orientation=6), "icc_profile": profile(swapped=False)}
+    icc = srgb() + b"SECRETPROFILE"
+    options: dict[str, Any] = {"exif": exif_with_thumbnail(), "icc_profile": icc}
     if format == "PNG":
         text = PngImagePlugin.PngInfo()
         text.add_text("Comment", "SECRETTEXT")
@@ -169,14 +186,25 @@ def with_metadata(format: str) -> bytes:
         options |= {"xmp": b"<x>SECRETXMP</x>"}
     if format == "JPEG":
         options |= {"comment": b"SECRETTEXT", "dpi": (300, 300)}
-    return encoded(plain(60, 40), format, **options)
+    body = encoded(plain(60, 40), format, **options)
+    return body[:2] + iptc() + body[2:] if format == "JPEG" else body
+
+
+def iptc() -> bytes:
+    """An APP13 segment as Photoshop writes it, with an author."""
+    author = b"\x1c\x02\x50\x00\x0cSECRETAUTHOR"
+    resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(author)) + author + b"\0" * (len(author) % 2)
+    return b"\xff\xed" + struct.pack(">H", 16 + len(resource)) + b"Photoshop 3.0\0" + resource
 
 
 @pytest.mark.parametrize("source", FORMATS)
 @pytest.mark.parametrize("format", FORMATS)
 def test_no_metadata_comes_out(source: str, format: str) -> None:
     body = with_metadata(source)
-    assert b"SECRETMAKER" in body
+    told = [b"MAKER", b"THUMBNAIL", b"XMP", b"TEXT", b"PROFILE", b"AUTHOR"]
+    # PNG packs its profile; only JPEG has room for an author, and WebP none for a text.
+    lacking = {"PNG": (b"PROFILE", b"AUTHOR"), "WEBP": (b"TEXT", b"AUTHOR"), "JPEG": ()}[source]
+    assert [secret for secret in told if b"SECRET" + secret not in body] == list(lacking)
 
     # Once shrunk and once as it is, which takes another way through Pillow.
     for rendition in made(body, spec(20, None, format=format), spec(400, None, format=format)):

@@ -25,4 +25,6 @@ def test_damaged_files_end_in_renditions_or_a_refusal(mutations: int) -> None:
     assert outcomes["made"] >= mutations / 5
     assert outcomes["damaged"] >= mutations / 10
     assert told["slowest"] < 5
+    # By the clock of a busy machine: whoever waits for a lock or a pipe takes no CPU time.
+    assert told["longest"] < 30
     assert told["peak_kilobytes"] < 512 * 1024

@@ -149,6 +149,16 @@ def png_of_texts(place: bytes, name: bytes) -> bytes:
     return body[:at] + chunk * (15_000_000 // len(chunk)) + body[at:]
 
 
+def profile_of_steps() -> bytes:
+    """A JPEG whose colour profile takes each colour through 20,000 steps, all of them the same few bytes."""
+    step = b"matf" + struct.pack(">4xHH12f", 3, 3, *(index % 4 == 0 for index in range(12)))
+    count, behind = 20_000, 16 + 8 * 20_000
+    steps = struct.pack(">4s4xHHI", b"mpet", 3, 3, count) + struct.pack(">II", behind, len(step)) * count + step
+    tags = struct.pack(">I4sII", 1, b"D2B0", 144, len(steps))
+    head = struct.pack(">I4xI4s4s4s12x4s", 144 + len(steps), 0x04300000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    return encoded(plain(64, 48), "JPEG", icc_profile=head.ljust(128, b"\0") + tags + steps)
+
+
 def tiff_of_tags() -> bytes:
     """Each of 60,000 tags claims the same ten megabytes as its value."""
     size, start = 10_000_000, 8
@@ -193,6 +203,7 @@ def gif_of_crumbs() -> bytes:
         lambda: png_of_texts(b"IDAT", b"zTXt"),
         lambda: png_of_texts(b"IDAT", b"iCCP"),
         lambda: png_of_texts(b"IEND", b"zTXt"),
+        profile_of_steps,
         tiff_of_tags,
         tiff_of_itself,
         gif_without_end,
@@ -211,6 +222,7 @@ def gif_of_crumbs() -> bytes:
         "texts",
         "profiles",
         "texts behind the pixels",
+        "steps of a profile",
         "tags",
         "loop",
         "frames",

@@ -11,6 +11,7 @@ from media_catalog.imaging.renditions import make_here
 from tests.imaging.kinds import CLEAR_ONE, COLOURS, KINDS, Colours, ink_profile
 from tests.imaging.pictures import (
     ALL,
+    RED,
     STORED,
     WHITE,
     corners,
@@ -65,6 +66,19 @@ def test_kind(name: str, orientation: int) -> None:
         assert_shows(rendition.body, kind.colours, kind.tolerance + (8 if rendition.format == "AVIF" else 4))
 
 
+@pytest.mark.parametrize("orientation", [4, 6])
+@pytest.mark.parametrize("name", [name for name in KINDS if name.startswith(("JPEG", "MPO"))])
+def test_a_large_jpeg_is_decoded_small_and_turned(name: str, orientation: int, decodes: list[tuple[int, int]]) -> None:
+    kind = KINDS[name]
+    body = kind.build(stored(orientation, 61 * 20, 41 * 20, kind.colours), exif(orientation=orientation))
+
+    image = rendered(body, spec(*SMALL))
+
+    assert decodes[0] == ((153, 103) if orientation == 4 else (103, 153))
+    assert image.size == SMALL
+    assert all(near(*each, kind.tolerance) for each in zip(corners(image), kind.colours, strict=True)), corners(image)
+
+
 @pytest.mark.parametrize("colours", [COLOURS, CLEAR_ONE])
 @pytest.mark.parametrize("frames", [1, 3])
 @pytest.mark.parametrize(("kind", "rendered_as"), [("GIF", "PNG"), ("AVIF", "AVIF")])
@@ -88,7 +102,7 @@ def test_inks_are_shown_as_their_profile_says() -> None:
     told = rendered(encoded(cyan, "JPEG", icc_profile=ink_profile()), spec(*SMALL))
     untold = rendered(encoded(cyan, "JPEG"), spec(*SMALL))
 
-    assert near(pixel(told, 9, 9), (255, 0, 0), tolerance=12)
+    assert near(pixel(told, 9, 9), RED, tolerance=12)
     assert near(pixel(untold, 9, 9), (0, 255, 255))
 
 

@@ -4,6 +4,7 @@ import io
 import struct
 
 import pytest
+from PIL import Image
 
 from media_catalog.imaging.orientation import read
 from media_catalog.imaging.probe import probe
@@ -18,6 +19,7 @@ from tests.imaging.pictures import (
     encoded,
     exif,
     near,
+    pixel,
     plain,
     rendered,
     spec,
@@ -48,6 +50,20 @@ def test_upright(
     assert (found.width, found.height, found.orientation) == (61 * scale, 41 * scale, orientation)
     assert image.size == size
     assert all(map(near, corners(image), UPRIGHT)), corners(image)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_the_thinnest_picture_is_turned_too(format: str) -> None:
+    line = Image.new("RGB", (1, 10_000), RED)
+    line.paste(BLUE, (0, 5_000, 1, 10_000))
+
+    body = encoded(line, format, exif=exif(orientation=6))
+    image = rendered(body, spec(200, None))
+
+    # Its stored top is at the right.
+    assert image.size == (200, 1)
+    assert near(pixel(image, 20, 0), BLUE)
+    assert near(pixel(image, 180, 0), RED)
 
 
 def directory(order: str, *entries: tuple[int, int, int]) -> bytes:
