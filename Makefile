@@ -37,7 +37,7 @@ test: $(STAMP) ## all tests on SQLite
 	$(BIN)/pytest -n 3 --dist loadgroup -m "not soak and not image" $(PYTEST_ARGS)
 
 test-postgres: $(STAMP) ## the tests that are about the database, on PostgreSQL
-	DATABASE_URL=$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -n 2 -m "database and not soak"
+	DATABASE_URL=$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -n 2 -m "database and not soak and not moto"
 
 lint: $(STAMP) ## formatting, types, layers, migrations, templates; what is deployed: Dockerfile, stacks, workflows, settings
 	$(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """Moto as a second cloud: an S3 that others wrote. What is in SUITE runs on it too, but for EXCEPTIONS.
 
-`pytest -k moto` runs these tests alone. Each exception must fail, so it leaves the list when moto learns what it lacks.
+`pytest -m moto` runs these tests alone. Each exception must fail, so it leaves the list when moto learns what it lacks.
 """
 
 import threading
@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 
 from localcloud.access_log import AccessLog, Entry, open_for_writing
 
-CLOUDS = ("local", "moto")
+CLOUDS = ("local", pytest.param("moto", marks=pytest.mark.moto))
 # Directories and modules whose tests ask S3 for something, by the fixture `cloud`.
 SUITE = (
     "tests/aws/test_s3.py",
