@@ -1,12 +1,14 @@
 """JPEG decoded at a part of its size, the three eighths that Pillow does not offer among them."""
 
 import io
+from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from media_catalog.imaging.drafting import draft
-from tests.imaging.pictures import BLUE, GREEN, RED, YELLOW, corners, encoded, near, plain, quarters
+from media_catalog.imaging.renditions import make
+from tests.imaging.pictures import ALL, BLUE, GREEN, RED, YELLOW, corners, encoded, near, photo, plain, quarters, spec
 
 COLOURS = (RED, GREEN, BLUE, YELLOW)
 
@@ -52,6 +54,37 @@ def test_a_size_that_eight_does_not_divide(width: int, subsampling: str) -> None
         assert box == (0, 0, width * 3 / 8, height * 3 / 8)
         assert all(map(near, corners(image), COLOURS))
         assert near(image.getpixel((image.width - 1, image.height - 1)) or (), YELLOW)
+
+
+@pytest.fixture
+def handed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The length of each piece that the decoder of a JPEG was handed."""
+    lengths: list[int] = []
+    read = JpegImagePlugin.JpegImageFile.load_read
+
+    def recording(image: JpegImagePlugin.JpegImageFile, read_bytes: int) -> bytes:
+        piece = read(image, read_bytes)
+        lengths.append(len(piece))
+        return piece
+
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load_read", recording)
+    return lengths
+
+
+def test_a_jpeg_in_memory_is_decoded_in_one_piece_and_one_on_disk_in_small_ones(
+    handed: list[int], tmp_path: Path
+) -> None:
+    body = encoded(photo(800, 600), "JPEG")
+    (tmp_path / "photo").write_bytes(body)
+
+    in_memory = make(body, [spec(80, None)], limits=ALL)
+    assert handed == [len(body)]
+    handed.clear()
+    with (tmp_path / "photo").open("rb") as file:
+        assert make(file, [spec(80, None)], limits=ALL) == in_memory
+
+    assert max(handed) <= 65_536
+    assert len(handed) > 2
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF"])
