@@ -8,8 +8,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from media_catalog.exceptions import OutOfMemory
 from media_catalog.models import Image, RequestUsage, Reservation, Upload
-from media_catalog.services import arrivals, direct_uploads
+from media_catalog.services import arrivals, decoding, direct_uploads
 from tests.services.direct import figures
 from tests.services.objects import no_more
 
@@ -69,13 +70,13 @@ class TestPost:
         return sum(RequestUsage.objects.filter(operation="PostObject").values_list("count", flat=True))
 
     def test_a_report_between_our_get_and_the_row(self, api, sent, monkeypatch):
-        read = direct_uploads.probe
+        read = decoding.probe
 
         def meanwhile(file, **options):
             assert call_back(Client(), sent, success(sent)).status_code == 200
             return read(file, **options)
 
-        monkeypatch.setattr(direct_uploads, "probe", meanwhile)
+        monkeypatch.setattr(decoding, "probe", meanwhile)
         used = figures("used")
         direct_uploads.confirm(upload=Upload.objects.get())
         assert (self._posts(), Image.objects.count()) == (1, 1)
@@ -85,11 +86,11 @@ class TestPost:
 
     def test_a_look_that_failed_after_it(self, api, sent, monkeypatch):
         def failing(*_args, **_options):
-            raise MemoryError
+            raise OutOfMemory
 
         with monkeypatch.context() as patch:
-            patch.setattr(direct_uploads, "probe", failing)
-            with pytest.raises(MemoryError):
+            patch.setattr(decoding, "probe", failing)
+            with pytest.raises(OutOfMemory):
                 direct_uploads.confirm(upload=Upload.objects.get())
         assert call_back(api, sent, success(sent)).status_code == 200
         assert self._posts() == 1
