@@ -15,12 +15,14 @@ from media_catalog.imaging.formats import WRITTEN
 from media_catalog.imaging.probe import probe
 from media_catalog.imaging.renditions import make
 from tests.imaging.fuzz import answer, cpu_seconds
+from tests.imaging.kinds import tiff_grey
 from tests.imaging.pictures import (
     ALL,
     RED,
     avif_claiming,
     decoded,
     encoded,
+    exif,
     made,
     near,
     pixel,
@@ -335,3 +337,11 @@ def test_samples_of_laboratories_are_refused_by_name(mode: str) -> None:
 
     assert refused.value.reason == "format"
     assert refused.value.facts == {"format": f"TIFF ({mode})", "accepted": ALL.formats}
+
+
+@pytest.mark.parametrize(("order", "bits", "white"), [(">", 16, 0), (">", 12, 1), ("<", 12, 0)])
+def test_deep_greys_that_pillow_does_not_know_are_refused_when_they_come(order: str, bits: int, white: int) -> None:
+    body = tiff_grey(order, bits, white=white)(plain(60, 40), exif(orientation=1))
+
+    with pytest.raises(ImageRefused):
+        probe(io.BytesIO(body), limits=ALL)
