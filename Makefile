@@ -6,7 +6,7 @@ STAMP := .venv/installed
 PEERS := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres check coverage lint image-check deploy deploy-uploads soak bench lock lambda clean
+.PHONY: help run test test-postgres test-moto check coverage lint image-check deploy deploy-uploads soak bench lock lambda clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -34,10 +34,13 @@ run: $(STAMP) .env ## the whole product on this machine: http://127.0.0.1:8000/a
 	$(BIN)/honcho -e /dev/null start
 
 test: $(STAMP) ## all tests on SQLite
-	$(BIN)/pytest -n 3 --dist loadgroup -m "not soak and not image" $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist loadgroup -m "not soak and not image and not moto" $(PYTEST_ARGS)
 
 test-postgres: $(STAMP) ## the tests that are about the database, on PostgreSQL
 	DATABASE_URL=$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -n 2 -m "database and not soak and not moto"
+
+test-moto: $(STAMP) ## what asks S3 for something, once more on an S3 that others wrote; CI runs it beside the rest
+	$(BIN)/pytest -n 3 -m moto
 
 lint: $(STAMP) ## formatting, types, layers, migrations, templates; what is deployed: Dockerfile, stacks, workflows, settings
 	$(BIN)/ruff format --check .
