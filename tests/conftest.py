@@ -65,6 +65,8 @@ def _clear_caches() -> None:
 def cloud(request: pytest.FixtureRequest, settings) -> Iterator[RunningCloud | Moto]:
     """The local cloud as the application's AWS; for the suite of tests/moto.py the other one as well."""
     running = request.getfixturevalue({"local": "local_cloud", "moto": "moto"}[getattr(request, "param", "local")])
+    if isinstance(running, Moto):
+        running.forget()
     settings.AWS_ENDPOINT_URL = running.endpoint_url
     forget_clients()
     yield running

@@ -4,6 +4,7 @@
 """
 
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -123,6 +124,10 @@ class Moto:
     endpoint_url: str
     access_log: AccessLog
 
+    def forget(self) -> None:
+        """Begin with an empty account. It lists at most 1,000 buckets."""
+        urllib.request.urlopen(urllib.request.Request(f"{self.endpoint_url}/moto-api/reset", method="POST")).close()
+
 
 class _Handler(MotoRequestHandler):
     disable_nagle_algorithm = True  # head and body are written one after the other
@@ -164,7 +169,7 @@ def _entry(environ: dict[str, Any], status: int) -> Entry:
 
 @pytest.fixture(scope="session")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
-    """One for every test process, within it. Buckets outlive a test."""
+    """One for every test process, within it."""
     log = tmp_path_factory.mktemp("moto") / "access.log"
     application = _Logged(log)
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Handler)
