@@ -93,8 +93,10 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "ConsumerRole": (
-        "events of S3: looks at the object that one tells of, and whether its bucket is there",
+        "events of S3: looks at the object that one tells of, and whether its bucket is there; "
+        "deletes what an upload by the API brought that is no image",
         (
+            ("s3", "DeleteObject"),
             ("s3", "GetObject"),
             ("s3", "HeadBucket"),
             ("s3", "HeadObject"),

@@ -29,10 +29,14 @@ SUITE = (
     "tests/admin/test_file_deletion.py",
     "tests/admin/test_file_restoring.py",
     "tests/admin/test_files.py",
+    "tests/admin/test_finding_actions.py",
+    "tests/admin/test_finding_kinds.py",
     "tests/admin/test_findings.py",
     "tests/admin/test_inventory.py",
+    "tests/admin/test_inventory_page.py",
     "tests/admin/test_legal_hold.py",
     "tests/admin/test_object_keys.py",
+    "tests/admin/test_object_uploads.py",
     "tests/admin/test_objects.py",
     "tests/admin/test_own_pages.py",
     "tests/admin/test_retention.py",
@@ -62,7 +66,7 @@ _EXCEPTIONS = {
     "admin/test_files.py": {
         "TestUpload::test_a_process_that_dies_after_the_put_is_completed_by_the_sweep": NO_SHA256,
     },
-    "admin/test_findings.py": {
+    "admin/test_finding_kinds.py": {
         "TestStaleUploads::test_a_file_that_had_come_is_said_to_be_catalogued": NO_SHA256,
     },
     "admin/test_object_keys.py": {

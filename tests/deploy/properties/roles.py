@@ -118,13 +118,14 @@ def task_roles_allow_what_the_table_of_operations_says(templates: Templates) -> 
     drop("ReleaseRole", f"{STATEMENT}.2.Resource.1"),
     drop("CheckRole", f"{STATEMENT}.0.Resource.4"),
     put("ConsumerRole", f"{STATEMENT}.0.Resource.1", {"Fn::Sub": "arn:aws:s3:::${StaticBucketName}/*"}),
+    put("ConsumerRole", f"{STATEMENT}.2.Resource", {"Fn::Sub": "arn:aws:s3:::${RenditionsBucketName}/*"}),
 )
 def each_role_reaches_the_buckets_of_its_work(templates: Templates) -> None:
     held = {"Originals", "Renditions", "Uploads", "UploadRenditions", "Files"}
     expected = {
         "WebRole": [held, held],
         "WorkerRole": [held, held],
-        "ConsumerRole": [{"Originals", "Renditions"}] * 2,  # the queue has their events
+        "ConsumerRole": [{"Originals", "Renditions"}] * 2 + [{"Originals"}],  # the queue has their events
         "ReleaseRole": [{"Static"}, {*held, "Static"}, {"Originals", "Uploads"}],
         "CheckRole": [{*held, "Static"}],
     }
