@@ -108,10 +108,14 @@ def test_keys_that_look_alike_are_different_objects(admin_client, bucket):
 
     assert _listed(admin_client, bucket) == {quote(key, safe="") for key in ALIKE}
     for key in ALIKE:
+        assert admin_client.get(page(bucket, "object", key=key)).context["key"] == key
         assert _download(admin_client, bucket, key)[0] == key.encode()
     admin_client.post(page(bucket, "remove"), {"keys": [quote("\u00e9", safe="")], "confirm": "1"})
+    admin_client.post(page(bucket, "copy", key="same"), {"how": "move", "bucket": bucket.pk, "key": "sAme"})
     left = {entry.key for entry in listing.list_page(bucket.name).objects if not entry.key.startswith("trash/")}
-    assert left == set(ALIKE) - {"\u00e9"}
+    assert left == {*ALIKE, "sAme"} - {"\u00e9", "same"}
+    bodies = {key: s3.get_object(bucket.name, key).body for key in left}
+    assert bodies == {key: b"same" if key == "sAme" else key.encode() for key in left}
 
 
 @pytest.mark.parametrize("how", ["move", "copy"])
