@@ -22,6 +22,7 @@ from media_catalog.services.object_keys import visible
 register = template.Library()
 
 RECENT_JOBS = 5
+SMALLEST_PRICE = 0.0001
 register.filter("visible", visible)
 LEVELS = {
     "none": _("No limit"),
@@ -109,6 +110,14 @@ register.filter("in_words", words.length)
 def get(counts: Mapping[str, int], key: str) -> int:
     """The count of a key, 0 when it has none."""
     return counts.get(key, 0)
+
+
+@register.filter
+def dollars(price: float) -> str:
+    """A price in US dollars. What rounds to nothing is not called nothing."""
+    if 0 < price < SMALLEST_PRICE:
+        return str(_("under $%(price)s") % {"price": number_format(SMALLEST_PRICE, 4)})
+    return f"${number_format(price, 4)}"
 
 
 @register.filter

@@ -204,6 +204,11 @@ class TestDoesNotFit:
         assert "1,000 of 1,000 left before, 997 after" in said
         assert "$0.0030" in said
 
+    def test_a_price_that_rounds_to_nothing_is_not_called_nothing(self, admin_client, images):
+        said = _post(admin_client, "remove", images).content.decode()
+        assert "under $0.0001" in said
+        assert "$0.0000" not in said
+
 
 def _ids(images) -> list[int]:
     return sorted(image.pk for image in images)
