@@ -231,6 +231,12 @@ class MeterUnavailable(BackofficeError):
     code = "meter_unavailable"
 
 
+class QueueAway(BackofficeError):
+    """The queue of the workers cannot be reached, so a task was not handed over."""
+
+    code = "queue_away"
+
+
 class OutOfMemory(BackofficeError):
     """There was too little memory for an image at that moment."""
 

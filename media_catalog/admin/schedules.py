@@ -16,9 +16,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from media_catalog.exceptions import QueueAway
 from media_catalog.jobs import health, schedules, words
 from media_catalog.jobs.schedules import Plan
 from media_catalog.models import ScheduleRun, Worker
+from media_catalog.services.sentences import sentence
 
 from .base import ReadOnlyAdmin
 from .history import staff
@@ -74,7 +76,11 @@ class ScheduleAdmin(ReadOnlyAdmin):
         plan = schedules.PLANS.get(request.POST.get("slug", ""))
         if plan is None:
             raise Http404
-        schedules.run_now(plan.slug)
+        try:
+            schedules.run_now(plan.slug)
+        except QueueAway as error:
+            messages.error(request, sentence(error))
+            return redirect(reverse("admin:media_catalog_schedulerun_changelist"))
         LogEntry.objects.create(
             user_id=staff(request).pk,
             content_type_id=get_content_type_for_model(ScheduleRun).pk,

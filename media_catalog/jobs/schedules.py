@@ -18,7 +18,7 @@ from django_q.models import Schedule
 from django_q.tasks import async_task
 
 from media_catalog.aws.deadline import deadline
-from media_catalog.exceptions import QuotaShort
+from media_catalog.exceptions import QueueAway, QuotaShort
 from media_catalog.models import Bucket, Image, Job, JobItem, ScheduleRun
 from media_catalog.quota import alerts, reservations
 from media_catalog.quota.attribution import attribute
@@ -95,8 +95,11 @@ def install() -> None:
 
 
 def run_now(slug: str) -> None:
-    """Have a schedule run at once, besides its time."""
-    async_task(PLANS[slug].func)
+    """Have a schedule run at once, besides its time. Raises QueueAway."""
+    try:
+        async_task(PLANS[slug].func)
+    except Exception as error:  # of whatever broker
+        raise QueueAway(slug) from error
 
 
 def next_runs() -> dict[str, datetime]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django_q.conf import Conf
 from django_q.models import OrmQ
 
@@ -77,3 +78,10 @@ def test_the_queue_as_a_whole_goes_on(admin_client, admin_user, rows, away, capl
     assert "The queue goes on." in page.content.decode()
     assert control.queue_paused() is None
     assert "not handed to the workers yet: what waits" in caplog.messages
+
+
+def test_a_schedule_that_is_to_run_at_once_is_said_not_to(admin_client, away):
+    page = admin_client.post("/admin/media_catalog/schedulerun/run/", {"slug": "retention"}, follow=True)
+
+    assert "The queue of the workers cannot be reached, so nothing was started." in page.content.decode()
+    assert not LogEntry.objects.exists()
