@@ -31,7 +31,9 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int | None, data_dir: Path | None, **options: Any) -> None:
         """Return on Ctrl-C or SIGTERM; CommandError (status 1) when the cloud cannot start or ends by itself."""
-        signal.signal(signal.SIGTERM, _interrupt)
+        # SIGINT too: it is ignored where a shell without job control has put the command into the background.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _interrupt)
         try:
             if settings.AWS_ENDPOINT_URL:
                 self._run(host, port or _port(settings.AWS_ENDPOINT_URL), data_dir or settings.DATA_DIR / "cloud")
