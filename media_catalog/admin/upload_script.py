@@ -44,7 +44,11 @@ def _bucket(bucket: Bucket) -> dict[str, Any]:
 
 def _texts() -> dict[str, str]:
     """By what the script calls them; %(…)s is filled in there."""
-    accepted = accepted_formats(settings.IMAGE_FORMATS)
+    return {**_states(), **_refusals(), **_faults(), **_summaries()}
+
+
+def _states() -> dict[str, str]:
+    """Of a file, and what can be done about it."""
     return {
         "waiting": _("Waiting"),
         "checking": _("Checking…"),
@@ -63,6 +67,13 @@ def _texts() -> dict[str, str]:
         "cancel": _("Cancel"),
         "remove": _("Remove from list"),
         "retry": _("Retry"),
+    }
+
+
+def _refusals() -> dict[str, str]:
+    """Before a byte is sent."""
+    accepted = accepted_formats(settings.IMAGE_FORMATS)
+    return {
         "empty": _("The file is empty (0 bytes)."),
         "tooLarge": _("The file has %(size)s; at most %(limit)s are accepted."),
         "notImage": _("This is not an image. Accepted are %(accepted)s.") % {"accepted": accepted},
@@ -73,6 +84,12 @@ def _texts() -> dict[str, str]:
         "ruleMinimum": _("This bucket takes %(width)s × %(height)s pixels or more; this has %(actual)s."),
         "ruleMaximum": _("This bucket takes at most %(width)s × %(height)s pixels; this has %(actual)s."),
         "tooMany": _("At most %(limit)d files can be uploaded at once; %(count)s were left out."),
+    }
+
+
+def _faults() -> dict[str, str]:
+    """While a file is sent, and what can be done about them."""
+    return {
         "noContact": _("The browser could not reach S3."),
         "cors": _(
             "The browser could not send anything to the bucket “%(bucket)s”. If the network works, the bucket's CORS"
@@ -85,6 +102,12 @@ def _texts() -> dict[str, str]:
         "formGone": _("The time for this upload was over before S3 had the file. Retry asks for more."),
         "serverAway": _("The server did not answer. Try again in a moment."),
         "loggedOut": _("You are logged out. Log in again in another tab, then retry."),
+    }
+
+
+def _summaries() -> dict[str, str]:
+    """Of all files."""
+    return {
         "summary": _("%(done)s of %(count)s uploaded"),
         "summaryRefused": _("%(count)s refused"),
         "summaryDuplicate": _("%(count)s there already"),
