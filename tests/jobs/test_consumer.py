@@ -1,63 +1,22 @@
 """Objects that anybody writes: catalogued once, whatever the messages say and how often, and processed by a job."""
 
-import json
-
 import pytest
-from django.utils import timezone
 
 from media_catalog.aws import objects as s3_objects
-from media_catalog.aws import s3, sqs
 from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsUnavailable
 from media_catalog.jobs import consumer
-from media_catalog.models import Bucket, Image, InventoryObject, Job, JobItem, Upload
+from media_catalog.models import Bucket, Image, Job, JobItem, Upload
 from media_catalog.services import events, trash, trash_restore
 from tests.aws.faults import s3_error, serving
 from tests.lambda_function.events import announcement_test, s3_event, s3_record
 from tests.pictures import bomb, encoded, jpeg, picture
-from tests.reconciling import listed
 
+from .announcing import announce, announce_each, message, put
+
+__all__ = ["announce", "announce_each", "put"]
 pytestmark = pytest.mark.database
 ODD = "álbum 1/a+b & c é.jpg"
-
-
-@pytest.fixture
-def put(originals):
-    """Writes an object as any client would; its ETag."""
-
-    def _put(key: str, body: bytes) -> str:
-        return s3.put_object(originals.name, key, body, content_type="binary/octet-stream", overwrite=True)
-
-    return _put
-
-
-@pytest.fixture
-def announce(originals):
-    """Hands messages of events of this bucket to the consumer; those that are done with."""
-
-    def _announce(*keys: str, name: str = "ObjectCreated:Put", etag: str = "0") -> list[sqs.Message]:
-        records = [s3_record(originals.name, key, name) for key in keys]
-        for record in records:
-            record["s3"]["object"]["eTag"] = etag
-        return consumer.take([message(s3_event(record)) for record in records])
-
-    return _announce
-
-
-@pytest.fixture
-def announce_each(originals):
-    """Hands a message for each of these keys to the consumer; the keys of those that are done with."""
-
-    def _announce_each(*keys: str) -> list[str]:
-        messages = {key: message(s3_event(s3_record(originals.name, key, "ObjectCreated:Put"))) for key in keys}
-        done = consumer.take(list(messages.values()))
-        return [key for key, sent in messages.items() if sent in done]
-
-    return _announce_each
-
-
-def message(body: object) -> sqs.Message:
-    return sqs.Message(body=body if isinstance(body, str) else json.dumps(body), receipt="r")
 
 
 def test_what_anybody_writes_is_catalogued_and_processed(put, announce, cloud, work):
@@ -141,50 +100,6 @@ def test_an_upload_of_ours_that_is_not_recorded_yet_is_left_to_itself(put, annou
     assert not Image.objects.exists()
 
 
-class TestReplaced:
-    def test_the_image_becomes_the_new_one_and_its_renditions_are_made_again(self, put, announce, work):
-        put("a.jpg", jpeg(300, 200))
-        announce("a.jpg")
-        work()
-        etag = put("a.jpg", jpeg(200, 300))
-        announce("a.jpg", etag=etag)
-
-        image = Image.objects.get()
-        assert (image.etag, image.width, image.height) == (etag, 200, 300)
-        assert not image.renditions.current().exists()
-        work()
-        assert image.renditions.current().count() == 6
-
-    def test_a_late_event_of_the_old_object_changes_nothing(self, put, announce):
-        old = put("a.jpg", jpeg(300, 200))
-        new = put("a.jpg", jpeg(200, 300))
-        announce("a.jpg", etag=new)
-        announce("a.jpg", etag=old)
-
-        assert Image.objects.get().etag == new
-        assert Job.objects.count() == 1
-
-    def test_of_two_at_the_same_time_the_later_object_stays(self, put, announce, originals, monkeypatch):
-        """A second consumer records the new object while this one has read the old one."""
-        put("a.jpg", jpeg(300, 200))
-        look = events.look
-
-        def look_slowly(created):
-            found = look(created)
-            if found and found.probe.width == 300:
-                etag = put("a.jpg", jpeg(200, 300))
-                monkeypatch.setattr(events, "look", look)
-                announce("a.jpg", etag=etag)
-            return found
-
-        monkeypatch.setattr(events, "look", look_slowly)
-        announce("a.jpg")
-
-        held = s3.head_object(originals.name, "a.jpg")
-        assert held is not None
-        assert Image.objects.get().etag == held.etag
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -203,81 +118,6 @@ def test_messages_of_no_interest_are_done_with(cloud, db, body):
 
     assert len(consumer.take([message(body)])) == 1
     assert not cloud.access_log.operations(mark)
-
-
-class TestDeleted:
-    @pytest.mark.parametrize(
-        "name", ["ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated", "LifecycleExpiration:Delete"]
-    )
-    def test_an_image_is_marked_as_missing_once(self, store, announce, originals, cloud, name):
-        image = store()
-        s3.delete_object(originals.name, image.key)
-        mark = cloud.access_log.mark()
-
-        assert len(announce(image.key, name=name)) == len(announce(image.key, name=name)) == 1
-        assert Image.objects.get().missing_since
-        assert cloud.access_log.operations(mark) == {"HeadObject": 1, "HeadBucket": 1}
-
-    def test_the_inventory_knows_it(self, store, announce, originals):
-        image = store()
-        listed(originals, [image.key])
-        s3.delete_object(originals.name, image.key)
-        announce(image.key, name="ObjectRemoved:Delete")
-        assert InventoryObject.objects.get().missing_since
-
-    def test_of_a_bucket_that_is_gone_nothing_is_known(self, store, announce, originals):
-        image = store()
-        Bucket.objects.filter(pk=originals.pk).update(name="gone-for-ever-12")
-        originals.name = "gone-for-ever-12"
-        assert len(announce(image.key, name="ObjectRemoved:Delete")) == 1
-        assert Image.objects.get().missing_since is None
-
-    def test_what_is_there_by_now_is_not(self, store, announce, cloud):
-        """An old event, or the deletion of an older version."""
-        image = store()
-        mark = cloud.access_log.mark()
-
-        assert len(announce(image.key, name="ObjectRemoved:Delete")) == 1
-        assert Image.objects.get().missing_since is None
-        assert cloud.access_log.operations(mark) == {"HeadObject": 1}
-
-    def test_what_is_in_no_catalogue_costs_nothing(self, announce, originals, cloud):
-        mark = cloud.access_log.mark()
-        assert len(announce("never.jpg", name="ObjectRemoved:Delete")) == 1
-        assert not cloud.access_log.operations(mark)
-
-    def test_it_is_there_again(self, put, announce, originals):
-        etag = put("a.jpg", jpeg())
-        announce("a.jpg", etag=etag)
-        s3.delete_object(originals.name, "a.jpg")
-        announce("a.jpg", name="ObjectRemoved:Delete")
-        put("a.jpg", jpeg())
-        announce("a.jpg", etag=etag)
-        assert Image.objects.get().missing_since is None
-        assert Job.objects.count() == 1  # its renditions are those of the same object
-
-    def test_it_is_there_again_as_another(self, put, announce, originals):
-        announce("a.jpg", etag=put("a.jpg", jpeg()))
-        s3.delete_object(originals.name, "a.jpg")
-        announce("a.jpg", name="ObjectRemoved:Delete")
-        announce("a.jpg", etag=put("a.jpg", jpeg(50, 60)))
-        assert (Image.objects.get().missing_since, Image.objects.get().width) == (None, 50)
-
-    def test_a_message_that_cannot_be_checked_comes_again(self, store, announce, monkeypatch):
-        image = store()
-        monkeypatch.setattr(s3, "head_object", _away)
-        assert announce(image.key, name="ObjectRemoved:Delete") == []
-        assert Image.objects.get().missing_since is None
-
-    def test_pages_say_so(self, store, admin_client):
-        image = store()
-        page = f"/admin/media_catalog/image/{image.pk}/change/"
-        tag = '<span class="bo-tag bo-failed">Missing at S3</span>'
-        shown = [admin_client.get(url).content.decode() for url in ("/admin/media_catalog/image/", page)]
-        assert not any(words in text for text in shown for words in (tag, "S3 has no such object"))
-        Image.objects.update(missing_since=timezone.now())
-        assert tag in admin_client.get("/admin/media_catalog/image/").content.decode()
-        assert "S3 has no such object any more" in admin_client.get(page).content.decode()
 
 
 @pytest.mark.parametrize("folder", ["quarantine/", "trash/"])
@@ -382,10 +222,6 @@ class TestFaults:
 
         announce("a.jpg")
         assert Job.objects.get().items.count() == 1
-
-
-def _away(*_args):
-    raise AwsUnavailable("down")
 
 
 def _fail(**_options):

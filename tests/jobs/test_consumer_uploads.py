@@ -9,7 +9,7 @@ from media_catalog.models import Bucket, Image, Job, Reservation
 from media_catalog.services import presigned
 from tests.pictures import jpeg
 
-from .test_consumer import announce, put
+from .announcing import announce, put
 
 __all__ = ["announce", "put"]
 pytestmark = pytest.mark.database

@@ -5,7 +5,7 @@ import pytest
 
 from media_catalog.jobs import consumer
 from media_catalog.models import Bucket, Image, Job, Preset, Rendition
-from tests.jobs.test_consumer import message
+from tests.jobs.announcing import message
 from tests.lambda_function.events import s3_event, s3_record
 from tests.pictures import jpeg
 
