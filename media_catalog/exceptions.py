@@ -195,7 +195,7 @@ class ObjectRefused(BackofficeError):
         "catalogued",  # an image of the catalogue is removed by its own job
         "catalogued_file",  # a file of the catalogue is deleted on its own page
         "rendition",  # it belongs to an image, with which it goes
-        "busy",  # a job is working at the image
+        "moved",  # somebody else has moved or removed the image
         "not_for_images",  # the bucket takes no catalogued images
         "being_uploaded",  # an upload has taken the key
         "key_too_long",
@@ -205,6 +205,8 @@ class ObjectRefused(BackofficeError):
         "renditions_bucket",  # only renditions are written there
         "too_large",  # facts: size, limit (bytes)
         "too_large_for_trash",  # facts: size, limit (bytes)
+        "too_large_to_copy",  # facts: size, limit (bytes)
+        "copy_uncertain",  # what lies at the new key may be a copy that was cut off, or another's
         "changed",  # S3 holds another object under the key than the catalogue knows, or than was found
         "held",  # its bucket is under legal hold
         "not_in_trash",  # it is being restored or purged, or S3 has it no more

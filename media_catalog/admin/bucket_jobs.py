@@ -3,15 +3,17 @@
 import secrets
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import CHANGE
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from media_catalog import jobs
@@ -77,6 +79,29 @@ def start_job(
         return redirect(url(bucket, "change"))
     log(request, [bucket], CHANGE, _("%(scope)s requested (job %(job)s)") % {"scope": scope, "job": job})
     return _to(job)
+
+
+def start_or_say(request: HttpRequest, *, kind: str, scope: str, token: UUID | None, **work: Any) -> Job | None:
+    """A new job; None when a limit does not allow it, or the same form has started it already, which is said."""
+    try:
+        return jobs.start(kind=kind, user=staff(request), scope=scope, park="park" in request.POST, token=token, **work)
+    except QuotaShort as short:
+        refused_by_quota(short, kind)
+        messages.error(request, sentence(short))
+    except IntegrityError:
+        started = Job.objects.filter(token=token).first() if token else None
+        if started is None:
+            messages.warning(request, _("Images were removed at this moment. Check the numbers and confirm again."))
+        else:
+            follow(request, scope, started)
+    return None
+
+
+def follow(request: HttpRequest, scope: str, job: Job) -> None:
+    """Say what has been started, with a link to the job."""
+    link = reverse("admin:media_catalog_job_change", args=[job.pk])
+    words = _("Follow the job, or undo it there")
+    messages.success(request, format_html('{} <a href="{}">{}</a>', scope, link, words))
 
 
 def _one_at_a_time(request: HttpRequest, bucket: Bucket, kind: str) -> HttpResponse | None:

@@ -33,6 +33,7 @@ from . import (
     inventory,
     object_changes,
     object_details,
+    object_transfer,
     objects,
 )
 from .base import BackofficeAdmin
@@ -55,7 +56,7 @@ VIEWS = {
     "object": object_details.details_view,
     "download": object_details.download_view,
     "picture": object_details.picture_view,
-    "copy": object_changes.copy_view,
+    "copy": object_transfer.transfer_view,
     "remove": object_changes.remove_view,
 }
 

@@ -1,4 +1,7 @@
-"""Actions on images: what each is called, and how the list and the page of an image lead to its confirmation."""
+"""Actions on images: what each is called, and how the list and the page of an image lead to its confirmation.
+
+`BY_KIND` holds all that may be retried.
+"""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -51,9 +54,14 @@ REMOVE_IMAGES = BulkAction(
     button=gettext_lazy("Move to trash"),
     destructive=True,
 )
+MOVE_IMAGE = BulkAction(
+    kind="move_image",
+    title=gettext_lazy("Move image"),
+    button=gettext_lazy("Move"),
+)
 
 
-BY_KIND = {action.kind: action for action in (MAKE_RENDITIONS, DETECT_FACES, REMOVE_IMAGES)}
+BY_KIND = {action.kind: action for action in (MAKE_RENDITIONS, DETECT_FACES, REMOVE_IMAGES, MOVE_IMAGE)}
 
 
 def confirm_or_start(

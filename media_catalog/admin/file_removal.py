@@ -67,9 +67,9 @@ def _objection(request: HttpRequest, ids: list[int]) -> str:
 def _remove(page: ModelAdmin, request: HttpRequest, ids: list[int]) -> HttpResponse | None:
     """Where to go then; None when nothing was moved and the page says why."""
     options = {"files": ids, "run": secrets.token_hex(16)}
-    if len(ids) <= trash_objects.AT_ONCE:
-        return _move(page, request, options)
-    return _start(page, request, options, token=token_of(request))
+    if trash_objects.is_job_of_files(ids):
+        return _start(page, request, options, token=token_of(request))
+    return _move(page, request, options)
 
 
 def _move(page: ModelAdmin, request: HttpRequest, options: Mapping[str, Any]) -> HttpResponse:
@@ -77,7 +77,7 @@ def _move(page: ModelAdmin, request: HttpRequest, options: Mapping[str, Any]) ->
     ids, run = options["files"], options["run"]
     moved, settled = None, set[int]()
     try:
-        moved = trash_objects.move_files(ids=ids, run=run, settled=settled)
+        moved = trash_objects.move_files(ids=ids, run=run, settled=settled, at_once=True)
     except BackofficeError as error:
         messages.error(request, sentence(error))
     there = list(StoredFile.everything.filter(in_trash__in=TrashedObject.objects.filter(run=run).here()))
@@ -125,6 +125,7 @@ def _context(
     page: ModelAdmin, request: HttpRequest, files: QuerySet[StoredFile], ids: list[int], held: int
 ) -> dict[str, Any]:
     sizes = files.order_by().values_list("size", flat=True)
+    by_job = trash_objects.is_job_of_files(ids)
     return {
         **page.admin_site.each_context(request),
         "opts": page.opts,
@@ -139,10 +140,10 @@ def _context(
         "token": uuid4().hex,
         "must_type": must_type(len(ids)),
         "way_back": way_back(),
-        "by_job": len(ids) > trash_objects.AT_ONCE,
+        "by_job": by_job,
         "fields": sent_fields(request, "index"),
         "back": _back(request),
-        **cost_context(trash_objects.cost_of_files(ids), bulk=len(ids) > trash_objects.AT_ONCE),
+        **cost_context(trash_objects.cost_of_files(ids), bulk=by_job),
     }
 
 

@@ -35,6 +35,7 @@ from media_catalog.services.object_keys import visible
 from media_catalog.services.selection import candidates
 from media_catalog.services.sentences import sentence
 from media_catalog.services.trash_objects import AT_ONCE, Moved
+from media_catalog.services.turns import AT_ONCE_BYTES, AT_ONCE_SECONDS
 
 from .confirmation import digest, must_type, token_of, typed_number
 from .costs import cost_context, in_words
@@ -124,13 +125,16 @@ def confirm_or_start(
 
 
 def undo(page: ModelAdmin, request: HttpRequest, rows: TrashedQuerySet, *, fields: Any, back: str) -> HttpResponse:
-    """Bring back what one deletion has moved: a few at once, more by a job behind its confirmation."""
+    """Bring back what one deletion has moved: a few at once, more and large ones by a job behind its confirmation.
+
+    What S3 is too slow for goes on as a job.
+    """
     here = rows.here()
     count = here.count()
     if not count:
         messages.info(request, _("Nothing of it is in the trash any more."))
         return redirect(back)
-    if count > AT_ONCE:
+    if count > AT_ONCE or here.filter(size__gt=AT_ONCE_BYTES).exists():
         return confirm_or_start(page, request, rows, RESTORE, fields=fields, back=back)
     run = secrets.token_hex(16)
     _mark(here.values_list("pk", flat=True), run)
@@ -138,14 +142,17 @@ def undo(page: ModelAdmin, request: HttpRequest, rows: TrashedQuerySet, *, field
     others = TrashedObject.objects.filter(run=run, image=None, file=None)
     places = {row.bucket for row in others.select_related("bucket")}
     try:
-        turn = trash_restore.restore_run(run)
+        turn = trash_restore.restore_run(run, seconds=AT_ONCE_SECONDS)
     except BackofficeError as error:
         messages.error(request, sentence(error))
-        turn = trash_restore.told(run)
-    _say_restored(request, turn, count)
+        turn, left = trash_restore.told(run), []
+    else:
+        left = list(trash_restore.left(run).values_list("pk", flat=True))
+    _say_restored(request, turn, count - len(left))
     restored.follow_up(run)
     log(request, [*catalogued, *places], CHANGE, _("Restored from the trash."))
-    return redirect(back)
+    job = _start(page, request, TrashedObject.objects.filter(pk__in=left), left, RESTORE)
+    return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]) if job else back)
 
 
 def offer_undo(request: HttpRequest, count: int, run: str, back: str) -> None:

@@ -14,6 +14,7 @@ from media_catalog.exceptions import AwsDenied, AwsError, AwsNotFound, AwsUnavai
 from .client import call, client
 
 MAX_DELETE = 1000  # keys of one DeleteObjects, by S3
+MAX_COPY_BYTES = 5 * 1024**3  # of one CopyObject, by S3
 CHUNK_BYTES = 256 * 1024
 _NOT_IN_XML = re.compile(
     "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"

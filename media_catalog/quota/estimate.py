@@ -161,8 +161,21 @@ def _remove_images(image: Candidate, options: Mapping[str, bool]) -> Cost:
     return Cost(requests={RequestClass.S3_TIER1.value: 1, RequestClass.FREE.value: 1 + image.held})
 
 
+def _move_image(image: Candidate, options: Mapping[str, bool]) -> Cost:
+    """A HEAD of the new key; a COPY and a DELETE, free of charge, for the original and each rendition."""
+    if image.legal_hold:
+        return Cost(skipped=NOT_PERMITTED)
+    requests = {RequestClass.S3_TIER1.value: 1, RequestClass.S3_TIER2.value: 1}
+    if image.lost:
+        return Cost(requests=requests)
+    return Cost(
+        requests=requests | {RequestClass.S3_TIER1.value: 1 + image.held, RequestClass.FREE.value: 1 + image.held}
+    )
+
+
 _COSTS: Mapping[str, Callable[[Candidate, Mapping[str, bool]], Cost]] = {
     "make_renditions": _make_renditions,
     "detect_faces": _detect_faces,
     "remove_images": _remove_images,
+    "move_image": _move_image,
 }

@@ -9,13 +9,13 @@ from typing import Any
 
 from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Subquery
 
+from media_catalog.aws.objects import MAX_COPY_BYTES
 from media_catalog.exceptions import ObjectRefused
 from media_catalog.models import Finding, Image, InventoryObject, Rendition, RequestClass, StoredFile, Upload
 
 from . import quarantine, renditions
 from .catalogued import has_row, is_on_its_way, is_rendition
 from .findings import actions_for
-from .trash import COPY_MAX_BYTES
 
 _T1, _T2, _FREE = RequestClass.S3_TIER1.value, RequestClass.S3_TIER2.value, RequestClass.FREE.value
 _Kind, _Action = Finding.Kind, Finding.Action
@@ -119,9 +119,9 @@ def _of_object(finding: Found, action: str, known: _Known) -> Requests:
     requests = Counter(LOOK)
     if action == _Action.ADOPT:
         return requests + Counter(LOOK)
-    if finding.bucket.legal_hold or (action == _Action.QUARANTINE and not _has_place(finding)):
+    too_large = finding.evidence.get("size", 0) > MAX_COPY_BYTES
+    if finding.bucket.legal_hold or (action == _Action.QUARANTINE and (too_large or not _has_place(finding))):
         return requests
-    too_large = action == _Action.DELETE and finding.evidence.get("size", 0) > COPY_MAX_BYTES
     return requests + Counter(LOOK if too_large else MOVE)
 
 

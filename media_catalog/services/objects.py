@@ -12,11 +12,11 @@ from django.utils.http import content_disposition_header
 
 from media_catalog.aws import listing, presign, s3
 from media_catalog.aws import objects as s3_objects
-from media_catalog.exceptions import AwsConflict, AwsNotFound, ObjectRefused
+from media_catalog.exceptions import AwsConflict, ObjectRefused
 from media_catalog.imaging.probe import extension
-from media_catalog.models import Bucket, Image, Rendition, StoredFile, TrashedObject, Upload
+from media_catalog.models import Bucket, Image, Rendition, StoredFile, TrashedObject
 
-from . import decoding, inventory, keys, object_keys, uploads
+from . import decoding, keys, object_keys, uploads
 
 PAGE_SIZE = 100
 VERSIONS = 100  # shown of one object
@@ -146,58 +146,3 @@ def _kind(bucket: Bucket, file: BinaryIO, name: str) -> tuple[str, str]:
         return found.content_type, extension(found.format)
     guessed = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return guessed, keys.clean_extension(name) or "bin"
-
-
-def copy(bucket: Bucket, key: str, *, to_bucket: Bucket, to_key: str, only: str = "") -> None:
-    """Copy an object, or `only` that of this ETag; one that is there wins (AwsConflict). One HEAD and one COPY.
-
-    S3 decides by a condition; the HEAD is for servers that do not know it, and spares the copy. Raises ObjectRefused
-    while somebody uploads to the key.
-    """
-    object_keys.check_new(to_key)
-    if to_bucket.role == Bucket.Role.RENDITIONS:
-        raise ObjectRefused("renditions_bucket")
-    if _being_uploaded(to_bucket, to_key):
-        raise ObjectRefused("being_uploaded")
-    if TrashedObject.objects.holding(to_bucket, [to_key]).exists() or s3.head_object(to_bucket.name, to_key):
-        raise AwsConflict(to_key)
-    s3_objects.copy_object(bucket.name, key, to_bucket=to_bucket.name, to_key=to_key, only=only)
-
-
-def move(bucket: Bucket, key: str, *, to_bucket: Bucket, to_key: str) -> None:
-    """`copy`, then delete the source: two HEAD, one COPY, one DELETE. For objects that the catalogue does not know.
-
-    What is written to the source meanwhile stays there (ObjectRefused).
-    """
-    _check_movable(bucket, key)
-    source = s3.head_object(bucket.name, key)
-    if source is None:
-        raise AwsNotFound(key)
-    copy(bucket, key, to_bucket=to_bucket, to_key=to_key, only=source.etag)
-    try:
-        s3.delete_exactly(bucket.name, key, etag=source.etag)
-    except AwsNotFound:  # somebody else was faster
-        pass
-    except AwsConflict as error:
-        raise ObjectRefused("changed") from error
-    inventory.forget(bucket, [key])
-
-
-def _check_movable(bucket: Bucket, key: str) -> None:
-    if "\x00" in key:
-        raise ObjectRefused("key_characters")
-    if object_keys.is_reserved(key):
-        raise ObjectRefused("key_reserved")
-    held = known(bucket, [key]).get(key, Known())
-    if held.file:
-        raise ObjectRefused("catalogued_file")
-    if held.rendition or held.image:
-        raise ObjectRefused("rendition" if held.rendition else "catalogued")
-    if Bucket.objects.filter(pk=bucket.pk, legal_hold=True).exists():
-        raise ObjectRefused("held")
-    if _being_uploaded(bucket, key):
-        raise ObjectRefused("being_uploaded")
-
-
-def _being_uploaded(bucket: Bucket, key: str) -> bool:
-    return Upload.objects.filter(bucket=bucket, key=key, status=Upload.Status.CREATED).exists()

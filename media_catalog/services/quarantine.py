@@ -21,9 +21,13 @@ def place_of(finding: Finding) -> str:
 def put_away(finding: Finding) -> None:
     """Move the object there. One HEAD, one COPY, one DELETE; a repeat finds what is done.
 
-    Raises ObjectRefused under legal hold, and AwsConflict when S3 holds another object by now than was found.
+    Raises ObjectRefused under legal hold and above what S3 copies, before any request; AwsConflict when S3 holds
+    another object by now than was found.
     """
     _check_hold(finding)
+    size = finding.evidence.get("size", 0)
+    if size > s3_objects.MAX_COPY_BYTES:
+        raise ObjectRefused("too_large_to_copy", size=size, limit=s3_objects.MAX_COPY_BYTES)
     _move(finding, finding.key, place_of(finding), etag=str(finding.evidence.get("etag")))
 
 

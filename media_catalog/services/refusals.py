@@ -30,7 +30,7 @@ _OBJECTS: dict[str, Callable[[], str]] = {
     "catalogued_file": lambda: _(
         "This is a file of the catalogue: it is deleted, or left as it is, on the page of files."
     ),
-    "busy": lambda: _("A job is working at this image, or it has just changed. Try again when the job is over."),
+    "moved": lambda: _("The image has just been moved or changed by somebody else. Look at it, then try again."),
     "not_for_images": lambda: _("Catalogued images can only be in a bucket for originals that is paired."),
     "being_uploaded": lambda: _("An upload is under way under this key."),
     "key_too_long": lambda: _("The key has more than %(limit)s bytes of UTF-8."),
@@ -47,6 +47,13 @@ _OBJECTS: dict[str, Callable[[], str]] = {
     "too_large_for_trash": lambda: _(
         "The object has %(size)s. S3 copies at most %(limit)s in one request, so it cannot be moved to the trash:"
         " delete it with AWS tools."
+    ),
+    "too_large_to_copy": lambda: _(
+        "The object has %(size)s. S3 copies at most %(limit)s in one request: copy or move it with AWS tools."
+    ),
+    "copy_uncertain": lambda: _(
+        "An object lies under the new key. It may be the copy of a job that was cut off, or somebody else's: compare"
+        " both, and delete the one that is not needed. Nothing was deleted."
     ),
     "changed": lambda: _("S3 holds another object under this key by now. Nothing was done with it."),
     "held": lambda: _("The bucket is under legal hold: what it holds must not be removed."),

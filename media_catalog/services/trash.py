@@ -37,10 +37,13 @@ from . import inventory, names, object_keys, removal, renditions
 from .sentences import sentence
 
 logger = logging.getLogger(__name__)
-COPY_MAX_BYTES = 5 * 1024**3  # of one CopyObject, by S3
 # After these nobody knows whether S3 has done it: the row stays as it is, and a repeat finds out.
 PASSING = (AwsThrottled, AwsUnavailable, MeterUnavailable)
 OWN_FAULTS = (ObjectRefused, AwsConflict, AwsNotFound)  # of one object; the others of a run may do
+
+
+class TakesLong(Exception):
+    """The object is larger than the caller wanted to wait for. Nothing was done with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +83,13 @@ def move_file(*, file: StoredFile, run: str = "") -> TrashedObject | None:
     return _move_row(file, run)
 
 
-def move_object(*, bucket: Bucket, key: str, run: str = "") -> TrashedObject | None:
+def move_object(
+    *, bucket: Bucket, key: str, run: str = "", at_most: int = s3_objects.MAX_COPY_BYTES
+) -> TrashedObject | None:
     """Move an object that the catalogue does not know. One HEAD, one COPY, one DELETE; None when S3 has none.
 
     The rendition of an image is deleted instead, at the cost of a DELETE: it counts as not made. Raises ObjectRefused
-    before any request, for images and files of the catalogue among others.
+    before any request, for images and files of the catalogue among others, and TakesLong for more bytes than `at_most`.
     """
     _check_object(bucket, key)
     rendition = Rendition.objects.select_related("bucket").filter(bucket=bucket, key=key).first()
@@ -103,6 +108,8 @@ def move_object(*, bucket: Bucket, key: str, run: str = "") -> TrashedObject | N
             raise AwsNotFound(bucket.name)
         return None
     _check_size(held.size)
+    if held.size > at_most:
+        raise TakesLong
     name = object_keys.download_name(key)[-255:]
     row = _row(bucket, key, run, name=name, etag=held.etag, size=held.size, content_type=held.content_type[:255])
     row.save()
@@ -207,8 +214,8 @@ def _check_object(bucket: Bucket, key: str) -> None:
 
 
 def _check_size(size: int) -> None:
-    if size > COPY_MAX_BYTES:
-        raise ObjectRefused("too_large_for_trash", size=size, limit=COPY_MAX_BYTES)
+    if size > s3_objects.MAX_COPY_BYTES:
+        raise ObjectRefused("too_large_for_trash", size=size, limit=s3_objects.MAX_COPY_BYTES)
 
 
 def _copy(trashed: TrashedObject, *, fresh: bool) -> tuple[str, bool]:

@@ -15,10 +15,10 @@ from . import trash
 from .names import KINDS
 from .object_keys import is_reserved, visible
 from .sentences import sentence
-from .turns import TURN_SECONDS
+from .turns import AT_ONCE_BYTES, AT_ONCE_SECONDS, TURN_SECONDS
 
 Item = TypeVar("Item")
-AT_ONCE = 10  # in the page's own request; more are a job's
+AT_ONCE = 10  # in the page's own request, none of them large; more are a job's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,20 +30,31 @@ class Moved:
     done: bool
 
 
-def move_objects(*, bucket: Bucket, keys: Sequence[str], run: str, settled: set[str]) -> Moved:
+def move_objects(*, bucket: Bucket, keys: Sequence[str], run: str, settled: set[str], at_once: bool = False) -> Moved:
     """Move these to the trash, for one turn of the run. Renditions are deleted instead, and count as not made.
 
     `settled` had their turn, and get none again whatever became of them since: this turn adds its own. What cannot be
-    moved for a reason of its own does not hold up the others; any other fault is raised.
+    moved for a reason of its own does not hold up the others; any other fault is raised. `at_once`, for a page that is
+    waited for: the turn is short, and leaves out what is large, after the HEAD that told so.
     """
+    at_most = {"at_most": AT_ONCE_BYTES} if at_once else {}
+
+    def move(key: str) -> TrashedObject | None:
+        return trash.move_object(bucket=bucket, key=key, run=run, **at_most)
+
     settled |= set(_moved(run).values_list("key", flat=True))
-    return _turn(keys, lambda key: trash.move_object(bucket=bucket, key=key, run=run), settled, run=run, words=visible)
+    return _turn(keys, move, settled, run=run, words=visible, at_once=at_once)
 
 
-def move_files(*, ids: Sequence[int], run: str, settled: set[int]) -> Moved:
+def is_job_of_files(ids: Collection[int]) -> bool:
+    """Whether these are too many, or one of them is too large, for a page that is waited for."""
+    return len(ids) > AT_ONCE or StoredFile.objects.filter(pk__in=ids, size__gt=AT_ONCE_BYTES).exists()
+
+
+def move_files(*, ids: Sequence[int], run: str, settled: set[int], at_once: bool = False) -> Moved:
     """The same with files of the catalogue, of any buckets. Those that S3 has no more lose their row."""
     settled |= set(_moved(run).exclude(file=None).values_list("file_id", flat=True))
-    return _turn(ids, lambda pk: _move_file(pk, run), settled, run=run, words=_name)
+    return _turn(ids, lambda pk: _move_file(pk, run), settled, run=run, words=_name, at_once=at_once)
 
 
 def cost_of_objects(bucket: Bucket, keys: Collection[str]) -> dict[str, int]:
@@ -88,20 +99,24 @@ def _turn(
     *,
     run: str,
     words: Callable[[Item], str],
+    at_once: bool,
 ) -> Moved:
-    until, failed, got_on = time.monotonic() + TURN_SECONDS, [], False
+    until = time.monotonic() + (AT_ONCE_SECONDS if at_once else TURN_SECONDS)
+    failed, got_on, done = [], at_once, True
     rows = TrashedObject.objects.filter(run=run)
     waiting = [item for item in items if item not in settled]
     for number, item in enumerate(waiting, start=1):
         try:
             got_on |= move(item) is not None
             settled.add(item)
+        except trash.TakesLong:
+            done = False
         except trash.OWN_FAULTS as error:
             failed.append((words(item), sentence(error)))
         # What fails has its turn again and again: each turn gets past it.
         if number < len(waiting) and got_on and time.monotonic() > until:
             return Moved(count=rows.count(), failed=failed, done=False)
-    return Moved(count=rows.count(), failed=failed, done=True)
+    return Moved(count=rows.count(), failed=failed, done=done)
 
 
 def _moved(run: str) -> TrashedQuerySet:

@@ -67,13 +67,13 @@ def restore(*, pk: int) -> str:
     raise conflict
 
 
-def restore_run(run: str) -> Turn:
-    """Restore what is marked with the run, for one turn.
+def restore_run(run: str, *, seconds: float = TURN_SECONDS) -> Turn:
+    """Restore what is marked with the run, for one turn of so long.
 
     What cannot come back for a reason of its own stays in the trash, with the problem and without the mark. Any other
     fault ends the turn.
     """
-    until = time.monotonic() + TURN_SECONDS
+    until = time.monotonic() + seconds
     for pk in list(left(run).order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
         try:
             restore(pk=pk)

@@ -11,6 +11,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from media_catalog.admin import object_transfer
 from media_catalog.aws import bucket_settings, listing, objects, s3
 from media_catalog.models import Bucket, Image, Job, Preset, Rendition, StoredFile, TrashedObject
 from media_catalog.services import batches, inventory, renditions, retention, trash, trash_objects
@@ -20,7 +21,7 @@ from tests.pictures import encoded, jpeg, picture
 from tests.reconciling import images
 
 from . import filing, trashing
-from .buckets import LIST, new_bucket, page, put
+from .buckets import LIST, keys_of, new_bucket, page, put
 
 pytestmark = pytest.mark.database
 
@@ -156,6 +157,38 @@ def test_moving_objects_to_the_trash(originals, store, agree, role, monkeypatch)
         lambda client: client.post(page(bucket, "remove"), {"keys": chosen}),
         lambda client, _asked: client.post(page(bucket, "remove"), {"keys": chosen, "confirm": "1"}),
     )
+
+
+def test_moving_an_image(originals, store, agree, chance):
+    image = store(BODY)
+    renditions.make(image=image)
+    for rendition in chance.sample(list(image.renditions.all()), chance.randint(1, 4)):
+        renditions.delete_one(rendition=rendition)
+    address, form = page(originals, "copy", key=image.key), {"how": "move", "bucket": originals.pk, "key": "a/b.jpg"}
+
+    agree(
+        lambda client: client.post(address, form),
+        lambda client, asked: client.post(address, {**form, "token": asked["token"], "confirm": "1"}),
+    )
+
+    assert Image.objects.get().key == "a/b.jpg"
+
+
+@pytest.mark.parametrize("how", ["move", "copy"])
+def test_a_large_object(originals, agree, how, monkeypatch):
+    monkeypatch.setattr(object_transfer, "AT_ONCE_BYTES", 3)
+    bucket = new_bucket()
+    put(bucket, "old")
+    address, form = page(bucket, "copy", key="old"), {"how": how, "bucket": bucket.pk, "key": "new"}
+
+    agree(
+        lambda client: client.post(address, form),
+        lambda client, asked: client.post(
+            address, {**form, "etag": asked["etag"], "token": asked["token"], "confirm": "1"}
+        ),
+    )
+
+    assert keys_of(bucket) == (["new"] if how == "move" else ["new", "old"])
 
 
 def test_moving_files_to_the_trash(originals, agree, chance, monkeypatch):

@@ -12,8 +12,8 @@ from media_catalog.models import Bucket, Job, JobItem, Leftover, RequestLimit, S
 from media_catalog.services import (
     buckets,
     free_keys,
-    objects,
     removal,
+    transfers,
     trash_objects,
     trash_sweep,
 )
@@ -154,13 +154,23 @@ class TestDeletion:
         assert TrashedObject.objects.here().count() == 3
 
     def test_what_s3_is_too_slow_for_goes_on_as_a_job(self, admin_client, folder, work, monkeypatch):
-        monkeypatch.setattr(trash_objects, "TURN_SECONDS", 0)
+        monkeypatch.setattr(trash_objects, "AT_ONCE_SECONDS", 0)
         response = delete(admin_client, [stored_file(folder, f"{number}.txt") for number in range(3)])
         job = Job.objects.get()
         assert response.redirect_chain[-1][0].endswith(f"/job/{job.pk}/change/")
         monkeypatch.undo()
         work()
         assert job.items.get().message == "3 objects moved to the trash."
+        assert not StoredFile.objects.exists()
+
+    def test_a_large_one_is_a_job_s(self, admin_client, folder, work, monkeypatch):
+        monkeypatch.setattr(trash_objects, "AT_ONCE_BYTES", 3)
+        file = stored_file(folder, "large.txt")
+        assert choose(admin_client, [file]).context["by_job"]
+        delete(admin_client, [file])
+        assert StoredFile.objects.exists()
+        work()
+        assert Job.objects.get().items.get().message == "1 object moved to the trash."
         assert not StoredFile.objects.exists()
 
     def test_the_same_form_twice_is_one_job(self, admin_client, folder, monkeypatch):
@@ -327,7 +337,7 @@ class TestElsewhere:
         assert "This is a file of the catalogue" in messages_of(response)[0]
         assert keys_of(folder) == [file.key]
         with pytest.raises(ObjectRefused, match="catalogued_file"):
-            objects.move(folder, file.key, to_bucket=folder, to_key="other.txt")
+            transfers.prepare(folder, file.key, to_bucket=folder, to_key="other.txt", moves=True)
 
     def test_a_bucket_with_files_in_the_trash_keeps_its_role_and_goes_with_them(self, admin_client, folder, work):
         delete(admin_client, [stored_file(folder)])

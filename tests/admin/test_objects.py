@@ -10,12 +10,12 @@ from media_catalog.admin import objects as objects_page
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
 from media_catalog.aws.client import forget_clients
-from media_catalog.models import Bucket, Image, RequestLimit, Upload
+from media_catalog.models import Bucket, Image, Job, RequestLimit, Upload
 from media_catalog.services import objects, renditions
 from tests.aws.faults import s3_error, serving
 from tests.pictures import encoded, jpeg, picture, upload_file
 
-from .buckets import bucket, keys_of, messages_of, page, put
+from .buckets import bucket, keys_of, page, put
 
 LONG_AGO = {"Content-Type": "application/xml", "Date": "Fri, 20 Nov 2020 12:00:00 GMT"}
 
@@ -128,16 +128,17 @@ def test_nonsense_in_the_address_is_no_error(admin_client, bucket, name, query):
         assert admin_client.get(address, follow=True).status_code < 500
 
 
-def test_moving_a_catalogued_image_needs_the_permission_to_change_it(client, originals, store, staff_with):
+def test_moving_a_catalogued_image_needs_the_permission_to_change_it(client, originals, store, staff_with, work):
     image = store()
     data = {"how": "move", "bucket": originals.pk, "key": "new.jpg"}
     client.force_login(staff_with("browse_objects", "write_objects"))
     assert client.post(page(originals, "copy", key=image.key), data).status_code == 403
 
     client.force_login(staff_with("browse_objects", "write_objects", "change_image", "view_image"))
-    response = client.post(page(originals, "copy", key=image.key), data, follow=True)
+    assert client.post(page(originals, "copy", key=image.key), {**data, "confirm": "1"}).status_code == 302
+    work()
 
-    assert messages_of(response) == [f"Moved “photo.jpg” to “new.jpg” in {originals}."]
+    assert Job.objects.get().items.get().message == f"Moved to “new.jpg” in {originals}."
     assert Image.objects.get().key == "new.jpg"
 
 

@@ -9,7 +9,7 @@ from media_catalog.aws import s3
 from media_catalog.exceptions import AwsUnavailable, BucketRefused
 from media_catalog.jobs import restored
 from media_catalog.models import Bucket, Image, Job, JobItem, TrashedObject
-from media_catalog.services import buckets, detection, renditions, trash, trash_objects, trash_restore
+from media_catalog.services import buckets, detection, renditions, trash_objects, trash_restore
 from tests.pictures import jpeg, one_face, upload_file
 
 from .buckets import messages_of, page, put
@@ -130,7 +130,7 @@ class TestObjects:
 
     def test_what_cannot_be_moved_is_said_by_name(self, admin_client, bucket, monkeypatch):
         put(bucket, "large")
-        monkeypatch.setattr(trash, "COPY_MAX_BYTES", 3)
+        monkeypatch.setattr(s3_objects, "MAX_COPY_BYTES", 3)
         [said] = messages_of(remove(admin_client, bucket, "large"))
         assert "large" in said
         assert "delete it with AWS tools" in said

@@ -3,7 +3,7 @@
 import pytest
 
 from media_catalog.models import Finding, InventoryObject
-from media_catalog.services import batches, objects, reconcile, relocation, removal, renditions, trash
+from media_catalog.services import batches, reconcile, relocation, removal, renditions, transfers, trash
 from tests.reconciling import listed
 
 from .objects import put_by_hand
@@ -41,7 +41,7 @@ def test_nor_is_an_object_that_has_left_its_key(originals, way):
         put_by_hand(originals, key, b"text")
     listed(originals, ["a.txt", "b.txt"])
     if way == "moved":
-        objects.move(originals, "a.txt", to_bucket=originals, to_key="c.txt")
+        transfers.run(transfers.prepare(originals, "a.txt", to_bucket=originals, to_key="c.txt", moves=True)[0])
     else:
         trash.move_object(bucket=originals, key="a.txt")
 

@@ -5,10 +5,13 @@ import pytest
 from media_catalog.aws import listing, s3
 from media_catalog.aws import objects as s3_objects
 from media_catalog.exceptions import AwsConflict, AwsUnavailable, ObjectRefused, QuotaRefused
-from media_catalog.models import Bucket, Image, Job, JobItem, Leftover, RequestCounter, RequestLimit, Upload
+from media_catalog.models import Bucket, Image, Leftover, RequestCounter, RequestLimit, Upload
 from media_catalog.quota import meter
+from media_catalog.quota.estimate import estimate
 from media_catalog.services import relocation, removal, renditions
+from media_catalog.services.selection import candidates
 
+from .cutting import Cut, cut_after
 from .objects import no_more, put_by_hand
 
 
@@ -25,7 +28,7 @@ def _keys(bucket: Bucket) -> set[str]:
 
 def test_row_renditions_and_objects_move_together(image, originals, cloud):
     made = dict(image.renditions.values_list("preset", "pk"))
-    said = relocation.cost(image)
+    said = estimate("move_image", candidates([image.pk]), {}).requests
     mark = cloud.access_log.mark()
 
     with meter.tally() as spent:
@@ -72,7 +75,6 @@ def test_a_taken_key_is_refused_with_nothing_changed(image, originals):
 @pytest.mark.parametrize(
     ("prepare", "reason"),
     [
-        (lambda image: JobItem.objects.create(job=Job.objects.create(kind="make_renditions"), image=image), "busy"),
         (lambda image: Upload.objects.create(bucket=image.bucket, key="new.jpg", name="new.jpg"), "being_uploaded"),
         (lambda image: Bucket.objects.filter(pk=image.bucket_id).update(renditions_bucket=None), "not_for_images"),
     ],
@@ -88,34 +90,100 @@ def test_what_is_in_the_way_is_said_before_any_request(image, originals, cloud, 
     assert not cloud.access_log.since(mark)
 
 
-def test_a_job_that_begins_meanwhile_wins(image, originals, monkeypatch):
+def test_one_who_moves_it_meanwhile_wins(image, originals, monkeypatch):
     copy = s3_objects.copy_object
 
     def copy_slowly(*args, **kwargs):
         etag = copy(*args, **kwargs)
-        JobItem.objects.create(job=Job.objects.create(kind="detect_faces"), image=image)
+        Image.objects.update(key="elsewhere.jpg")
         return etag
 
     monkeypatch.setattr(s3_objects, "copy_object", copy_slowly)
-    with pytest.raises(ObjectRefused):
+    with pytest.raises(ObjectRefused, match="moved"):
         relocation.relocate(image=image, to_bucket=originals, to_key="new.jpg")
 
     assert _keys(originals) == {image.key}
+    assert Image.objects.get().key == "elsewhere.jpg"
+
+
+def test_an_image_that_takes_the_place_meanwhile_keeps_its_object(image, originals, store, monkeypatch):
+    copy = s3_objects.copy_object
+
+    def copy_slowly(*args, **kwargs):
+        etag = copy(*args, **kwargs)
+        Image.objects.filter(pk=store(name="other.jpg").pk).update(key="new.jpg")
+        return etag
+
+    monkeypatch.setattr(s3_objects, "copy_object", copy_slowly)
+    with pytest.raises(AwsConflict):
+        relocation.relocate(image=image, to_bucket=originals, to_key="new.jpg")
+
+    assert {image.key, "new.jpg"} <= _keys(originals)
+    assert Image.objects.get(pk=image.pk).key == image.key
+
+
+def test_another_object_than_the_catalogue_knows_stays(image, originals):
+    s3.put_object(originals.name, image.key, b"theirs", content_type="image/jpeg", overwrite=True)
+
+    with pytest.raises(ObjectRefused, match="changed"):
+        relocation.relocate(image=image, to_bucket=originals, to_key="new.jpg")
+
     assert Image.objects.get().key == image.key
+    assert _keys(originals) == {image.key}
 
 
-def test_renditions_that_cannot_be_copied_count_as_not_made(image, originals):
-    old = _keys(originals.renditions_bucket)
-    no_more("s3_tier1", but=3)
+def test_renditions_that_are_gone_count_as_not_made(image, originals):
+    for rendition in image.renditions.all()[:2]:
+        s3.delete_object(rendition.bucket.name, rendition.key)
 
     moved = relocation.relocate(image=image, to_bucket=originals, to_key="new.jpg")
 
+    assert (moved.renditions, moved.dropped) == (4, 2)
+    assert _keys(originals.renditions_bucket) == set(image.renditions.values_list("key", flat=True))
+    assert image.renditions.count() == 4
+
+
+def test_at_a_limit_it_stops_and_a_repeat_goes_on(image, originals):
+    no_more("s3_tier1", but=3)
+    with pytest.raises(QuotaRefused):
+        relocation.relocate(image=image, to_bucket=originals, to_key="new.jpg")
     RequestLimit.objects.update(limit=1_000_000)
-    assert (moved.renditions, moved.dropped) == (2, 4)
-    assert image.renditions.count() == 2
-    left = _keys(originals.renditions_bucket)
-    assert not left & old
-    assert left == set(image.renditions.values_list("key", flat=True))
+
+    moved = relocation.relocate(image=image, to_bucket=originals, to_key="new.jpg", begun=True)
+
+    assert (moved.renditions, moved.dropped) == (6, 0)
+    _is_whole(image, originals)
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["after", "before"])
+@pytest.mark.parametrize("calls", [0, 1, 2, 3, 4, 7, 13, 14])
+def test_a_repeat_ends_what_was_cut_off(image, originals, monkeypatch, calls, answered):
+    begun: list[bool] = []
+
+    def attempt() -> None:
+        loaded = Image.objects.select_related("bucket__renditions_bucket").get(pk=image.pk)
+        relocation.relocate(
+            image=loaded, to_bucket=originals, to_key="new.jpg", begun=bool(begun), begin=lambda: begun.append(True)
+        )
+
+    with monkeypatch.context() as patch:
+        cut_after(patch, calls, answered=answered)
+        with pytest.raises(Cut):
+            attempt()
+    attempt()
+
+    Leftover.objects.update(next_try_at="2026-01-01T00:00:00Z")
+    removal.sweep()
+    _is_whole(image, originals)
+
+
+def _is_whole(image: Image, originals: Bucket) -> None:
+    """Moved with all that it has, and nothing else is there."""
+    image.refresh_from_db()
+    assert _keys(originals) == {"new.jpg"} == {image.key}
+    assert image.renditions.count() == 6
+    assert _keys(originals.renditions_bucket) == set(image.renditions.values_list("key", flat=True))
+    assert renditions.make(image=image) == 0
 
 
 def test_the_limit_refuses_it_with_nothing_changed(image, originals):

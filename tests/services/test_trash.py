@@ -181,7 +181,7 @@ class TestObjects:
             ]:
                 with pytest.raises(ObjectRefused, match=why):
                     trash.move_object(bucket=place, key=key)
-            Image.objects.update(size=trash.COPY_MAX_BYTES + 1)
+            Image.objects.update(size=s3_objects.MAX_COPY_BYTES + 1)
             with pytest.raises(ObjectRefused, match="too_large"):
                 trash.move_image(image=image)
             Bucket.objects.update(legal_hold=True)

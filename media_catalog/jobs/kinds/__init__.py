@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from . import buckets, deletion, images, inventory
+from . import buckets, deletion, images, inventory, transfers
 from .base import Kind, Outcome
 
 __all__ = ["KINDS", "Kind", "Outcome"]
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
-    {kind.slug: kind for module in (images, buckets, inventory, deletion) for kind in module.KINDS}
+    {kind.slug: kind for module in (images, buckets, inventory, transfers, deletion) for kind in module.KINDS}
 )

@@ -141,6 +141,7 @@ def _cost_of_sweeping(options: Mapping[str, Any]) -> Mapping[str, int]:
     return retention.cost(bucket) if bucket else {}
 
 
+_DELETE = ("delete_objects", "delete_image", "delete_storedfile")
 KINDS = (
     Kind(
         slug="trash_objects",
@@ -155,7 +156,8 @@ KINDS = (
         slug="restore",
         label=gettext_lazy("Restore from trash"),
         run=_restore,
-        permissions=["media_catalog.restore_trashedobject"],
+        # Who deletes may undo it: the pages see to it that it is their own.
+        permissions=[f"media_catalog.{name}" for name in ("restore_trashedobject", *_DELETE)],
         takes_images=False,
         requests=_cost_of_restoring,
         left=_restorable,
