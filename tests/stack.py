@@ -44,6 +44,7 @@ class Stack:
             "DATA_DIR": str(data_dir),
             "DATABASE_URL": f"sqlite:///{data_dir / 'db.sqlite3'}",
             "DEBUG": "false",
+            "PAGE_SECONDS": "60",  # this machine is busier than one that people wait for
             "PYTHONUNBUFFERED": "1",
             **environment,
         }

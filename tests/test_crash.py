@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 
 import pytest
 
@@ -26,6 +27,14 @@ from media_catalog.models import Bucket, Image
 bucket = Bucket.objects.get(role="originals")
 known = set(Image.everything.values_list("in_trash__trash_key", flat=True))
 print(sum(entry.key in known for entry in listing.list_page(bucket.name).objects))
+"""
+MOVING = """
+from django.contrib.auth.models import User
+from media_catalog import jobs
+from media_catalog.models import Image
+image = Image.objects.get()
+options = {"to_bucket": image.bucket_id, "to_key": "moved/here.jpg"}
+print(jobs.start(kind="move_image", user=User.objects.get(), images=[image.pk], options=options).pk)
 """
 RESTART_SECONDS = 15  # about 3 s, and some for a busy machine; far below each lease and retry
 
@@ -139,6 +148,29 @@ def test_a_worker_killed_on_the_way_to_the_trash_loses_no_object(stack, proxy):
     assert int(stack.python(ORIGINALS)) == IMAGES
     copies = [entry for entry in stack.cloud.access_log.since(mark) if entry.operation == "CopyObject"]
     assert len(copies) <= IMAGES + 2
+
+
+def test_a_worker_killed_while_it_moves_an_image_ends_the_move_with_the_same_copy(stack, proxy):
+    livejobs.start_job_of(stack, 1)
+    stack.start_worker()
+    wait_for(lambda: _items(stack, "done") == 1, 60)
+    stack.stop()
+    job = int(stack.python(MOVING))
+    mark = stack.cloud.access_log.mark()
+    proxy.hold_puts.set()
+    worker = _worker_behind(proxy, stack)
+    assert proxy.held.wait(30), stack.log("worker")  # the COPY is done, and nobody knows
+
+    kill_tree(worker)
+
+    assert stack.query("SELECT key FROM media_catalog_image") != [("moved/here.jpg",)]
+    stack.start_worker()
+    livejobs.wait_until_finished(stack, job, 60)
+    assert _items(stack, "done") == 2
+    assert stack.query("SELECT key FROM media_catalog_image") == [("moved/here.jpg",)]
+    copies = Counter(entry.key for entry in stack.cloud.access_log.since(mark) if entry.operation == "CopyObject")
+    assert copies["moved/here.jpg"] == 2  # the original, and its thumbnail elsewhere
+    assert copies.total() == 1 + livejobs.RENDITIONS
 
 
 def test_one_process_of_the_pool_killed_is_made_good_by_the_others(stack, proxy, job):

@@ -186,6 +186,8 @@ IMAGE_MAX_BYTES = env.int("IMAGE_MAX_BYTES", default=15 * 1024 * 1024)  # Rekogn
 IMAGE_MAX_PIXELS = env.int("IMAGE_MAX_PIXELS", default=50_000_000)
 IMAGE_FORMATS = tuple(env.list("IMAGE_FORMATS", default=["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF"]))
 FILE_MAX_BYTES = env.int("FILE_MAX_BYTES", default=100 * 1024 * 1024)  # of other files, in one PUT
+# A page moves objects within its own request until then; the rest is a job's.
+PAGE_SECONDS = env.float("PAGE_SECONDS", default=0.7)
 TRASH_DAYS = env.int("TRASH_DAYS", default=30)  # until what was deleted is purged; 0: never by itself
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=50)
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # our own limit answers with a sentence, Django's with a bare 400

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import CHANGE, DELETION
@@ -35,7 +36,7 @@ from media_catalog.services.object_keys import visible
 from media_catalog.services.selection import candidates
 from media_catalog.services.sentences import sentence
 from media_catalog.services.trash_objects import AT_ONCE, Moved
-from media_catalog.services.turns import AT_ONCE_BYTES, AT_ONCE_SECONDS
+from media_catalog.services.turns import AT_ONCE_BYTES
 
 from .confirmation import digest, must_type, token_of, typed_number
 from .costs import cost_context, in_words
@@ -142,7 +143,7 @@ def undo(page: ModelAdmin, request: HttpRequest, rows: TrashedQuerySet, *, field
     others = TrashedObject.objects.filter(run=run, image=None, file=None)
     places = {row.bucket for row in others.select_related("bucket")}
     try:
-        turn = trash_restore.restore_run(run, seconds=AT_ONCE_SECONDS)
+        turn = trash_restore.restore_run(run, seconds=settings.PAGE_SECONDS)
     except BackofficeError as error:
         messages.error(request, sentence(error))
         turn, left = trash_restore.told(run), []

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from django.conf import settings
 from django.utils.translation import ngettext
 
 from media_catalog.models import Bucket, Rendition, RequestClass, StoredFile, TrashedObject
@@ -15,7 +16,7 @@ from . import trash
 from .names import KINDS
 from .object_keys import is_reserved, visible
 from .sentences import sentence
-from .turns import AT_ONCE_BYTES, AT_ONCE_SECONDS, TURN_SECONDS
+from .turns import AT_ONCE_BYTES, TURN_SECONDS
 
 Item = TypeVar("Item")
 AT_ONCE = 10  # in the page's own request, none of them large; more are a job's
@@ -101,7 +102,7 @@ def _turn(
     words: Callable[[Item], str],
     at_once: bool,
 ) -> Moved:
-    until = time.monotonic() + (AT_ONCE_SECONDS if at_once else TURN_SECONDS)
+    until = time.monotonic() + (settings.PAGE_SECONDS if at_once else TURN_SECONDS)
     failed, got_on, done = [], at_once, True
     rows = TrashedObject.objects.filter(run=run)
     waiting = [item for item in items if item not in settled]

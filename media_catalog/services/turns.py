@@ -8,10 +8,7 @@ from media_catalog.aws.objects import MAX_DELETE, goes_alone
 from media_catalog.models import RequestClass
 
 TURN_SECONDS = 20.0  # so that a cancelled job ends soon, and no turn reaches the end of its lease
-# Within its own request a page moves no larger objects, and begins with none after so long: the rest is a job's, as S3
-# may take longer than a second for it.
-AT_ONCE_BYTES = 16 * 1024**2
-AT_ONCE_SECONDS = 0.7
+AT_ONCE_BYTES = 16 * 1024**2  # a page moves no larger object within its own request: S3 may take more than a second
 
 
 @dataclass(frozen=True, kw_only=True)

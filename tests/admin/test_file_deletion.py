@@ -153,12 +153,11 @@ class TestDeletion:
         assert (item.state, item.attempts, item.message) == ("done", 1, "3 objects moved to the trash.")
         assert TrashedObject.objects.here().count() == 3
 
-    def test_what_s3_is_too_slow_for_goes_on_as_a_job(self, admin_client, folder, work, monkeypatch):
-        monkeypatch.setattr(trash_objects, "AT_ONCE_SECONDS", 0)
+    def test_what_s3_is_too_slow_for_goes_on_as_a_job(self, admin_client, folder, work, settings):
+        settings.PAGE_SECONDS = 0
         response = delete(admin_client, [stored_file(folder, f"{number}.txt") for number in range(3)])
         job = Job.objects.get()
         assert response.redirect_chain[-1][0].endswith(f"/job/{job.pk}/change/")
-        monkeypatch.undo()
         work()
         assert job.items.get().message == "3 objects moved to the trash."
         assert not StoredFile.objects.exists()

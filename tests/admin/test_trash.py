@@ -4,6 +4,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
+from media_catalog.admin import trash_actions
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsUnavailable, BucketRefused
@@ -101,6 +102,53 @@ class TestObjects:
         assert sorted(keys_of(bucket)) == ["a//b", "new\nline", "stays"]
         assert s3.get_object(bucket.name, "a//b").body == b"a//b"
         assert messages_of(admin_client.post(UNDO, fields, follow=True)) == ["Nothing of it is in the trash any more."]
+
+    def test_a_large_one_is_left_to_a_job_and_so_is_its_undo(
+        self, client, bucket, cloud, work, staff_with, monkeypatch
+    ):
+        """By somebody who may delete, and so may undo that. Its size is asked for twice."""
+        monkeypatch.setattr(trash_objects, "AT_ONCE_BYTES", 3)
+        monkeypatch.setattr(trash_actions, "AT_ONCE_BYTES", 3)
+        put(bucket, "a", b"s")
+        put(bucket, "large")
+        client.force_login(staff_with("browse_objects", "delete_objects"))
+        mark = cloud.access_log.mark()
+        said = messages_of(remove(client, bucket, "a", "large"))
+        assert said[0].startswith("1 object moved to the trash.")
+        assert cloud.access_log.operations(mark)["HeadObject"] == 2
+        work()
+        assert cloud.access_log.operations(mark)["HeadObject"] == 3
+        [job] = Job.objects.all()
+        assert job.items.get().message == "2 objects moved to the trash."
+        assert job.estimate == {"s3_tier1": 1, "s3_tier2": 1, "free": 1}
+
+        asked = client.post(UNDO, {"run": job.options["run"], "next": LIST})
+        assert {"large"} < set(asked.context["names"])
+        fields = {name: asked.context[name] for name in ("selection", "token")}
+        client.post(UNDO, {"run": job.options["run"], "next": LIST, **fields, "confirm": "1"})
+        work()
+
+        assert Job.objects.get(kind="restore").items.get().message == "2 objects restored."
+        assert sorted(keys_of(bucket)) == ["a", "large"]
+
+    def test_what_s3_is_too_slow_for_goes_on_as_a_job_and_so_does_its_undo(self, admin_client, bucket, work, settings):
+        settings.PAGE_SECONDS = 0
+        names = ["a", "b", "c"]
+        for name in names:
+            put(bucket, name)
+        response = remove(admin_client, bucket, *names)
+        assert messages_of(response)[0].startswith("1 object moved to the trash.")
+        work()
+        assert Job.objects.get().items.get().message == "3 objects moved to the trash."
+
+        back = admin_client.post(UNDO, {**undo_fields(response), "next": LIST}, follow=True)
+        job = Job.objects.get(kind="restore")
+        assert back.redirect_chain[-1][0].endswith(f"/job/{job.pk}/change/")
+        assert messages_of(back)[0] == "1 object restored."
+        work()
+
+        assert job.items.get().message == "2 objects restored."
+        assert keys_of(bucket) == names
 
     def test_more_are_a_job_and_so_is_their_undo(self, admin_client, bucket, work):
         names = [f"{number:02}" for number in range(12)]
