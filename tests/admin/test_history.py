@@ -15,7 +15,7 @@ pytestmark = pytest.mark.database
 
 
 def test_one_entry_for_each_row_as_django_writes_them(originals, admin_user):
-    made = images(originals, ["a.jpg", "ü" * 300])
+    made = images(originals, ["a.jpg", "ü" * 240])
     request = RequestFactory().get("/")
     request.user = admin_user
     ContentType.objects.get_for_model(Image)
