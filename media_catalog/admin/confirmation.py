@@ -258,9 +258,10 @@ _SKIPPED: dict[str, Callable[[int], str]] = {
         count,
     ),
     estimates.REFUSED: lambda count: ngettext(
-        "%(count)d image would have renditions of too many pixels only: it will be marked as failed without a request.",
-        "%(count)d images would have renditions of too many pixels only: they will be marked as failed without a"
-        " request.",
+        "%(count)d image would only get renditions of too many pixels, or in place of another image's: it will be"
+        " marked as failed without a request.",
+        "%(count)d images would only get renditions of too many pixels, or in place of another image's: they will be"
+        " marked as failed without a request.",
         count,
     ),
     estimates.ANALYSED: lambda count: ngettext(

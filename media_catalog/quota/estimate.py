@@ -14,8 +14,8 @@ class Candidate:
     """What an estimate must know of a selected image.
 
     `bytes` of the original; `missing` renditions that would be made, of which `replaced` leave an old object to be
-    deleted; `refused` ones, which would have too many pixels; `unpaired` bucket, without a place for renditions; `held`
-    ones that exist; `readable` by Rekognition or `too_large` for it; `analysed` and unchanged since;
+    deleted; `refused` ones, of too many pixels or in place of another image's; `unpaired` bucket, without a place for
+    renditions; `held` ones that exist; `readable` by Rekognition or `too_large` for it; `analysed` and unchanged since;
     `legal_hold` of its bucket, which forbids its removal; `lost`: S3 is known to have no such object any more.
     """
 

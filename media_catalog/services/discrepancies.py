@@ -8,16 +8,21 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models.functions import Length
 from django.utils import timezone
 
 from media_catalog.models import Bucket, Finding, Image, InventoryObject, Rendition, Scan, Upload
+from media_catalog.s3_events import is_for_renditions
 
+from . import keys
 from .catalogued import has_row, is_kept, is_on_its_way, is_rendition, is_reserved, tables
 
 STALE = timedelta(days=1)  # long after the sweep should have settled an upload
 _BY_LAMBDA = re.compile(r"image/([0-9a-f]{32})_[^/]*")
 ETAG = 12  # characters of it in the key of a rendition (services/keys.py)
 _VERSIONED = re.compile(r"[^/]+/(?P<key>.+)\.(?P<etag>[^./]{1,12})-v\d+\.[a-z0-9]+", re.DOTALL)
+_SHORTENED = re.compile(r"[^/]+/.+\.(?P<digits>[0-9a-f]{32})-(?P<etag>[^./]{12})-v\d+\.[a-z0-9]+", re.DOTALL)
+LONG = 200  # characters of a key, of up to 4 bytes: of one that has fewer, no rendition's key is shortened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +105,7 @@ def _objects_without_row(bucket: Bucket, scan: Scan) -> Check:
 
 def _renditions_without_original(bucket: Bucket, scan: Scan) -> Check:
     def read(batch: Sequence[InventoryObject]) -> list[Seen]:
-        ours = _of_known_uploads(batch) | _of_known_originals(batch, bucket)
+        ours = _of_known_uploads(batch) | _of_known_originals(batch, bucket) | _of_long_originals(batch, bucket)
         return [_object(row) for row in batch if row.key not in ours]
 
     return Check(kind=Finding.Kind.RENDITION_WITHOUT_ORIGINAL, rows=_unknown(bucket, scan), read=read)
@@ -133,11 +138,21 @@ def _of_known_uploads(batch: Sequence[InventoryObject]) -> set[str]:
 def _of_known_originals(batch: Sequence[InventoryObject], bucket: Bucket) -> set[str]:
     """What a job is about to write down, or will meet when it makes the rendition: the original is as it was then."""
     parsed = {row.key: match for row in batch if (match := _VERSIONED.fullmatch(row.key))}
-    keys = {row.key for row in batch} | {match["key"] for match in parsed.values()}
-    originals = Image.objects.filter(bucket__renditions_bucket=bucket, key__in=keys)
+    named = {row.key for row in batch} | {match["key"] for match in parsed.values()}
+    originals = Image.objects.filter(bucket__renditions_bucket=bucket, key__in=named)
     sources = {(key, etag[:ETAG]) for key, etag in originals.values_list("key", "etag")}
-    thumbnails = {key for key, _etag in sources}
+    thumbnails = {key for key, _etag in sources if not is_for_renditions(key)}
     return thumbnails | {key for key, match in parsed.items() if (match["key"], match["etag"]) in sources}
+
+
+def _of_long_originals(batch: Sequence[InventoryObject], bucket: Bucket) -> set[str]:
+    """The same, of originals whose renditions cannot have their whole key. All of these are looked through."""
+    parsed = {row.key: match for row in batch if (match := _SHORTENED.fullmatch(row.key))}
+    if not parsed:
+        return set()
+    long = Image.objects.alias(length=Length("key")).filter(bucket__renditions_bucket=bucket, length__gt=LONG)
+    sources = {(keys.digits_of(key), etag[:ETAG]) for key, etag in long.values_list("key", "etag").iterator()}
+    return {key for key, match in parsed.items() if (match["digits"], match["etag"]) in sources}
 
 
 def _stale_uploads(bucket: Bucket) -> Check:

@@ -39,6 +39,14 @@ _OBJECTS: dict[str, Callable[[], str]] = {
     "key_reserved": lambda: _(
         "Keys that begin with “trash/” or “quarantine/” are kept for what this site moves aside."
     ),
+    "key_of_rendition": lambda: _(
+        "Keys like “low/photo.jpg.0123456789ab-v1.jpg” and “image/<32 digits>_small.jpg” are kept for renditions."
+        " Choose another name or folder."
+    ),
+    "replaces_rendition": lambda: _(
+        "One rendition was not made: by the key of this image it would replace the rendition of another image. Choose"
+        " “Rename or move” in the browser of objects, then make the renditions again."
+    ),
     "renditions_bucket": lambda: _("Only renditions are written to this bucket."),
     "not_permitted": lambda: _("Who has asked for this may not delete it."),
     "not_for_finding": lambda: _("What was found does not allow this (any more)."),

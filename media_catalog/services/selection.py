@@ -24,7 +24,7 @@ def candidates(images: Sequence[int], *, in_trash: bool = False) -> list[Candida
     """Facts of these images (ids), in the order of their ids; unknown ids are left out, and those in the trash unless
     they are asked for.
 
-    Two queries, and two more for images of which renditions would have too many pixels.
+    Two queries, and two more for images of which renditions would be refused.
     """
     specs = {preset.pk: renditions.spec_of(preset) for preset in Preset.objects.filter(active=True)}
     analysed = Q(analysis__source_etag=F("etag")) & ~Q(analysis__state=Analysis.State.FAILED)
@@ -43,7 +43,7 @@ def candidates(images: Sequence[int], *, in_trash: bool = False) -> list[Candida
             unpaired=ExpressionWrapper(Q(bucket__renditions_bucket=None), output_field=BooleanField()),
         )
         .order_by("pk")
-        .values(*_AS_THEY_ARE, "size", "width", "height", "current", "replaced", "analysed")
+        .values(*_AS_THEY_ARE, "key", "size", "width", "height", "current", "replaced", "analysed")
     )
     found = list(rows)
     refused, kept = _refused(found, specs)
@@ -61,11 +61,11 @@ def candidates(images: Sequence[int], *, in_trash: bool = False) -> list[Candida
 
 
 def _refused(found: Sequence[Mapping[str, Any]], specs: Mapping[int, Spec]) -> tuple[Counter[int], Counter[int]]:
-    """By image (id): missing renditions that would have too many pixels, and old ones that stay because of that."""
+    """By image (id): missing renditions that would be refused, and old ones that stay because of that."""
     presets = {
         row["pk"]: refused
         for row in found
-        if (refused := renditions.refused_presets(specs, width=row["width"], height=row["height"]))
+        if (refused := renditions.refused_presets(specs, key=row["key"], width=row["width"], height=row["height"]))
     }
     missing, kept = Counter({pk: len(refused) for pk, refused in presets.items()}), Counter[int]()
     if not presets:

@@ -1,6 +1,7 @@
 """What is found: exactly the discrepancies that are there, once two inventories have seen them."""
 
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,7 @@ from django.utils import timezone
 from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsUnavailable
 from media_catalog.models import Bucket, Finding, Image, Leftover, Rendition, RequestLimit, StoredFile, Upload
-from media_catalog.services import inventory, reconcile
+from media_catalog.services import inventory, keys, reconcile
 from tests.listing import list_server
 from tests.reconciling import images, listed, thumbnails, uploads
 
@@ -215,12 +216,16 @@ class TestNoDiscrepancy:
 
     def test_in_a_bucket_for_renditions(self, pair):
         originals, renditions = pair
-        [image] = images(originals, ["a/b.jpg"])
+        long, hidden = "ü" * 510, f"low/a/b.jpg.{'f' * 12}-v3.jpg"
+        image, _hidden, _long = images(originals, ["a/b.jpg", hidden, long], name="b.jpg")
         [upload] = uploads(originals, ["temp/x"], status="completed")
         Leftover.objects.create(bucket=renditions, key="leftover.jpg")
+        of_long = partial(keys.rendition_key, version=3, key=long, extension="jpg")
         being_made = ["a/b.jpg", f"low/a/b.jpg.{image.etag[:12]}-v3.jpg"]
         of_upload = f"image/{upload.uuid.hex}_thumb.jpg"
+        being_made += [of_long(preset="low", etag=image.etag), long]
         superfluous = ["low/a/b.jpg.0123456789ab-v3.jpg", f"image/{uuid4().hex}_thumb.jpg", "low/other.jpg"]
+        superfluous += [of_long(preset="low", etag="f" * 32), hidden]
         look(renditions, [*being_made, of_upload, "leftover.jpg", *superfluous])
 
         assert found(renditions, Kind.RENDITION_WITHOUT_ORIGINAL) == set(superfluous)
