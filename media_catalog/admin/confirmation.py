@@ -154,7 +154,7 @@ def sent_fields(request: HttpRequest, *more: str) -> list[tuple[str, str]]:
 def _context(page: ModelAdmin, request: HttpRequest, selection: Selection, asked: Question) -> dict[str, Any]:
     ids = selection.ids
     cost = estimate(selection.kind, candidates(ids), selection.options)
-    shown = Image.objects.with_thumbnails().filter(pk__in=ids[:STRIP]).order_by("pk")
+    shown = Image.objects.with_renditions().filter(pk__in=ids[:STRIP]).order_by("pk")
     return {
         **page.admin_site.each_context(request),
         **_cost_context(cost),

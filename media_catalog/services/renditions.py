@@ -22,6 +22,7 @@ from .limits import image_limits
 
 logger = logging.getLogger(__name__)
 SHOWN = (Preset.THUMBNAIL, Preset.PREVIEW)
+SHOWN_UP_TO = 1280  # pixels wide, as the shipped preview: others that show all of the image, on screens that they suit
 FOREVER = "private, max-age=31536000, immutable"
 
 
@@ -250,7 +251,7 @@ def _write(
         if not Image.objects.filter(pk=image.pk).exists():
             raise AwsNotFound(image.key)
         return False
-    if preset.slug in SHOWN:
+    if preset.slug in SHOWN or (rendition.is_whole and rendition.width <= SHOWN_UP_TO):
         previews.remember(rendition, made.body)
     return True
 
