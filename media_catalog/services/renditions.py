@@ -14,7 +14,7 @@ from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused, Obj
 from media_catalog.imaging.formats import content_type, extension, rendered_as
 from media_catalog.imaging.geometry import Target
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
-from media_catalog.models import Image, Leftover, Preset, Rendition, RequestClass
+from media_catalog.models import Bucket, Image, Leftover, Preset, Rendition, RequestClass
 from media_catalog.statements import alone
 
 from . import decoding, handover, keys, previews, removal
@@ -103,7 +103,12 @@ def in_request_count() -> int:
 
 
 def delete_one(*, rendition: Rendition) -> None:
-    """Delete a rendition, object first. One DELETE, free of charge."""
+    """Delete a rendition, object first. One DELETE, free of charge.
+
+    Raises ObjectRefused, before it, when its bucket is under legal hold at that moment.
+    """
+    if Bucket.objects.filter(pk=rendition.bucket_id, legal_hold=True).exists():
+        raise ObjectRefused("held")
     s3.delete_object(rendition.bucket.name, rendition.key)
     previews.forget(rendition)
     # Made anew meanwhile, it has an object again.

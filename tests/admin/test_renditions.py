@@ -7,7 +7,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from media_catalog.models import Preset, RequestLimit
+from media_catalog.models import Bucket, Preset, RequestLimit
 from media_catalog.services import renditions
 from tests.pictures import jpeg
 
@@ -16,6 +16,12 @@ LIST = "/admin/media_catalog/image/"
 
 def _url(name: str, image, slug: str) -> str:
     return reverse(f"admin:media_catalog_image_rendition_{name}", args=[image.pk, slug])
+
+
+def _states(page: str) -> dict[str, str]:
+    """Of the table, by name of the preset."""
+    rows = re.findall(r"/rendition/[\w-]+/\">([^<]+)</a>.*?bo-tag bo-\w+\"[^>]*>([^<]+)<", page, re.DOTALL)
+    return dict(rows)
 
 
 class TestOne:
@@ -57,6 +63,41 @@ class TestOne:
     def test_of_no_such_preset_there_is_none(self, admin_client, store):
         assert admin_client.post(_url("make", store(), "huge")).status_code == 404
 
+    def test_under_legal_hold_is_made_anew_and_not_deleted(self, admin_client, store, originals, cloud):
+        image = store()
+        renditions.make(image=image)
+        page = reverse("admin:media_catalog_image_change", args=[image.pk])
+        assert _url("delete", image, "low") in admin_client.get(page).content.decode()
+        Bucket.objects.filter(pk=originals.renditions_bucket.pk).update(legal_hold=True)
+        mark = cloud.access_log.mark()
+
+        refused = admin_client.post(_url("delete", image, "low"), follow=True).content.decode()
+
+        assert "Low: The bucket is under legal hold: what it holds must not be removed." in refused
+        assert image.renditions.count() == 6
+        assert not cloud.access_log.operations(mark)
+        assert _url("delete", image, "low") not in refused
+        assert refused.count('title="Its bucket is under legal hold, so it cannot be deleted."') == 6
+
+        Preset.objects.filter(slug="low").update(version=2)
+        assert "Rendition “Low” made." in admin_client.post(_url("make", image, "low"), follow=True).content.decode()
+        assert not image.renditions.stale().exists()
+
+    def test_of_an_inactive_preset_is_not_called_stale(self, admin_client, store):
+        image = store()
+        renditions.make(image=image)
+        Preset.objects.filter(slug__in=["low", "high"]).update(version=2)
+        Preset.objects.filter(slug__in=["low", "medium"]).update(active=False)
+
+        page = admin_client.get(reverse("admin:media_catalog_image_change", args=[image.pk])).content.decode()
+
+        assert _states(page) == {
+            "Low": "Inactive",
+            "Medium": "Inactive",
+            "High": "Stale",
+            **dict.fromkeys(["Thumbnail", "Very High", "Preview"], "Current"),
+        }
+
 
 class TestMain:
     def test_stands_in_for_one_that_is_not_there_yet(self, admin_client, store):
@@ -68,6 +109,8 @@ class TestMain:
         renditions.make_in_request(image=image, file=io.BytesIO(body))
 
         assert "/high/" in admin_client.get(link)["Location"]
+        unknown = reverse("admin:media_catalog_image_rendition", args=[image.pk, "nonsense"])
+        assert admin_client.get(unknown).status_code == 404
         page = admin_client.get(reverse("admin:media_catalog_image_change", args=[image.pk])).content.decode()
         assert page.count("shows High until it is made") == 5
 
