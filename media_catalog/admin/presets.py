@@ -60,17 +60,18 @@ class PresetAdmin(BackofficeAdmin):
         return [path("<int:pk>/regenerate/", view, name="media_catalog_preset_regenerate"), *super().get_urls()]
 
     def regenerate(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The confirmation of a job on the images whose rendition of this preset is stale."""
+        """The confirmation of a job that makes the stale renditions of this preset, and no others."""
         if not request.user.has_perm("media_catalog.make_renditions_image"):
             raise PermissionDenied
         preset = get_object_or_404(Preset, pk=pk)
         stale = Image.objects.filter(has_stale(preset)).order_by("pk")
         ids = list(stale.values_list("pk", flat=True)[: settings.JOB_MAX_ITEMS])
         left_out = stale.count() - len(ids) if len(ids) == settings.JOB_MAX_ITEMS else 0
+        options = {"stale_of": preset.pk}
         selection = confirmation.Selection(
             ids=ids,
             kind="make_renditions",
-            options={},
+            options=options,
             back=reverse("admin:media_catalog_preset_changelist"),
             back_label=gettext("Presets"),
             left_out=left_out,
@@ -79,10 +80,12 @@ class PresetAdmin(BackofficeAdmin):
                 kind="make_renditions",
                 user=staff(request),
                 images=ids,
+                options=options,
                 scope=_scope(preset, len(ids), left_out),
             ),
         )
-        asked = confirmation.Question(title=gettext("Regenerate stale renditions"), button=gettext("Regenerate"))
+        title = gettext("Regenerate stale renditions of preset %(preset)s") % {"preset": preset}
+        asked = confirmation.Question(title=title, button=gettext("Regenerate"))
         return confirmation.confirm_or_start(self, request, selection, asked)
 
     @admin.display(description=_("box"))

@@ -39,8 +39,9 @@ def missing_presets(image: Image) -> list[Preset]:
     return _missing(image, _held(image))
 
 
-def make(*, image: Image) -> int:
-    """Make what is missing or stale, and return how many renditions were written.
+def make(*, image: Image, stale_of: int | None = None) -> int:
+    """Make what is missing or stale, and return how many renditions were written. With `stale_of`, a preset (id), only
+    what is stale of it.
 
     One GET, and none when whoever found the image has left its bytes (services/handover.py).
 
@@ -50,6 +51,8 @@ def make(*, image: Image) -> int:
     """
     held = _held(image)
     presets = _missing(image, held)
+    if stale_of is not None:
+        presets = [preset for preset in presets if preset.pk == stale_of and preset.pk in held]
     body = handover.take(image) if presets else None
     written = _make(image, presets, held=held, source=Source(body=body, etag=image.etag) if body else None)
     if body:
