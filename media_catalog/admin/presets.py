@@ -3,11 +3,12 @@
 from functools import partial
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Count, F, Q, QuerySet, When
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -18,15 +19,33 @@ from django.utils.translation import gettext_lazy as _
 
 from media_catalog import jobs
 from media_catalog.models import Image, Preset
+from media_catalog.services import presets
+from media_catalog.services.renditions import SHOWN
 
-from . import confirmation
+from . import confirmation, preset_delete
 from .base import BackofficeAdmin
 from .history import staff
 from .renditions import has_stale
 
 
+class PresetForm(forms.ModelForm):
+    def clean_slug(self) -> str:
+        """Of a new one: later the slug is part of object keys, and stays."""
+        slug: str = self.cleaned_data["slug"]
+        if presets.is_reserved(slug):
+            words = gettext("Keys that begin with “%(slug)s/” are kept for other objects. Choose another slug.")
+            raise forms.ValidationError(words % {"slug": slug})
+        if presets.has_leftovers(slug):
+            words = gettext(
+                "Objects of an earlier preset “%(slug)s” are still being deleted. Wait, or choose another slug."
+            )
+            raise forms.ValidationError(words % {"slug": slug})
+        return slug
+
+
 @admin.register(Preset)
 class PresetAdmin(BackofficeAdmin):
+    form = PresetForm
     list_display = ["name", "box", "mode", "format", "quality", "in_request", "active", "version", "stale"]
     list_filter = ["active", "mode"]
     readonly_fields = ["version", "stale"]
@@ -88,6 +107,21 @@ class PresetAdmin(BackofficeAdmin):
         asked = confirmation.Question(title=title, button=gettext("Regenerate"))
         return confirmation.confirm_or_start(self, request, selection, asked)
 
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """One at a time: what goes with it must be seen."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's own where nothing was made by it and no page needs it."""
+        preset: Any = self.get_object(request, unquote(object_id))
+        if preset and (preset.made or preset.slug in SHOWN):
+            return preset_delete.delete_view(self, request, preset)
+        return super().delete_view(request, object_id, extra_context)
+
     @admin.display(description=_("box"))
     def box(self, preset: Preset) -> str:
         return f"{preset.width or '…'} × {preset.height or '…'}"
@@ -96,7 +130,7 @@ class PresetAdmin(BackofficeAdmin):
         """The slug is part of object keys, so it stays."""
         return ["version", "stale", "slug"] if obj else ["version", "stale"]
 
-    def save_model(self, request: HttpRequest, obj: Preset, form: ModelForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Preset, form: forms.ModelForm, change: bool) -> None:
         """A new version where pixels come out otherwise than by the row as it is at that moment, whoever has changed it
         since it was read.
         """
