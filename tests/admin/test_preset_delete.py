@@ -16,7 +16,6 @@ from tests.pictures import jpeg
 
 from .buckets import messages_of
 
-pytestmark = pytest.mark.database
 LIST = "/admin/media_catalog/preset/"
 ADD = f"{LIST}add/"
 
@@ -42,6 +41,7 @@ def made(store) -> list[Image]:
     return images
 
 
+@pytest.mark.database
 def test_it_goes_with_its_renditions_at_the_cost_that_is_shown(admin_client, made, originals, cloud):
     bucket = originals.renditions_bucket
     before = _keys(bucket)
@@ -149,6 +149,7 @@ def test_takes_both_permissions_and_no_action_of_the_list_goes_round_it(client, 
     assert "delete_selected" not in client.get(LIST).content.decode()
 
 
+@pytest.mark.database
 @committing
 def test_one_that_is_made_at_this_moment_is_no_more(made, originals, monkeypatch):
     """Its row cannot be saved any more, and its object goes, too."""
