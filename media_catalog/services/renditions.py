@@ -14,7 +14,7 @@ from media_catalog.exceptions import AwsConflict, AwsNotFound, BackofficeError, 
 from media_catalog.imaging.formats import content_type, extension, rendered_as
 from media_catalog.imaging.geometry import Target
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
-from media_catalog.models import Image, Leftover, Preset, Rendition, RequestClass
+from media_catalog.models import Bucket, Image, Leftover, Preset, Rendition, RequestClass
 from media_catalog.s3_events import is_for_renditions
 from media_catalog.statements import alone
 
@@ -23,6 +23,7 @@ from .limits import image_limits
 
 logger = logging.getLogger(__name__)
 SHOWN = (Preset.THUMBNAIL, Preset.PREVIEW)
+SHOWN_UP_TO = 1280  # pixels wide, as the shipped preview: others that show all of the image, on screens that they suit
 FOREVER = "private, max-age=31536000, immutable"
 
 
@@ -39,8 +40,9 @@ def missing_presets(image: Image) -> list[Preset]:
     return _missing(image, _held(image))
 
 
-def make(*, image: Image) -> int:
-    """Make what is missing or stale, and return how many renditions were written.
+def make(*, image: Image, stale_of: int | None = None) -> int:
+    """Make what is missing or stale, and return how many renditions were written. With `stale_of`, a preset (id), only
+    what is stale of it.
 
     One GET, and none when whoever found the image has left its bytes (services/handover.py).
 
@@ -50,6 +52,8 @@ def make(*, image: Image) -> int:
     """
     held = _held(image)
     presets = _missing(image, held)
+    if stale_of is not None:
+        presets = [preset for preset in presets if preset.pk == stale_of and preset.pk in held]
     body = handover.take(image) if presets else None
     written = _make(image, presets, held=held, source=Source(body=body, etag=image.etag) if body else None)
     if body:
@@ -96,7 +100,12 @@ def in_request_count() -> int:
 
 
 def delete_one(*, rendition: Rendition) -> None:
-    """Delete a rendition, object first. One DELETE, free of charge."""
+    """Delete a rendition, object first. One DELETE, free of charge.
+
+    Raises ObjectRefused, before it, when its bucket is under legal hold at that moment.
+    """
+    if Bucket.objects.filter(pk=rendition.bucket_id, legal_hold=True).exists():
+        raise ObjectRefused("held")
     s3.delete_object(rendition.bucket.name, rendition.key)
     previews.forget(rendition)
     # Made anew meanwhile, it has an object again.
@@ -267,7 +276,7 @@ def _write(
         if not Image.objects.filter(pk=image.pk).exists():
             raise AwsNotFound(image.key)
         return False
-    if preset.slug in SHOWN:
+    if preset.slug in SHOWN or (rendition.is_whole and rendition.width <= SHOWN_UP_TO):
         previews.remember(rendition, made.body)
     return True
 
