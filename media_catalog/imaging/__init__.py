@@ -13,6 +13,7 @@ checksums   damage that a decoder overlooks
 scans, gif  what a file asks of a decoder, counted before it runs
 orientation EXIF orientation and what it does to a picture
 opening     the only place where Pillow's decoders meet foreign bytes
+tiff        TIFFs that Pillow does not know or misreads, by name
 drafting    JPEG decoded smaller than it is
 memory      how much the pictures of a process may take at a time
 apart       AVIF, TIFF and the largest, read by a child process with limits; child is what runs in it

@@ -17,7 +17,6 @@ _WAYS = {
     "1": ("L",),
     "P": ("RGB",),
     "RGBX": ("RGB",),
-    "YCbCr": ("RGB",),
     "PA": ("RGBA", "RGBa"),
     "LA": ("La",),
     "La": ("LA", "La"),

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from media_catalog.exceptions import ImageRefused
-from media_catalog.imaging import averaging, drafting, orientation, signatures
+from media_catalog.imaging import averaging, drafting, orientation, signatures, tiff
 from media_catalog.imaging.drafting import Box
 from media_catalog.imaging.formats import FORMATS
 from media_catalog.imaging.memory import TOGETHER
@@ -85,8 +85,8 @@ def opened(source: BinaryIO, *, limits: Limits) -> Iterator[Picture]:
     with image:
         # A file may carry two headers and Pillow believe the other one.
         check_pixels(*image.size, limits=limits)
-        if image.mode not in averaging.MODES:
-            raise ImageRefused("format", format=f"{claim.format} ({image.mode})", accepted=limits.formats)
+        if kind := tiff.misread(image) or ("" if image.mode in averaging.MODES else image.mode):
+            raise ImageRefused("format", format=f"{claim.format} ({kind})", accepted=limits.formats)
         yield _picture(image, claim.format, frames)
 
 

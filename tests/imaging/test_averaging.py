@@ -27,7 +27,6 @@ PICTURES = {
     "P": (photo(*SIZE).quantize(32), "RGB"),
     "P, clear": (decoded(encoded(clear_downwards().quantize(32, Image.Quantize.FASTOCTREE))), "RGBA"),
     "PA": (clear_downwards().quantize(32, Image.Quantize.FASTOCTREE).convert("PA"), "RGBA"),
-    "YCbCr": (photo(*SIZE).convert("YCbCr"), "RGB"),
     "RGBX": (photo(*SIZE).convert("RGBX"), "RGB"),
     "RGBA": (clear_downwards(), "RGBA"),
     "RGBa": (clear_downwards().convert("RGBa"), "RGBA"),
