@@ -1,7 +1,8 @@
 """The size of a picture from its first bytes, as stored (not turned).
 
 We read it ourselves because Pillow's WebP plugin allocates the whole canvas when it opens a file, and
-because its bomb error does not name the size. Each function answers None when the header cannot be read.
+because its bomb error does not name the size. Each function answers None when the header cannot be read, and raises
+Unread where the header names pixels that no decoder of ours knows.
 """
 
 import io
@@ -14,6 +15,11 @@ from typing import BinaryIO
 _JPEG_STEPS = 65_536
 # SOF0…SOF15 without DHT, JPG and DAC, which share their range.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Those that Pillow and libjpeg do not read, or only whole. The others have 8 bits, or 12.
+_JPEG_UNREAD = {
+    **dict.fromkeys((0xC3, 0xCB), "lossless"),
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"),
+}
 # TEM, the restarts and stuffed or fill bytes carry no length.
 _JPEG_BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
 _TIFF_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
@@ -24,6 +30,10 @@ _AVIF_WAY = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0))
 # The description of an AVIF of many tiles takes some kilobytes.
 _AVIF_META_BYTES = 1_048_576
 _AVIF_STEPS = 64
+
+
+class Unread(Exception):
+    """A file that is whole, but of a kind that no decoder of ours reads: "12-bit"."""
 
 
 def png_size(source: BinaryIO) -> tuple[int, int] | None:
@@ -58,7 +68,7 @@ def jpeg_size(source: BinaryIO) -> tuple[int, int] | None:
         if marker is None:
             return None
         if marker in _JPEG_FRAMES:
-            return _frame_size(source.read(7))
+            return _frame_size(marker, source.read(7))
         if marker not in _JPEG_BARE:
             _skip_segment(source)
     return None
@@ -138,10 +148,14 @@ def _next_marker(source: BinaryIO) -> int | None:
     return byte[0] if byte else None
 
 
-def _frame_size(segment: bytes) -> tuple[int, int] | None:
+def _frame_size(marker: int, segment: bytes) -> tuple[int, int] | None:
     if len(segment) < 7:
         return None
-    _length, _precision, height, width = struct.unpack(">HBHH", segment)
+    _length, precision, height, width = struct.unpack(">HBHH", segment)
+    if marker in _JPEG_UNREAD:
+        raise Unread(_JPEG_UNREAD[marker])
+    if precision == 12:
+        raise Unread("12-bit")
     return width, height
 
 

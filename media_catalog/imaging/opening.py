@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from PIL import Image, JpegImagePlugin, PngImagePlugin
+from PIL import Image, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
 
 from media_catalog.exceptions import ImageRefused
-from media_catalog.imaging import averaging, drafting, orientation, signatures, tiff
+from media_catalog.imaging import averaging, drafting, headers, orientation, signatures, tiff
 from media_catalog.imaging.drafting import Box
 from media_catalog.imaging.formats import FORMATS
 from media_catalog.imaging.memory import TOGETHER
@@ -64,7 +64,7 @@ def announced(source: BinaryIO, *, limits: Limits) -> Announced:
     """What the file says it is, with no decoder involved. Raises ImageRefused."""
     _check_length(source, limits)
     format = _identified(source, limits)
-    width, height = _stored_size(source, format)
+    width, height = _stored_size(source, format, limits)
     check_pixels(width, height, limits=limits)
     return Announced(format=format, width=width, height=height)
 
@@ -81,12 +81,12 @@ def opened(source: BinaryIO, *, limits: Limits) -> Iterator[Picture]:
         raise ImageRefused("damaged")
     frames = row.count_frames(source) if row.count_frames else None
     with decoding():
-        image = _image(source, claim)
+        image = _image(source, claim, limits)
     with image:
         # A file may carry two headers and Pillow believe the other one.
         check_pixels(*image.size, limits=limits)
         if kind := tiff.misread(image) or ("" if image.mode in averaging.MODES else image.mode):
-            raise ImageRefused("format", format=f"{claim.format} ({kind})", accepted=limits.formats)
+            raise _unread(claim.format, kind, limits)
         yield _picture(image, claim.format, frames)
 
 
@@ -174,16 +174,27 @@ def _identified(source: BinaryIO, limits: Limits) -> str:
     return format
 
 
-def _stored_size(source: BinaryIO, format: str) -> tuple[int, int]:
-    size = FORMATS[format].read_size(source)
+def _unread(format: str, kind: str, limits: Limits) -> ImageRefused:
+    return ImageRefused("format", format=f"{format} ({kind})", accepted=limits.formats)
+
+
+def _stored_size(source: BinaryIO, format: str, limits: Limits) -> tuple[int, int]:
+    try:
+        size = FORMATS[format].read_size(source)
+    except headers.Unread as kind:
+        raise _unread(format, str(kind), limits) from kind
     if size is None:
         raise ImageRefused("damaged")
     return size
 
 
-def _image(source: BinaryIO, claim: Announced) -> Image.Image:
+def _image(source: BinaryIO, claim: Announced, limits: Limits) -> Image.Image:
     try:
         image = Image.open(source, formats=[claim.format])
+    except UnidentifiedImageError as refused:
+        if claim.format == "TIFF" and (kind := tiff.unknown(source)):
+            raise _unread(claim.format, kind, limits) from refused
+        raise
     except Image.DecompressionBombError as bomb:
         # Pillow's own ceiling, which may be below our limit.
         ceiling = 2 * (Image.MAX_IMAGE_PIXELS or 0)
