@@ -12,6 +12,7 @@ headers     size in pixels from the first bytes, without a decoder
 checksums   damage that a decoder overlooks
 scans, gif  what a file asks of a decoder, counted before it runs
 orientation EXIF orientation and what it does to a picture
+apng        the first frame of a PNG with another picture in front of its animation
 opening     the only place where Pillow's decoders meet foreign bytes
 tiff        TIFFs that Pillow does not know or misreads, by name
 drafting    JPEG decoded smaller than it is

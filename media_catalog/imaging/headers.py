@@ -22,6 +22,7 @@ _JPEG_UNREAD = {
 }
 # TEM, the restarts and stuffed or fill bytes carry no length.
 _JPEG_BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
+_WEBP_ANIMATED, _WEBP_STEPS = 2, 64
 _TIFF_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _TIFF_SHORT = 3
@@ -57,6 +58,21 @@ def webp_size(source: BinaryIO) -> tuple[int, int] | None:
     if kind == b"VP8L" and head[20:21] == b"\x2f" and len(head) >= 25:
         bits = int.from_bytes(head[21:25], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return None
+
+
+def webp_place(source: BinaryIO) -> tuple[int, int, int, int] | None:
+    """The left, upper, right and lower edge of an animation's first frame; None where there is no animation."""
+    head = _head(source, 30)
+    if head[12:16] != b"VP8X" or not head[20] & _WEBP_ANIMATED:
+        return None
+    for _ in range(_WEBP_STEPS):
+        name, length = source.read(4), int.from_bytes(source.read(4), "little")
+        if name == b"ANMF":
+            values = source.read(12)
+            left, upper, width, height = (int.from_bytes(values[place : place + 3], "little") for place in (0, 3, 6, 9))
+            return 2 * left, 2 * upper, 2 * left + width + 1, 2 * upper + height + 1
+        source.seek(length + length % 2, io.SEEK_CUR)
     return None
 
 

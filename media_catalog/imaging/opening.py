@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from PIL import Image, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
+from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from media_catalog.exceptions import ImageRefused
-from media_catalog.imaging import averaging, drafting, headers, orientation, signatures, tiff
+from media_catalog.imaging import apng, averaging, drafting, headers, orientation, signatures, tiff
 from media_catalog.imaging.drafting import Box
 from media_catalog.imaging.formats import FORMATS
 from media_catalog.imaging.memory import TOGETHER
@@ -33,7 +33,10 @@ MAX_FRAMES = 1_000_000  # that are told: headers may claim billions
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An opened picture whose pixels are not decoded yet. `width` and `height` are upright."""
+    """An opened picture whose pixels are not decoded yet. `width` and `height` are upright.
+
+    `place`: where its pixels are, as stored, when they do not fill it; the rest is clear.
+    """
 
     image: Image.Image
     format: str
@@ -41,6 +44,7 @@ class Picture:
     width: int
     height: int
     frames: int
+    place: averaging.Place | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +91,7 @@ def opened(source: BinaryIO, *, limits: Limits) -> Iterator[Picture]:
         check_pixels(*image.size, limits=limits)
         if kind := tiff.misread(image) or ("" if image.mode in averaging.MODES else image.mode):
             raise _unread(claim.format, kind, limits)
-        yield _picture(image, claim.format, frames)
+        yield _picture(image, claim.format, frames, _place(image, source))
 
 
 def decode(picture: Picture, *, at_least: tuple[int, int]) -> tuple[Image.Image, Box]:
@@ -200,11 +204,22 @@ def _image(source: BinaryIO, claim: Announced, limits: Limits) -> Image.Image:
         ceiling = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise ImageRefused("too_many_pixels", width=claim.width, height=claim.height, limit=ceiling) from bomb
     if isinstance(image, PngImagePlugin.PngImageFile):
+        image = _first_frame(image, source)
         _mend_clear_colour(image)
     if isinstance(image, JpegImagePlugin.JpegImageFile) and isinstance(source, io.BytesIO):
         # In memory it is handed over uncopied, and libjpeg is faster where it need not stop for more.
         image.decodermaxblock = sys.maxsize
     return image
+
+
+def _first_frame(image: PngImagePlugin.PngImageFile, source: BinaryIO) -> PngImagePlugin.PngImageFile:
+    if not image.default_image:
+        return image
+    frame = apng.first_frame(source)
+    if frame is None:
+        image.n_frames = 1
+        return image
+    return PngImagePlugin.PngImageFile(frame)
 
 
 def _mend_clear_colour(image: PngImagePlugin.PngImageFile) -> None:
@@ -213,7 +228,7 @@ def _mend_clear_colour(image: PngImagePlugin.PngImageFile) -> None:
         image.info["transparency"] = tuple(map(in_8_bits, clear)) if isinstance(clear, tuple) else in_8_bits(clear)
 
 
-def _picture(image: Image.Image, format: str, frames: int | None) -> Picture:
+def _picture(image: Image.Image, format: str, frames: int | None, place: averaging.Place | None) -> Picture:
     # `image.format` is not used: for the JPEG of many phones, which hold a second picture, it is "MPO".
     turn = 1 if FORMATS[format].turned_by_decoder else orientation.read(image.info.get("exif") or b"")
     width, height = reversed(image.size) if orientation.swaps_sides(turn) else image.size
@@ -224,4 +239,19 @@ def _picture(image: Image.Image, format: str, frames: int | None) -> Picture:
         width=width,
         height=height,
         frames=min(getattr(image, "n_frames", 1) if frames is None else frames, MAX_FRAMES),
+        place=_partial(place, image.size),
     )
+
+
+def _partial(place: averaging.Place | None, size: tuple[int, int]) -> averaging.Place | None:
+    if place is None or place == (0, 0, *size):
+        return None
+    left, upper, right, lower = (min(edge, size[axis % 2]) for axis, edge in enumerate(place))
+    return left, upper, right, lower
+
+
+def _place(image: Image.Image, source: BinaryIO) -> averaging.Place | None:
+    """Of the first frame, in formats that know animations in which it is a part of the whole."""
+    if isinstance(image, GifImagePlugin.GifImageFile | PngImagePlugin.PngImageFile):
+        return image.tile[0].extents
+    return headers.webp_place(source) if isinstance(image, WebPImagePlugin.WebPImageFile) else None

@@ -20,6 +20,7 @@ BLACK = (0, 0, 0)
 CLEAR = (0, 0, 0, 0)
 COLOURS = (RED, GREEN, BLUE, YELLOW)
 CLEAR_ONE = ((*RED, 255), CLEAR, (*BLUE, 255), (*YELLOW, 255))
+UPPER_HALF = ((*RED, 255), (*GREEN, 255), CLEAR, CLEAR)
 GREYS = tuple((value, value, value) for value in (0, 90, 170, 255))
 GREYS_CLEAR_ONE_OF_FEW = ((0, 0, 0, 255), (85, 85, 85, 255), CLEAR, (255, 255, 255, 255))
 CLEAR_KEY = (0x1234, 0x5678, 0x9ABC)  # a colour that is clear, in 16 bits; none of the others
@@ -46,6 +47,27 @@ def animated(format: str, **options: Any) -> Callable[[Image.Image, bytes], byte
         return encoded(first, format, exif=exif, save_all=True, append_images=[ImageChops.invert(first)], **options)
 
     return build
+
+
+def animated_behind(image: Image.Image, exif: bytes) -> bytes:
+    """An APNG of two frames, and in front of them a picture for programs that know no animation."""
+    first = image.convert("RGB")
+    front = Image.new("RGB", image.size, (1, 2, 3))
+    return encoded(front, exif=exif, save_all=True, default_image=True, append_images=[first, ImageChops.invert(first)])
+
+
+def animated_in_part(image: Image.Image, exif: bytes) -> bytes:
+    """An APNG of one frame, which covers what is opaque, behind such a picture."""
+    place = image.getchannel("A").getbbox()
+    assert place
+    frame = image.convert("RGB").crop(place)
+    control = struct.pack(">5I2H2B", 0, *frame.size, *place[:2], 1, 1, 0, 0)
+    body = encoded(Image.new("RGB", image.size, (1, 2, 3)), exif=exif)
+    start, end = body.index(b"IDAT") - 4, body.index(b"IEND") - 4
+    data = zlib.compress(b"".join(b"\0" + row for row in packed_rows(list(frame.tobytes()), frame.height, 8)))
+    animation = png_chunk(b"acTL", struct.pack(">II", 1, 0)), png_chunk(b"fcTL", control)
+    parts = [png_chunk(b"fdAT", struct.pack(">I", 1) + data[:9]), png_chunk(b"fdAT", struct.pack(">I", 2) + data[9:])]
+    return body[:start] + animation[0] + body[start:end] + animation[1] + b"".join(parts) + body[end:]
 
 
 def tiff(mode: str = "RGB", **options: Any) -> Callable[[Image.Image, bytes], bytes]:
@@ -307,6 +329,8 @@ KINDS: Mapping[str, Kind] = {
     "PNG, 16 bits, transparency": Kind(build=png_16(clear=True), colours=CLEAR_ONE),
     "PNG, alpha, profile": Kind(build=swapped("PNG", "RGBA"), colours=CLEAR_ONE),
     "PNG, animated": Kind(build=animated("PNG"), animated=True),
+    "PNG, animated, another picture in front": Kind(build=animated_behind, animated=True),
+    "PNG, a frame for a part, another picture in front": Kind(build=animated_in_part, colours=UPPER_HALF),
     "WebP": Kind(build=saved("WEBP", lossless=False, quality=95), tolerance=12),
     "WebP, lossless": Kind(build=saved("WEBP")),
     "WebP, alpha": Kind(build=saved("WEBP", "RGBA"), colours=CLEAR_ONE),
