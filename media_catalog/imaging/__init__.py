@@ -24,5 +24,5 @@ encoding    pixels → file without metadata
 
 A picture that is something else as well (a ZIP or a film behind it, a script in a comment) is accepted, as
 phones write such files: nothing but its pixels reaches a rendition, and its type is told by its first bytes.
-HEIC is refused by name, since Pillow has no decoder for it.
+HEIC is refused by name, since Pillow has no decoder for it (docs/architecture.md, Pictures).
 """
