@@ -66,6 +66,7 @@ def webp_place(source: BinaryIO) -> tuple[int, int, int, int] | None:
     head = _head(source, 30)
     if head[12:16] != b"VP8X" or not head[20] & _WEBP_ANIMATED:
         return None
+    source.seek(12)
     for _ in range(_WEBP_STEPS):
         name, length = source.read(4), int.from_bytes(source.read(4), "little")
         if name == b"ANMF":
