@@ -14,7 +14,7 @@ from media_catalog.imaging.formats import content_type
 from media_catalog.models import Bucket, Preset
 from media_catalog.quota import meter
 from media_catalog.services import object_keys, objects
-from media_catalog.services.objects import DELIMITER, Known
+from media_catalog.services.objects import Known
 from media_catalog.services.sentences import sentence
 
 from .bucket_pages import bucket_view, may, page_context, url
@@ -28,7 +28,7 @@ SHOWABLE = {content_type(name) for name in ("JPEG", "PNG", "WEBP")}
 @bucket_view("browse_objects")
 def details_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
     key = request.GET.get("key", "")
-    prefix = key.rpartition(DELIMITER)[0] + DELIMITER if DELIMITER in key else ""
+    prefix = objects.folder_of(key)
     with meter.tally() as spent:
         found, error = _find(bucket, key, with_versions="versions" in request.GET)
     context = page_context(

@@ -22,7 +22,7 @@ from media_catalog.quota import meter
 from media_catalog.quota.estimate import estimate
 from media_catalog.services import objects, relocation, transfers
 from media_catalog.services.object_keys import visible
-from media_catalog.services.objects import DELIMITER, Known
+from media_catalog.services.objects import Known
 from media_catalog.services.selection import candidates
 from media_catalog.services.sentences import sentence
 from media_catalog.services.turns import AT_ONCE_BYTES
@@ -189,13 +189,12 @@ def _start(request: HttpRequest, wanted: Wanted) -> HttpResponse:
 
 
 def _context(page: ModelAdmin, request: HttpRequest, bucket: Bucket, key: str, *, title: str) -> dict[str, Any]:
-    folder = key.rpartition(DELIMITER)[0] + DELIMITER if DELIMITER in key else ""
     return page_context(
         page,
         request,
         bucket,
         title,
         visible_key=visible(key),
-        crumbs=crumbs(bucket, folder),
+        crumbs=crumbs(bucket, objects.folder_of(key)),
         back_url=url(bucket, "object", key=key),
     )

@@ -37,7 +37,7 @@ BACK_CHARACTERS = 3000  # of tokens in an address: S3's are long, and servers ta
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """An object of the page. `name` is the key below the prefix, `value` the whole key for a form field."""
+    """An object of the page. `name` is the key below its folder, `value` the whole key for a form field."""
 
     name: str
     url: str
@@ -82,6 +82,8 @@ def objects_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> Http
         trash_url=trash_url(bucket),
         may_see_trash=may(request, "view_trashedobject"),
         upload_url=url(bucket, "upload", prefix=prefix),
+        is_folder=prefix == objects.folder_of(prefix),
+        upload_folder=objects.upload_folder(bucket, prefix),
         remove_url=url(bucket, "remove", prefix=prefix),
         form=UploadForm(),
         may_upload=may(request, "write_objects") and bucket.role != Bucket.Role.RENDITIONS,
@@ -94,13 +96,16 @@ def objects_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> Http
 
 @bucket_view("browse_objects", "write_objects", post_only=True)
 def upload_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
-    """Write each file under the prefix and say how it went; a fault of S3 ends it."""
+    """Write each file to the folder and say how it went; a fault of S3 ends it."""
     prefix = request.GET.get("prefix", "")
     form = UploadForm(request.POST, request.FILES)
-    if form.is_valid():
-        _upload(request, bucket, prefix, form.cleaned_data["chosen"])
-    else:
+    if prefix != objects.folder_of(prefix):
+        messages.error(request, _("Files are uploaded to a folder: its path ends with “/”."))
+    elif not form.is_valid():
         messages.error(request, " ".join(str(error) for error in form.errors["chosen"]))
+    else:
+        _upload(request, bucket, prefix, form.cleaned_data["chosen"])
+        prefix = objects.upload_folder(bucket, prefix)
     return redirect(url(bucket, "objects", prefix=prefix))
 
 
@@ -131,13 +136,12 @@ def as_value(key: str) -> str:
 
 def _page(request: HttpRequest, bucket: Bucket, prefix: str, listed: Any) -> dict[str, Any]:
     known = objects.known(bucket, [entry.key for entry in listed.objects])
+    start = len(objects.folder_of(prefix))
     return {
-        "folders": [
-            (visible(folder[len(prefix) :]), url(bucket, "objects", prefix=folder)) for folder in listed.folders
-        ],
+        "folders": [(visible(folder[start:]), url(bucket, "objects", prefix=folder)) for folder in listed.folders],
         "rows": [
             Row(
-                name=visible(entry.key[len(prefix) :]) or _("(the folder itself)"),
+                name=visible(entry.key[start:]) or _("(the folder itself)"),
                 url=url(bucket, "object", key=entry.key),
                 value=as_value(entry.key),
                 size=entry.size,

@@ -33,6 +33,11 @@ class Known:
     trashed: TrashedObject | None = None
 
 
+def folder_of(key: str) -> str:
+    """The folder of a key, or of the beginning of one: all up to its last delimiter, empty at the top."""
+    return key[: key.rfind(DELIMITER) + 1]
+
+
 def browse(bucket: Bucket, *, prefix: str, token: str) -> listing.Page:
     """A page of folders and objects under the prefix. One LIST, however large the bucket is."""
     return listing.list_page(bucket.name, prefix=prefix, token=token, delimiter=DELIMITER, size=PAGE_SIZE)
@@ -132,6 +137,14 @@ def upload(bucket: Bucket, *, file: BinaryIO, name: str, prefix: str, user: User
             continue
         return candidate
     raise AwsConflict(name)
+
+
+def upload_folder(bucket: Bucket, folder: str) -> str:
+    """Where uploads to the folder go: those of the catalogue to one of a plain name."""
+    if bucket.role != Bucket.Role.ORIGINALS:
+        return folder
+    plain = keys.clean_folder(folder)
+    return f"{plain}{DELIMITER}" if plain else ""
 
 
 def _catalogue(bucket: Bucket, *, file: BinaryIO, name: str, prefix: str, user: User | None) -> str:

@@ -48,6 +48,22 @@ class TestUploading:
 
         assert Image.objects.get().key == "2026/11/a.jpg"
 
+    def test_folders_of_the_catalogue_have_plain_names_which_is_said(self, admin_client, originals):
+        prefix = "a//../gr\u00f6\u00dfe b/"
+        shown = admin_client.get(page(originals, "objects", prefix=prefix)).content.decode()
+        assert "they go to “a/gr\u00f6\u00dfe-b/”" in shown
+
+        response = self._upload(admin_client, originals, upload_file(jpeg(), "a.jpg"), prefix=prefix)
+
+        assert Image.objects.get().key == "a/gr\u00f6\u00dfe-b/a.jpg"
+        assert [row.name for row in response.context["rows"]] == ["a.jpg"]
+
+    def test_half_a_folder_is_no_place(self, admin_client, bucket):
+        response = self._upload(admin_client, bucket, upload_file(b"x", "a.txt"), prefix="2026")
+
+        assert messages_of(response) == ["Files are uploaded to a folder: its path ends with “/”."]
+        assert keys_of(bucket) == []
+
     def test_nothing_is_put_beside_renditions(self, admin_client, originals):
         response = self._upload(admin_client, originals.renditions_bucket, upload_file(jpeg(), "a.jpg"))
 

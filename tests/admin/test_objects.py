@@ -48,6 +48,30 @@ class TestBrowsing:
 
         assert [row.value for row in response.context["rows"]] == ["photo-1.jpg", "photo-2.jpg"]
 
+    @pytest.mark.parametrize(
+        ("prefix", "folders", "names", "crumbs"),
+        [
+            ("ph", ["photos/"], ["photo-1.jpg"], []),
+            ("photo-1.jpg", [], ["photo-1.jpg"], []),
+            ("20", ["2026/"], [], []),
+            ("photos", ["photos/"], [], []),
+            ("photos/20", ["2026/"], ["20.jpg"], ["photos"]),
+            ("photos/2026/", [], ["(the folder itself)", "a.jpg"], ["photos", "2026"]),
+            ("photos//", [], ["b.jpg"], ["photos", "(empty)"]),
+            ("photos//b", [], ["b.jpg"], ["photos", "(empty)"]),
+        ],
+    )
+    def test_names_are_whole_wherever_the_beginning_ends(self, admin_client, bucket, prefix, folders, names, crumbs):
+        for key in ("photo-1.jpg", "photos/20.jpg", "photos/2026/", "photos/2026/a.jpg", "photos//b.jpg", "2026/c"):
+            put(bucket, key)
+
+        shown = admin_client.get(page(bucket, "objects", prefix=prefix))
+
+        assert [name for name, _url in shown.context["folders"]] == folders
+        assert [row.name for row in shown.context["rows"]] == names
+        assert [label for label, _url in shown.context["crumbs"]] == crumbs
+        assert ("Upload here" in shown.content.decode()) is prefix.endswith("/")
+
     def test_pages_go_forth_and_back(self, admin_client, bucket, monkeypatch):
         monkeypatch.setattr(objects, "PAGE_SIZE", 2)
         for number in range(5):
