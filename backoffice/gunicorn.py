@@ -15,6 +15,7 @@ worker_class = "gthread"
 timeout = 60
 graceful_timeout = env.int("WEB_STOP_SECONDS", default=20)  # below the 30 that ECS waits before it kills
 keepalive = 75  # longer than the load balancer's 60, so that it never sends into a connection that we close
+limit_request_line = 8190  # the most that it takes; keys have 1,024 bytes, and nine characters each three in addresses
 max_requests = 5000  # bounds what a leak can take
 max_requests_jitter = 500
 control_socket_disable = True  # nothing to write it to, and nobody to use it

@@ -1,6 +1,7 @@
-"""An S3 that lists keys nobody has stored: ListObjectVersions of as many as a test wants, and HEAD of them."""
+"""An S3 that lists keys nobody has stored: as many as a test wants, and HEAD of them."""
 
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,12 +26,28 @@ class _Lists(BaseHTTPRequestHandler):
         if self.server.pages is not None and len(self.server.lists) > self.server.pages:
             self._answer(BREAK, b"<Error><Code>ServiceUnavailable</Code></Error>")
             return
-        first = int(unquote(query.get("version-id-marker", "0")))
-        self._answer(200, self._page(first, int(query["max-keys"])))
+        size = int(query["max-keys"])
+        if "list-type" in query:
+            after = b64decode(query.get("continuation-token", "")).decode()
+            self._answer(200, self._page_of_objects(query["prefix"], after, size))
+        else:
+            self._answer(200, self._page(int(unquote(query.get("version-id-marker", "0"))), size))
 
     def do_HEAD(self) -> None:
         self.server.heads.append(self.path)
         self._answer(self.server.head_status, b"")
+
+    def _page_of_objects(self, prefix: str, after: str, size: int) -> bytes:
+        """In the order of the keys; a token is as long as the key that it stands for."""
+        found = [key for key in self.server.keys if key.startswith(prefix) and key > after]
+        entries = "".join(
+            f"<Contents><Key>{quote(key)}</Key><Size>1</Size><ETag>e</ETag>"
+            "<LastModified>2026-11-20T00:00:00.000Z</LastModified></Contents>"
+            for key in found[:size]
+        )
+        token = b64encode(found[size - 1].encode()).decode() if len(found) > size else ""
+        more = f"<NextContinuationToken>{token}</NextContinuationToken>" if token else ""
+        return f"<ListBucketResult><EncodingType>url</EncodingType>{more}{entries}</ListBucketResult>".encode()
 
     def _page(self, first: int, size: int) -> bytes:
         keys = self.server.keys[first : first + size]

@@ -32,7 +32,9 @@ from .costs import spent_in_words
 from .history import log, staff
 from .upload import FOR_ALL_FILES, FilesField, FilesInput
 
-BACK_CHARACTERS = 3000  # of tokens in an address: S3's are long, and servers take some 8,000 characters
+# Of an address within the address of the login page, where it goes when the session has ended: the web server's lines
+# have 8,190 characters (backoffice/gunicorn.py), load balancers in front take more.
+ADDRESS_CHARACTERS = 8100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,25 +161,25 @@ def _page(request: HttpRequest, bucket: Bucket, prefix: str, listed: Any) -> dic
 def _turns(request: HttpRequest, bucket: Bucket, prefix: str, following: str) -> dict[str, str]:
     """Addresses of the first, last and next page. S3 only goes forward: the address keeps the tokens so far."""
     token, past = request.GET.get("token", ""), request.GET.getlist("past")
-    address = url(bucket, "objects")
-    turns = {"first_url": url(bucket, "objects", prefix=prefix) if token else "", "next_url": "", "back_url": ""}
-    if following:
-        query = {"prefix": prefix, "token": following, "past": _shortened([*past, token])}
-        turns["next_url"] = f"{address}?{urlencode(query, doseq=True)}"
-    if past:
-        query = {"prefix": prefix, "token": past[-1], "past": past[:-1]}
-        turns["back_url"] = f"{address}?{urlencode(query, doseq=True)}"
-    return turns
+    return {
+        "first_url": url(bucket, "objects", prefix=prefix) if token else "",
+        "next_url": _address(bucket, prefix, following, [*past, token]) if following else "",
+        "back_url": _address(bucket, prefix, past[-1], past[:-1]) if past else "",
+    }
 
 
-def _shortened(past: Sequence[str]) -> list[str]:
-    """The latest tokens that fit into an address."""
+def _address(bucket: Bucket, prefix: str, token: str, past: Sequence[str]) -> str:
+    """Of the page that begins at the token, with as many of the latest tokens before it as fit."""
+    address = url(bucket, "objects", prefix=prefix, token=token)
+    room = ADDRESS_CHARACTERS - len(quote(address))
     kept: list[str] = []
-    for token in reversed(past):
-        if sum(map(len, kept)) + len(token) > BACK_CHARACTERS:
+    for each in reversed(past):
+        part = f"&{urlencode({'past': each})}"
+        room -= len(quote(part))
+        if room < 0:
             break
-        kept.insert(0, token)
-    return kept
+        kept.insert(0, part)
+    return address + "".join(kept)
 
 
 def _upload(request: HttpRequest, bucket: Bucket, prefix: str, files: Sequence[Any]) -> None:

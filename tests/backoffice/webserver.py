@@ -45,9 +45,9 @@ def serving(environment: dict[str, str], log: Path) -> Iterator[tuple[str, subpr
         process.wait(30)
 
 
-def get(url: str, *, host: str = HOST, proto: str = "https") -> tuple[int, str]:
-    """Status and body."""
-    request = urllib.request.Request(url, headers={"Host": host, "X-Forwarded-Proto": proto})
+def get(url: str, *, host: str = HOST, proto: str = "https", cookie: str = "") -> tuple[int, str]:
+    """Status and body, of where it leads."""
+    request = urllib.request.Request(url, headers={"Host": host, "X-Forwarded-Proto": proto, "Cookie": cookie})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, answer.read().decode()
