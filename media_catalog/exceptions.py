@@ -19,6 +19,7 @@ BackofficeError
 ├── MeterUnavailable         the request could not be counted, so it was not sent
 ├── OutOfMemory              too little memory for the image at that moment; worth another try later
 ├── OutOfTime                decoding the image took longer than its caller can wait; worth another try later
+├── TooManyDownloads         this process hands out as many as it has threads for; worth another try later
 └── AwsError
     ├── AwsDenied            credentials or permissions; final until an administrator acts
     │   └── ClockSkewed      our clock is wrong, so AWS takes no signature of ours
@@ -251,6 +252,12 @@ class OutOfTime(BackofficeError):
     """Decoding an image took longer than its caller can wait."""
 
     code = "out_of_time"
+
+
+class TooManyDownloads(BackofficeError):
+    """This process hands out as many objects as it has threads for; nothing was asked for."""
+
+    code = "too_many_downloads"
 
 
 class AwsError(BackofficeError):

@@ -231,6 +231,8 @@ WEB_THREADS = env.int("WEB_THREADS", default=16)  # of each process of the web s
 WEB_DECODING_SECONDS = 40  # for the pictures of one request: load balancers give up after 60 without an answer
 # Long polls at a time in one process: each takes a thread, and the others are for pages and health checks.
 API_MAX_WAITERS = env.int("API_MAX_WAITERS", default=WEB_THREADS // 4)
+# Downloads through this site at a time in one process: each takes a thread for as long as its browser reads.
+WEB_DOWNLOADS = max(1, (WEB_THREADS - API_MAX_WAITERS) // 2)
 UPLOAD_FORM_SECONDS = env.int("UPLOAD_FORM_SECONDS", default=3600)  # to send a file that was chosen on the page
 
 DEPLOYMENT_NAME = env("DEPLOYMENT_NAME", default="local")  # dimension of the metrics: staging, production

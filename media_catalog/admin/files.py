@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
@@ -23,6 +23,7 @@ from media_catalog.services.sentences import sentence
 from . import file_removal, file_upload, shelves
 from .base import BackofficeAdmin, save_changed
 from .bucket_pages import may
+from .streaming import hand_out
 
 
 @admin.register(StoredFile)
@@ -162,30 +163,19 @@ class FileAdmin(BackofficeAdmin):
         return self.download(request, file.pk)
 
     def download(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        """To an expiring link; what a link cannot carry goes through here, saved and never shown by the browser."""
+        """Through here and not by a link, as S3 sends no `nosniff`; saved and never shown by the browser."""
         file = get_object_or_404(StoredFile.objects.select_related("bucket"), pk=pk)
         if not self.has_view_permission(request, file):
             raise PermissionDenied
         try:
-            if object_keys.is_linkable(file.key):
-                return redirect(files.download_link(file))
-            stream = files.stream(file)
+            answer = hand_out(file.bucket, file.key, disposition=files.disposition(file))
         except BackofficeError as error:
             messages.error(request, sentence(error))
-            return redirect(reverse("admin:media_catalog_storedfile_change", args=[pk]))
-        if stream is None:
+        else:
+            if answer:
+                return answer
             messages.error(request, _("The object no longer exists at S3."))
-            return redirect(reverse("admin:media_catalog_storedfile_change", args=[pk]))
-        return StreamingHttpResponse(
-            stream.chunks,
-            content_type=files.ANY_TYPE,
-            headers={
-                "Content-Length": str(stream.size),
-                "Content-Disposition": files.disposition(file),
-                "X-Content-Type-Options": "nosniff",
-                "Cache-Control": "private, no-store",
-            },
-        )
+        return redirect(reverse("admin:media_catalog_storedfile_change", args=[pk]))
 
 
 def _last(request: HttpRequest) -> StoredFile | None:

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
@@ -19,12 +19,13 @@ from django.views.decorators.http import require_POST
 
 from media_catalog.exceptions import BackofficeError, ObjectRefused
 from media_catalog.models import Analysis, Image, JobItem, Rendition
-from media_catalog.services import annotation, downloads, names
+from media_catalog.services import annotation, downloads, names, object_keys
 from media_catalog.services.sentences import accepted_formats, sentence
 
 from . import bulk, direct, layout, named_upload, pictures, renditions, shelves, upload
 from .base import BackofficeAdmin, OfferedFilter, save_changed
 from .states import PresenceFilter, StateFilter, describe
+from .streaming import hand_out
 
 
 class FormatFilter(OfferedFilter):
@@ -220,27 +221,36 @@ class ImageAdmin(BackofficeAdmin):
         except BackofficeError as error:
             return pictures.refusal(sentence(error), status=503)
 
-    def rendition(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
+    def rendition(self, request: HttpRequest, pk: int, slug: str) -> HttpResponseBase:
         """The main rendition stands in for one that is not there yet."""
         rendition = renditions.find(pk, slug)
         if rendition is None:
             raise Http404
         if not self.has_view_permission(request, rendition.image):
             raise PermissionDenied
-        return self._go(request, pk, lambda: downloads.rendition_link(rendition=rendition))
+        return self._go(request, rendition.image, rendition)
 
-    def original(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def original(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         image = get_object_or_404(Image.objects.select_related("bucket"), pk=pk)
         if not self.has_view_permission(request, image):
             raise PermissionDenied
-        return self._go(request, pk, lambda: downloads.original_link(image=image))
+        return self._go(request, image, image)
 
-    def _go(self, request: HttpRequest, pk: int, link: Any) -> HttpResponse:
+    def _go(self, request: HttpRequest, image: Image, held: Image | Rendition) -> HttpResponseBase:
+        """To an expiring link to the image or a rendition of it; what a link cannot carry goes through here."""
         try:
-            return redirect(link())
+            if object_keys.is_linkable(held.key):
+                return redirect(downloads.link(held))
+            answer = hand_out(
+                held.bucket, held.key, disposition=downloads.disposition(held), content_type=held.content_type
+            )
         except BackofficeError as error:
             messages.error(request, sentence(error))
-            return redirect(reverse("admin:media_catalog_image_change", args=[pk]))
+        else:
+            if answer:
+                return answer
+            messages.error(request, _("The object no longer exists at S3."))
+        return redirect(_url(image))
 
     def _rendition(self, request: HttpRequest, pk: int, slug: str) -> Rendition:
         shown = Rendition.objects.filter(image__trashed_at=None).select_related("bucket", "image")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -21,6 +21,7 @@ from .bucket_pages import bucket_view, may, page_context, url
 from .costs import spent_in_words
 from .objects import as_value, crumbs, trash_url
 from .pictures import preview_url, refusal
+from .streaming import hand_out
 
 SHOWABLE = {content_type(name) for name in ("JPEG", "PNG", "WEBP")}
 
@@ -66,22 +67,11 @@ def download_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> Htt
     try:
         if object_keys.is_linkable(key):
             return redirect(objects.download_link(bucket, key))
-        stream = objects.stream(bucket, key)
+        answer = hand_out(bucket, key, disposition=objects.attachment(key))
     except BackofficeError as error:
         messages.error(request, sentence(error))
         return redirect(url(bucket, "object", key=key))
-    if stream is None:
-        return redirect(url(bucket, "object", key=key))  # which says that it is gone
-    return StreamingHttpResponse(
-        stream.chunks,
-        content_type="application/octet-stream",
-        headers={
-            "Content-Length": str(stream.size),
-            "Content-Disposition": objects.attachment(key),
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "private, no-store",
-        },
-    )
+    return answer or redirect(url(bucket, "object", key=key))  # which says that it is gone
 
 
 @bucket_view("browse_objects")

@@ -1,6 +1,5 @@
 """Long polls: so many at a time in a process, and no database connection while one waits."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,31 +8,14 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from media_catalog.services.places import Places
+
 from .errors import Refused
 
 MAX_SECONDS = 25  # load balancers cut at 60, some clients at 30
 PAUSE_SECONDS = 1.0
 RETRY_SECONDS = 5
-
-
-class _Waiters:
-    def __init__(self) -> None:
-        self._count = 0
-        self._lock = threading.Lock()
-
-    def enter(self, limit: int) -> bool:
-        with self._lock:
-            if self._count >= limit:
-                return False
-            self._count += 1
-            return True
-
-    def leave(self) -> None:
-        with self._lock:
-            self._count -= 1
-
-
-_waiters = _Waiters()
+_waiters = Places()
 
 
 def until(is_over: Callable[[], bool], seconds: float) -> None:

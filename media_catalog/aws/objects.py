@@ -1,7 +1,7 @@
 """Objects as staff handle them one by one or by the page: details, streams, copies, deletion by the thousand."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,9 +38,12 @@ class Details:
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
+    """An object as it comes. Whoever does not read `chunks` to their end must `close` it."""
+
     size: int
     content_type: str
     chunks: Iterator[bytes]
+    close: Callable[[], None]
 
 
 def get_details(bucket: str, key: str) -> Details | None:
@@ -70,8 +73,12 @@ def open_stream(bucket: str, key: str) -> Stream | None:
             answer = client("s3").get_object(Bucket=bucket, Key=key)
     except AwsNotFound:
         return None
+    body = answer["Body"]
     return Stream(
-        size=answer["ContentLength"], content_type=answer.get("ContentType", ""), chunks=_chunks(answer["Body"])
+        size=answer["ContentLength"],
+        content_type=answer.get("ContentType", ""),
+        chunks=_chunks(body),
+        close=body.close,
     )
 
 

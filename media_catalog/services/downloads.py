@@ -1,30 +1,24 @@
-"""Handing an original to the browser."""
+"""Handing an original, to be saved, or a rendition, to be shown, to the browser."""
 
 from django.conf import settings
-from django.utils.http import content_disposition_header
 
 from media_catalog.aws import presign
 from media_catalog.models import Image, Rendition
 
+from . import objects
 
-def original_link(*, image: Image) -> str:
-    """An expiring link that downloads the original under its own name. Counted as one GET."""
+
+def link(held: Image | Rendition) -> str:
+    """An expiring link. Counted as one GET. For linkable keys only."""
     return presign.download_link(
-        image.bucket.name,
-        image.key,
-        disposition=content_disposition_header(as_attachment=True, filename=image.key.rsplit("/", 1)[-1])
-        or "attachment",
-        content_type=image.content_type,
+        held.bucket.name,
+        held.key,
+        disposition=disposition(held),
+        content_type=held.content_type,
         seconds=settings.DOWNLOAD_LINK_SECONDS,
     )
 
 
-def rendition_link(*, rendition: Rendition) -> str:
-    """An expiring link that shows a rendition. Counted as one GET."""
-    return presign.download_link(
-        rendition.bucket.name,
-        rendition.key,
-        disposition="inline",
-        content_type=rendition.content_type,
-        seconds=settings.DOWNLOAD_LINK_SECONDS,
-    )
+def disposition(held: Image | Rendition) -> str:
+    """Its Content-Disposition: of an original under its own name."""
+    return objects.attachment(held.key) if isinstance(held, Image) else "inline"

@@ -7,14 +7,12 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils.http import content_disposition_header
 
-from media_catalog.aws import objects, presign
 from media_catalog.exceptions import ObjectRefused
 from media_catalog.models import Bucket, StoredFile, Upload
 from media_catalog.models.files import LONGEST_DESCRIPTION, SHORTEST_DESCRIPTION
 
 from . import arrivals, keys, names, object_keys, uploads
-
-ANY_TYPE = "application/octet-stream"
+from .objects import ANY_TYPE
 
 
 def store(
@@ -22,7 +20,7 @@ def store(
 ) -> StoredFile:
     """Write a file to the bucket under a key of its own and catalogue it. One PUT unless the name is taken.
 
-    It may be empty. Its type is what its name says, and nobody believes it: see `download_link`. Raises ObjectRefused
+    It may be empty. Its type is what its name says, and nobody believes it: see `disposition`. Raises ObjectRefused
     before anything is stored. Of faults nothing stays half-stored, as with images (`uploads.store`).
     """
     called = uploads.clean_title(title) or uploads.clean_title(name) or "file"
@@ -45,22 +43,6 @@ def store(
 def content_type(name: str) -> str:
     """By the ending of the name."""
     return mimetypes.guess_type(name)[0] or ANY_TYPE
-
-
-def download_link(file: StoredFile) -> str:
-    """An expiring link that saves the file under its name. Counted as one GET. For linkable keys only."""
-    return presign.download_link(
-        file.bucket.name,
-        file.key,
-        disposition=disposition(file),
-        content_type=ANY_TYPE,
-        seconds=settings.DOWNLOAD_LINK_SECONDS,
-    )
-
-
-def stream(file: StoredFile) -> objects.Stream | None:
-    """The bytes of a file whose key no link can carry; None when it is gone. One GET."""
-    return objects.open_stream(file.bucket.name, file.key)
 
 
 def disposition(file: StoredFile) -> str:

@@ -21,6 +21,7 @@ from . import decoding, keys, object_keys, uploads
 PAGE_SIZE = 100
 VERSIONS = 100  # shown of one object
 DELIMITER = "/"
+ANY_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def download_link(bucket: Bucket, key: str) -> str:
         bucket.name,
         key,
         disposition=attachment(key),
-        content_type="application/octet-stream",
+        content_type=ANY_TYPE,
         seconds=settings.DOWNLOAD_LINK_SECONDS,
     )
 
@@ -95,7 +96,7 @@ def attachment(key: str) -> str:
 
 
 def stream(bucket: Bucket, key: str) -> s3_objects.Stream | None:
-    """One GET."""
+    """The bytes of the object; None when it is gone. One GET."""
     return s3_objects.open_stream(bucket.name, key)
 
 
@@ -157,5 +158,5 @@ def _kind(bucket: Bucket, file: BinaryIO, name: str) -> tuple[str, str]:
     if bucket.accepts == Bucket.Accepts.IMAGES:
         found = decoding.probe(file)
         return found.content_type, extension(found.format)
-    guessed = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    guessed = mimetypes.guess_type(name)[0] or ANY_TYPE
     return guessed, keys.clean_extension(name) or "bin"

@@ -37,6 +37,7 @@ from media_catalog.exceptions import (
     ReportConflict,
     ReportRefused,
     Shortfall,
+    TooManyDownloads,
     TooManyItems,
 )
 from media_catalog.models import Bucket, Period, RequestClass
@@ -79,6 +80,7 @@ _SENTENCES: dict[type[BackofficeError], Callable[[], str]] = {
     MeterUnavailable: lambda: _("The request could not be counted, so it was not sent. Try again in a moment."),
     OutOfMemory: lambda: _("There was too little memory for this image. Try again later."),
     OutOfTime: lambda: _("Reading this image took too long: the server is busy. Try again later."),
+    TooManyDownloads: lambda: _("Too many downloads go through this site at the moment. Try again in a minute."),
     AwsDenied: lambda: _("AWS denied access. An administrator must check the credentials and permissions."),
     ClockSkewed: lambda: _("The clock of this server is wrong, so AWS refuses what it sends. Set it by a time server."),
     AwsNotFound: lambda: _("The bucket or object no longer exists at S3."),

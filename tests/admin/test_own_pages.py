@@ -115,7 +115,7 @@ def test_my_files_from_end_to_end(admin_client, pages, work):
     assert "<h1>My Files</h1>" in shown.content.decode()
     assert [file.name for file in shown.context["cl"].result_list] == ["4.txt", "3.txt", "2.txt"]
     assert _keys(bucket) == {"4.txt", "3.txt", "2.txt"}
-    assert "/4.txt?" in client.get(_link(client, address, "Download the last one"))["Location"]
+    assert '"4.txt"' in client.get(_link(client, address, "Download the last one"))["Content-Disposition"]
 
     _later(StoredFile, 900)
     schedules.sweep_retention()
