@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 
 from media_catalog.exceptions import BackofficeError, ObjectRefused
 from media_catalog.models import Bucket, Image, Rendition, TrashedObject
+from media_catalog.quota import meter
 from media_catalog.quota.estimate import estimate
 from media_catalog.services import objects, trash_objects
 from media_catalog.services.object_keys import visible
@@ -28,7 +29,7 @@ from media_catalog.services.sentences import sentence
 from .bucket_jobs import follow, start_or_say
 from .bucket_pages import bucket_view, check_permissions, page_context, url
 from .confirmation import token_of
-from .costs import cost_context
+from .costs import cost_context, in_words
 from .history import log
 from .objects import crumbs
 from .trash_actions import offer_undo, say_failed
@@ -96,10 +97,11 @@ def _move(request: HttpRequest, bucket: Bucket, options: dict[str, Any], *, back
     made = Rendition.objects.filter(bucket=bucket, key__in=keys)
     before = made.count()
     moved, settled = None, set[str]()
-    try:
-        moved = trash_objects.move_objects(bucket=bucket, keys=keys, run=run, settled=settled, at_once=True)
-    except BackofficeError as error:
-        messages.error(request, sentence(error))
+    with meter.tally() as spent:
+        try:
+            moved = trash_objects.move_objects(bucket=bucket, keys=keys, run=run, settled=settled, at_once=True)
+        except BackofficeError as error:
+            messages.error(request, sentence(error))
     there = list(TrashedObject.objects.filter(run=run).here().order_by("pk").values_list("key", flat=True))
     deleted = before - made.count()
     if there:
@@ -111,6 +113,8 @@ def _move(request: HttpRequest, bucket: Bucket, options: dict[str, Any], *, back
         messages.success(request, said % {"count": deleted})
     if moved:
         _say_others(request, moved, gone=len(keys) - len(there) - deleted - len(moved.failed))
+    if spent:
+        messages.info(request, _("Moving to the trash cost %(requests)s.") % {"requests": in_words(spent)})
     if moved and not moved.done:
         _start(request, bucket, {**options, "settled": sorted(settled)}, None)
 

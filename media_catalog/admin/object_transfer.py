@@ -1,6 +1,7 @@
 """Copying, renaming and moving one object: a small one at once, more and images of the catalogue by a job."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -97,6 +98,7 @@ def transfer_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> Htt
     key = request.GET.get("key", "")
     form = TransferForm(request.POST or None, initial={"bucket": bucket.pk, "key": key})
     image = objects.known(bucket, [key]).get(key, Known()).image
+    spent: Mapping[str, int] = {}
     if request.method == "POST" and form.is_valid():
         moves = form.cleaned_data["how"] == MOVE
         wanted = Wanted(
@@ -110,7 +112,10 @@ def transfer_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> Htt
         if wanted.image:
             check_permissions(request, "change_image")
         try:
-            return _start(request, wanted) if _is_confirmed(request, wanted) else _transfer(page, request, wanted)
+            with meter.tally() as spent:
+                if _is_confirmed(request, wanted):
+                    return _start(request, wanted)
+                return _transfer(page, request, wanted, spent)
         except BackofficeError as error:
             form.add_error("key", sentence(error))
     context = {
@@ -120,6 +125,7 @@ def transfer_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> Htt
         "copy_cost": in_words(transfers.cost_at_once(moves=False)),
         "move_cost": in_words(transfers.cost_at_once(moves=True)),
         "at_once_bytes": AT_ONCE_BYTES,
+        "spent": spent_in_words(spent),
     }
     return TemplateResponse(request, "admin/media_catalog/object_copy.html", context)
 
@@ -129,21 +135,20 @@ def _is_confirmed(request: HttpRequest, wanted: Wanted) -> bool:
     return asked and bool(wanted.image or ETAG.fullmatch(request.POST.get("etag", "")))
 
 
-def _transfer(page: ModelAdmin, request: HttpRequest, wanted: Wanted) -> HttpResponse:
-    """Do it, or show what a job would take. Raises what is in the way."""
+def _transfer(page: ModelAdmin, request: HttpRequest, wanted: Wanted, spent: Mapping[str, int]) -> HttpResponse:
+    """Do it, or show what a job would take. `spent` grows on the way. Raises what is in the way."""
     image, to_bucket, to_key = wanted.image, wanted.to_bucket, wanted.to_key
-    with meter.tally() as spent:
-        if image:
-            relocation.prepare(image, to_bucket, to_key)
-            etag, size = image.etag, image.size
-        else:
-            transfer, size = transfers.prepare(
-                wanted.bucket, wanted.key, to_bucket=to_bucket, to_key=to_key, moves=wanted.moves
-            )
-            if size <= AT_ONCE_BYTES:
-                transfers.run(transfer)
-                return _done(request, wanted)
-            etag = transfer.etag
+    if image:
+        relocation.prepare(image, to_bucket, to_key)
+        etag, size = image.etag, image.size
+    else:
+        transfer, size = transfers.prepare(
+            wanted.bucket, wanted.key, to_bucket=to_bucket, to_key=to_key, moves=wanted.moves
+        )
+        if size <= AT_ONCE_BYTES:
+            transfers.run(transfer)
+            return _done(request, wanted, spent)
+        etag = transfer.etag
     cost = estimate(wanted.kind, candidates([image.pk]), {}).requests if image else transfers.cost(moves=wanted.moves)
     context = {
         **_context(page, request, wanted.bucket, wanted.key, title=_("Move") if wanted.moves else _("Copy")),
@@ -159,14 +164,14 @@ def _transfer(page: ModelAdmin, request: HttpRequest, wanted: Wanted) -> HttpRes
     return TemplateResponse(request, "admin/media_catalog/object_transfer.html", context)
 
 
-def _done(request: HttpRequest, wanted: Wanted) -> HttpResponse:
+def _done(request: HttpRequest, wanted: Wanted, spent: Mapping[str, int]) -> HttpResponse:
     said = (
         _("Moved “%(old)s” to “%(new)s” in %(bucket)s.")
         if wanted.moves
         else _("Copied “%(old)s” to “%(new)s” in %(bucket)s.")
     ) % wanted.words
     log(request, [wanted.bucket], CHANGE, said)
-    messages.success(request, said)
+    messages.success(request, _("%(said)s It cost %(requests)s.") % {"said": said, "requests": in_words(spent)})
     return redirect(url(wanted.to_bucket, "object", key=wanted.to_key))
 
 

@@ -28,7 +28,7 @@ from media_catalog.services.objects import DELIMITER, Known
 from media_catalog.services.sentences import sentence
 
 from .bucket_pages import bucket_view, may, page_context, url
-from .costs import spent_in_words
+from .costs import in_words, spent_in_words
 from .history import log, staff
 from .upload import FOR_ALL_FILES, FilesField, FilesInput
 
@@ -106,7 +106,10 @@ def upload_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpR
     elif not form.is_valid():
         messages.error(request, " ".join(str(error) for error in form.errors["chosen"]))
     else:
-        _upload(request, bucket, prefix, form.cleaned_data["chosen"])
+        with meter.tally() as spent:
+            _upload(request, bucket, prefix, form.cleaned_data["chosen"])
+        if spent:
+            messages.info(request, _("The upload cost %(requests)s.") % {"requests": in_words(spent)})
         prefix = objects.upload_folder(bucket, prefix)
     return redirect(url(bucket, "objects", prefix=prefix))
 

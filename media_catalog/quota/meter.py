@@ -67,13 +67,16 @@ def spend(service: str, operation: str, *, estimated: bool = False) -> None:
 
 @contextmanager
 def tally() -> Iterator[Counter[str]]:
-    """Requests counted inside, per class, in this thread."""
+    """Requests counted inside, per class, in this thread; in a tally within this one too."""
     counts: Counter[str] = Counter()
+    outer = _tally.get()
     token = _tally.set(counts)
     try:
         yield counts
     finally:
         _tally.reset(token)
+        if outer is not None:
+            outer.update(counts)
 
 
 @contextmanager

@@ -30,7 +30,11 @@ class TestUploading:
         assert keys_of(bucket) == ["docs//pass-wd.bin", "docs//plan-2.pdf", "docs//plan.pdf"]
         assert s3.get_object(bucket.name, "docs//plan.pdf").body == b"theirs"
         assert s3.get_object(bucket.name, "docs//plan-2.pdf").content_type == "application/pdf"
-        assert messages_of(response)[0] == "Uploaded <strong>docs//plan-2.pdf</strong>."
+        assert messages_of(response) == [
+            "Uploaded <strong>docs//plan-2.pdf</strong>.",
+            "Uploaded <strong>docs//pass-wd.bin</strong>.",
+            "The upload cost 3 PUT-class requests.",  # one found the name taken
+        ]
         assert "plan-2.pdf" in LogEntry.objects.get().change_message
 
     def test_a_bucket_for_images_takes_images_only(self, admin_client, originals):
@@ -38,14 +42,16 @@ class TestUploading:
 
         response = self._upload(admin_client, bucket, upload_file(b"x", "a.jpg"), upload_file(jpeg(), "b.jpg"))
 
-        refused, stored = messages_of(response)
+        refused, stored, cost = messages_of(response)
         assert "This is not an image. Accepted are JPEG, PNG, WebP, GIF, AVIF, TIFF." in refused
         assert "b.jpg" in stored
+        assert cost == "The upload cost 1 PUT-class request."
         assert keys_of(bucket) == ["b.jpg"]
 
     def test_in_a_bucket_for_originals_it_is_catalogued(self, admin_client, originals):
-        self._upload(admin_client, originals, upload_file(jpeg(), "a.jpg"), prefix="2026/11/")
+        response = self._upload(admin_client, originals, upload_file(jpeg(), "a.jpg"), prefix="2026/11/")
 
+        assert messages_of(response)[-1] == "The upload cost 1 PUT-class request."
         assert Image.objects.get().key == "2026/11/a.jpg"
 
     def test_folders_of_the_catalogue_have_plain_names_which_is_said(self, admin_client, originals):
@@ -81,7 +87,7 @@ class TestUploading:
         said = messages_of(self._upload(admin_client, bucket, *(upload_file(b"x", f"{n}") for n in range(3))))
 
         assert "Refused by quota" in said[0]
-        assert said[1] == "2 more files were not tried."
+        assert said[1:] == ["2 more files were not tried."]
 
 
 class TestDeleting:
@@ -98,10 +104,13 @@ class TestDeleting:
 
         response = self._remove(admin_client, bucket, "a", "b", confirm="1")
 
+        done = cloud.access_log.operations(mark)
         assert keys_of(bucket)[0] == "c"
         assert [key.startswith("trash/") for key in keys_of(bucket)] == [False, True, True]
-        assert "2 objects moved to the trash." in messages_of(response)[0]
-        assert cloud.access_log.operations(mark)["CopyObject"] == 2
+        moved, cost = messages_of(response)
+        assert "2 objects moved to the trash." in moved
+        assert done == {"HeadObject": 2, "CopyObject": 2, "DeleteObject": 2, "ListObjectsV2": 1}  # and the page
+        assert cost == "Moving to the trash cost 2 PUT-class, 2 GET-class and 2 free requests."
         assert LogEntry.objects.get().change_message == "Moved to trash: a, b"
 
     def test_a_form_sent_twice_starts_each_job_once(self, admin_client, originals, store):
@@ -133,7 +142,7 @@ class TestDeleting:
 
         response = self._remove(admin_client, originals, image.key, "plain", confirm="1")
 
-        assert len(messages_of(response)) == 2
+        assert len(messages_of(response)) == 3
         assert Job.objects.get().kind == "remove_images"
         work()
         assert not Image.objects.exists()

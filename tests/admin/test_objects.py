@@ -4,6 +4,7 @@ from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -15,7 +16,7 @@ from media_catalog.services import objects, renditions
 from tests.aws.faults import s3_error, serving
 from tests.pictures import encoded, jpeg, picture, upload_file
 
-from .buckets import bucket, keys_of, page, put
+from .buckets import bucket, keys_of, messages_of, page, put
 
 LONG_AGO = {"Content-Type": "application/xml", "Date": "Fri, 20 Nov 2020 12:00:00 GMT"}
 
@@ -199,8 +200,20 @@ class TestMoving:
         shown = admin_client.get(page(bucket, "copy", key="a")).content.decode()
         assert "1 PUT-class, 2 GET-class and 1 free requests" in shown
         mark = cloud.access_log.mark()
-        self._move(admin_client, bucket)
+        moved = self._move(admin_client, bucket)
         assert cloud.access_log.operations(mark) == {"HeadObject": 2, "CopyObject": 1, "DeleteObject": 1}
+        said = f"Moved “a” to “b” in {bucket}."
+        cost = "It cost 1 PUT-class, 2 GET-class and 1 free requests."
+        assert messages_of(admin_client.get(moved.url)) == [f"{said} {cost}"]
+        assert LogEntry.objects.get().change_message == said
+
+    def test_a_copy_and_one_that_is_refused_say_what_they_cost(self, admin_client, bucket):
+        put(bucket, "a")
+        copied = self._move(admin_client, bucket, how="copy")
+        assert "It cost 1 PUT-class and 2 GET-class requests." in messages_of(admin_client.get(copied.url))[0]
+        refused = self._move(admin_client, bucket, how="copy")
+        assert "exists already" in refused.context["form"].errors["key"][0]
+        assert "This page cost 2 GET-class requests." in refused.content.decode()
 
     def test_not_out_of_a_bucket_under_legal_hold(self, admin_client, bucket):
         put(bucket, "a")

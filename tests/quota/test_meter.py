@@ -241,7 +241,7 @@ class TestTally:
                 with pytest.raises(QuotaRefused):
                     spend("s3:GetObject")
 
-        assert outer == {"s3_tier1": 1}
+        assert outer == {"s3_tier1": 1, "s3_tier2": 1}
         assert inner == {"s3_tier2": 1}
 
     @pytest.mark.django_db(transaction=True)
