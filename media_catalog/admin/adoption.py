@@ -28,7 +28,8 @@ ADOPTABLE = (Bucket.Role.ORIGINALS, Bucket.Role.GENERAL)
 def adopt_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
     """What it would take; on the button, the job."""
     any_name = "any_name" in request.GET
-    count = adoption.candidates(bucket, any_name=any_name).count()
+    counted = adoption.count(bucket)
+    count = counted.of(any_name=any_name)
     if request.method == "POST" and bucket.role in ADOPTABLE and count and _is_confirmed(request, count):
         return _start(request, bucket, any_name)
     context = page_context(
@@ -41,12 +42,12 @@ def adopt_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpRe
         scan=inventory.latest(bucket),
         count=count,
         must_type=must_type(count),
-        others=0 if any_name else adoption.candidates(bucket, any_name=True).count() - count,
+        others=counted.of_any_name - count,
         any_name=any_name,
         endings=", ".join(ending.lstrip(".") for ending in adoption.ENDINGS),
         others_url=url(bucket, "adopt", any_name="1"),
         job=under_way("adopt_objects", bucket.pk),
-        **cost_context(adoption.cost(bucket, any_name=any_name), bulk=True),
+        **cost_context(adoption.cost(count), bulk=True),
         **inventory_context(request, bucket),
     )
     return TemplateResponse(request, "admin/media_catalog/adoption.html", context)

@@ -1,5 +1,7 @@
 """Which objects of the inventory the catalogue knows: as conditions on their rows."""
 
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from django.apps import apps
@@ -48,6 +50,18 @@ def is_reserved() -> Q:
     for prefix in passing_prefixes():
         found |= Q(begins_with(prefix))
     return found
+
+
+def is_known() -> Q:
+    """By a row of any kind, or as one of our own."""
+    return has_row() | is_rendition() | is_on_its_way() | is_reserved()
+
+
+def is_unknown() -> Q:
+    """The contrary, for queries about all of a bucket: of conditions that are denied one by one PostgreSQL can make
+    joins; several in one it asks for each row.
+    """
+    return reduce(and_, (~Q(condition) for condition in is_known().children))
 
 
 def begins_with(prefix: str) -> Exact:

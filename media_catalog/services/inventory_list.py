@@ -3,15 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from media_catalog.models import Bucket, InventoryObject
 
-from .adoption import candidates
-from .catalogued import begins_with, has_row, is_on_its_way, is_rendition, is_reserved
+from .adoption import has_name, is_candidate
+from .catalogued import begins_with, has_row, is_known, is_rendition
 
 PAGE_SIZE = 100
 COUNTED = 10_000  # matches are counted up to here
@@ -75,7 +74,7 @@ class Page:
 
 
 def find(bucket: Bucket, wanted: Wanted, *, after: int = 0, before: int = 0) -> Page:
-    """The page after, or before, an object (id); the first one without. Three queries."""
+    """The page after, or before, an object (id); the first one without. Three queries, or four."""
     matching = _matching(bucket, wanted)
     anchor = InventoryObject.objects.filter(bucket=bucket, pk=after or before).first() if after or before else None
     back = bool(before and anchor)
@@ -112,12 +111,13 @@ def _beyond(anchor: InventoryObject, sort: str, *, down: bool) -> Q:
 
 def _matching(bucket: Bucket, wanted: Wanted) -> QuerySet[InventoryObject]:
     rows = InventoryObject.objects.filter(bucket=bucket)
-    if wanted.state in STATES:
-        rows = STATES[wanted.state](bucket, rows)
     if wanted.text and wanted.how == "contains":
         rows = rows.filter(key__icontains=wanted.text)
+        rows = _few(rows) if wanted.state in BY_CATALOGUE else rows
     elif wanted.text:  # LIKE for the index; the other because SQLite's LIKE does not regard case
         rows = rows.filter(begins_with(wanted.text), key__startswith=wanted.text)
+    if wanted.state in STATES:
+        rows = rows.filter(STATES[wanted.state]())
     if wanted.size in SIZES:
         least, below = SIZES[wanted.size]
         rows = rows.filter(size__gte=least, **({"size__lt": below} if below else {}))
@@ -126,34 +126,20 @@ def _matching(bucket: Bucket, wanted: Wanted) -> QuerySet[InventoryObject]:
     return rows.filter(storage_class=wanted.storage) if wanted.storage in STORAGE_CLASSES else rows
 
 
-Rows = QuerySet[InventoryObject]
+def _few(rows: QuerySet[InventoryObject]) -> QuerySet[InventoryObject]:
+    """The same rows by their numbers, unless they are many. One query.
+
+    PostgreSQL asks small tables before it compares texts, for each row of the bucket; and many rows soon fill a page.
+    """
+    found = list(rows.order_by().values_list("pk", flat=True)[: COUNTED + 1])
+    return InventoryObject.objects.filter(pk__in=found) if len(found) <= COUNTED else rows
 
 
-def _known(_bucket: Bucket, rows: Rows) -> Rows:
-    return rows.filter(has_row() | is_rendition())
-
-
-def _unknown(_bucket: Bucket, rows: Rows) -> Rows:
-    known = has_row() | is_rendition() | is_on_its_way() | is_reserved()
-    return rows.filter(~known, missing_since=None)
-
-
-def _adoptable(bucket: Bucket, rows: Rows) -> Rows:
-    return candidates(bucket)
-
-
-def _skipped(_bucket: Bucket, rows: Rows) -> Rows:
-    return rows.exclude(note="")
-
-
-def _missing(_bucket: Bucket, rows: Rows) -> Rows:
-    return rows.filter(missing_since__isnull=False)
-
-
-STATES: Mapping[str, Callable[[Bucket, Rows], Any]] = {
-    "known": _known,
-    "unknown": _unknown,
-    "adoptable": _adoptable,
-    "skipped": _skipped,
-    "missing": _missing,
+STATES: Mapping[str, Callable[[], Q]] = {
+    "known": lambda: has_row() | is_rendition(),
+    "unknown": lambda: ~is_known() & Q(missing_since=None),
+    "adoptable": lambda: is_candidate() & has_name() & ~is_known(),
+    "skipped": lambda: ~Q(note=""),
+    "missing": lambda: Q(missing_since__isnull=False),
 }
+BY_CATALOGUE = ("known", "unknown", "adoptable")  # which other tables tell

@@ -1,6 +1,8 @@
 """Cataloguing what a bucket holds already, without writing to it."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from media_catalog.aws import listing, s3
 from media_catalog.aws.client import forget_clients
@@ -61,9 +63,11 @@ IMAGES = {"2019/a.JPG", "//odd/../b c.jpeg", "c.png"}
 
 def test_the_page_says_what_it_takes_and_what_it_does_not_do(archive, admin_client, cloud):
     mark = cloud.access_log.mark()
-    shown = admin_client.get(page(archive, "adopt")).content.decode()
+    with CaptureQueriesContext(connection) as queries:
+        shown = admin_client.get(page(archive, "adopt")).content.decode()
 
     assert not cloud.access_log.since(mark)
+    assert sum("media_catalog_inventoryobject" in query["sql"] for query in queries) == 1
     for text in (
         "4 objects may be images",
         "Nothing is written to this bucket",

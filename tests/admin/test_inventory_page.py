@@ -42,7 +42,9 @@ class TestPage:
         assert "No inventory was taken yet." in content
         assert "searching, sorting and filtering cost no request" in content
 
-    def test_search_sort_and_filters(self, full, admin_client, take):
+    @pytest.mark.parametrize("counted", [inventory_list.COUNTED, 1])
+    def test_search_sort_and_filters(self, full, admin_client, take, monkeypatch, counted):
+        monkeypatch.setattr(inventory_list, "COUNTED", counted)
         take(full)
         scan = inventory.latest(full)
         InventoryObject.objects.filter(bucket=full).delete()
@@ -84,6 +86,10 @@ class TestPage:
         assert found(state="known") == {a}
         assert found(state="unknown") == {b, c, z}
         assert found(state="missing") == {d}
+        assert found(state="unknown", text="photos", how="contains") == {b, c}
+        assert found(state="known", text="PHOTOS", how="contains") == {a}
+        assert found(state="adoptable", text="o", how="contains") == set()  # b sleeps
+        assert found(state="missing", text="photos", how="contains") == {d}
         assert found(state="nonsense", size="\x00", storage="'", sort="x", after="\x00") == {a, b, c, d, z}
         assert shown(admin_client, full, sort="size") == [a, b, c, d, z]
         assert shown(admin_client, full, sort="size", order="down") == [z, d, c, b, a]

@@ -90,8 +90,7 @@ def _cost_of_inventory(options: Mapping[str, Any]) -> Mapping[str, int]:
 
 
 def _cost_of_adopting(options: Mapping[str, Any]) -> Mapping[str, int]:
-    bucket = bucket_of(options)
-    return adoption.cost(bucket, any_name=options["any_name"]) if bucket else {}
+    return adoption.cost(_adoptable(options))
 
 
 def _cost_of_findings(options: Mapping[str, Any]) -> Mapping[str, int]:
@@ -104,7 +103,7 @@ def _findings_left(options: Mapping[str, Any]) -> int:
 
 def _adoptable(options: Mapping[str, Any]) -> int:
     bucket = bucket_of(options)
-    return adoption.candidates(bucket, any_name=options["any_name"]).count() if bucket else 0
+    return adoption.count(bucket).of(any_name=options["any_name"]) if bucket else 0
 
 
 KINDS = (
