@@ -175,3 +175,9 @@ def probe_delete(bucket: str, key: str) -> None:
     """
     with call(bucket=bucket):
         client("s3").delete_object(Bucket=bucket, Key=key)
+
+
+def probe_delete_version(bucket: str, key: str) -> None:
+    """Delete a version of a key that nobody has, which leaves nothing. AwsDenied when we may not. One DELETE."""
+    with call(bucket=bucket):
+        client("s3").delete_object(Bucket=bucket, Key=key, VersionId="null")

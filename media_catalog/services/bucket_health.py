@@ -35,7 +35,7 @@ def check(bucket: Bucket, *, origin: str) -> None:
     Raises AwsNotFound when the bucket is gone, which its row then says. What stops a check half-way (quota, faults) is
     raised too, with nothing stored.
     """
-    probe = f"{PROBE_FOLDER}/{secrets.token_hex(8)}"
+    probe = probe_key()
     try:
         may_list = _may(lambda: listing.list_page(bucket.name, size=1))
     except AwsNotFound:
@@ -53,6 +53,11 @@ def check(bucket: Bucket, *, origin: str) -> None:
     bucket.settings = _merged(bucket, found)
     bucket.missing_since = None
     bucket.save(update_fields=["health", "health_at", "settings", "missing_since"])
+
+
+def probe_key() -> str:
+    """A key that nobody has."""
+    return f"{PROBE_FOLDER}/{secrets.token_hex(8)}"
 
 
 def judge_again(bucket: Bucket) -> None:
