@@ -1,6 +1,7 @@
 """Deleting a bucket: only empty, or by a job behind its name typed out."""
 
 from functools import partial
+from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import DELETION, LogEntry
@@ -27,6 +28,8 @@ from media_catalog.services import renditions as making
 from tests.aws.faults import Answer, s3_error, serving
 
 from .buckets import LIST, keys_of, messages_of, new_bucket, page, put
+
+UNDER_WAY = ["This is under way already."]
 
 
 @pytest.fixture
@@ -166,6 +169,25 @@ def test_the_job_empties_all_versions_and_deletes_the_bucket(admin_client, count
     assert job.estimate["s3_tier1"] == 3
     assert not s3.bucket_exists(counted.name)
     assert not Bucket.objects.filter(pk=counted.pk).exists()
+
+
+def test_the_form_sent_twice_is_one_job_and_so_is_another_form_meanwhile(admin_client, counted):
+    def send(token):
+        response = _delete(admin_client, counted, empty="1", name=counted.name, token=token)
+        return Job.objects.get(kind="empty_bucket"), response
+
+    token = admin_client.get(page(counted, "delete")).context["token"]
+    job, _response = send(token)
+    for again, said in ((token, []), (uuid4().hex, UNDER_WAY), ("", UNDER_WAY)):
+        same, response = send(again)
+        assert same == job
+        assert response.redirect_chain[-1][0].startswith(f"/admin/media_catalog/job/{job.pk}/")
+        assert messages_of(response) == said
+
+    Job.objects.filter(pk=job.pk).update(state=Job.State.FINISHED)
+    assert send(token)[0] == job
+    _delete(admin_client, counted, empty="1", name=counted.name, token=uuid4().hex)
+    assert Job.objects.filter(kind="empty_bucket").count() == 2
 
 
 def test_catalogued_images_go_with_their_renditions(admin_client, originals, store, work):
