@@ -21,6 +21,7 @@ from media_catalog.services.sentences import sentence
 from . import costs
 from .bucket_pages import bucket_view, origin_of, url
 from .history import log
+from .step_labels import LABELS as STEPS
 
 LABELS: Mapping[str, str | Promise] = {
     "public_access": gettext_lazy("Public access"),
@@ -150,9 +151,10 @@ def fix_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResp
     steps = bucket_settings.plan(bucket, now=now, wanted=wanted, origin=origin_of(request))
     done, failed = bucket_settings.apply(bucket, steps, now=now, wanted=wanted)
     bucket_health.judge_again(bucket)
-    if done:
-        log(request, [bucket], CHANGE, str(fix.label))
-        messages.success(request, _("Done: %(fix)s.") % {"fix": fix.label})
+    said = str(fix.label) if failed is None else ", ".join(str(STEPS[step]) for step in done)
+    if said:
+        log(request, [bucket], CHANGE, said)
+        messages.success(request, _("Done: %(fix)s.") % {"fix": said})
     if failed:
         messages.error(request, sentence(failed))
     return redirect(url(bucket, "change"))

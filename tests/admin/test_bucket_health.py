@@ -256,3 +256,17 @@ def test_a_fix_that_s3_refuses_is_said(admin_client, bare, settings):
     assert messages_of(response) != ["Done: Block public access."]
     bare.refresh_from_db()
     assert bare.health["public_access"]["code"] == "possible"
+
+
+def test_of_a_fix_that_s3_refuses_half_way_what_was_done_is_said(admin_client, bare, settings):
+    _check(admin_client, bare)
+    with serving() as server:
+        server.script.extend([Answer(), s3_error(403, "AccessDenied")])
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        response = admin_client.post(page(bare, "fix"), {"check": "versioning"}, follow=True)
+
+    done, denied = messages_of(response)
+    assert done == "Done: Set the versioning."
+    assert "denied access" in denied
+    assert LogEntry.objects.first().change_message == "Set the versioning"

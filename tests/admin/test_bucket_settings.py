@@ -98,19 +98,36 @@ def test_the_way_back_to_the_form_changes_nothing(admin_client, checked, cloud):
     assert not cloud.access_log.since(mark)
 
 
-def test_a_fault_keeps_what_was_done_before_it(admin_client, checked, settings):
-    data = _data(admin_client, checked, versioning=True, cors=True)
+def test_a_fault_keeps_what_was_done_before_it_and_says_what_was_not(admin_client, checked, settings):
+    data = _data(admin_client, checked, versioning=True, cors=True, accepts="images", multipart_days=3)
     with serving() as server:
         server.script.extend([Answer(), s3_error(403, "AccessDenied")])
         settings.AWS_ENDPOINT_URL = server.url
         forget_clients()
         response = admin_client.post(page(checked, "settings"), {**data, "confirm": "1"}, follow=True)
 
-    denied, saved = messages_of(response)
-    assert "denied access" in denied
-    assert saved == "Saved. At S3: Set the versioning."
+    [said] = messages_of(response)
+    assert "denied access" in said
+    assert said.endswith(
+        " Saved: Accepts, Keep older versions. Not saved: Let browsers on this site read and upload (CORS),"
+        " End unfinished uploads after (days)."
+    )
+    assert LogEntry.objects.get().change_message == "Changed: Accepts, Keep older versions."
     checked.refresh_from_db()
     assert (checked.settings["versioning"], checked.settings["cors"]) == (True, False)
+
+
+def test_what_s3_refuses_at_once_is_not_called_saved(admin_client, checked, settings):
+    data = _data(admin_client, checked, versioning=True)
+    with serving() as server:
+        server.script.append(s3_error(403, "AccessDenied"))
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        response = admin_client.post(page(checked, "settings"), {**data, "confirm": "1"}, follow=True)
+
+    [said] = messages_of(response)
+    assert said.endswith(" Not saved: Keep older versions.")
+    assert not LogEntry.objects.exists()
 
 
 def test_a_bucket_with_images_stays_one_for_originals(admin_client, originals, store):
