@@ -31,6 +31,7 @@ LABELS: Mapping[str, str | Promise] = {
     "csp": gettext_lazy("Content-Security-Policy"),
     "lifecycle": gettext_lazy("Lifecycle"),
     "list": gettext_lazy("May we list? (s3:ListBucket)"),
+    "versions": gettext_lazy("May we list versions? (s3:ListBucketVersions)"),
     "read": gettext_lazy("May we read? (s3:GetObject)"),
     "write": gettext_lazy("May we write? (s3:PutObject)"),
     "delete": gettext_lazy("May we delete? (s3:DeleteObject)"),
@@ -61,9 +62,8 @@ TEXTS: Mapping[tuple[str, str], str | Promise] = {
     ),
     ("lifecycle", "set"): gettext_lazy("Unfinished uploads are ended by a rule."),
     ("lifecycle", "unfinished_uploads"): gettext_lazy("Unfinished uploads stay, unseen, and are paid."),
-    ("delete", "versioned"): gettext_lazy(
-        "Not tried: where versions are kept, or may be, a trial would leave a delete marker."
-    ),
+    ("delete", "versioned"): gettext_lazy("Not tried by that check. Check again."),  # in rows of before
+    ("delete", "needs_read"): gettext_lazy("Cannot be told without permission to read."),
     ("read", "needs_list"): gettext_lazy("Cannot be told without permission to list."),
 }
 SHARED_TEXTS: Mapping[str, str | Promise] = {
