@@ -102,8 +102,13 @@ def copy_object(bucket: str, key: str, *, to_bucket: str, to_key: str, only: str
 
 
 def delete_objects(bucket: str, keys: Sequence[tuple[str, str]]) -> None:
-    """`try_to_delete`, but raises AwsDenied or AwsError naming the first key that S3 did not delete."""
-    if failed := try_to_delete(bucket, keys):
+    """`try_to_delete`, but raises as `check_deleted` does."""
+    check_deleted(try_to_delete(bucket, keys))
+
+
+def check_deleted(failed: Mapping[str, str]) -> None:
+    """Raise AwsDenied or AwsError naming the first key that S3 did not delete, by what `try_to_delete` returned."""
+    if failed:
         key, code = next(iter(failed.items()))
         ours = AwsDenied if code == DENIED else AwsError
         raise ours(f"{len(failed)} not deleted, the first: {key} ({code})")

@@ -26,7 +26,7 @@ from media_catalog.models import (
     TrashedObject,
 )
 
-from . import batches, inventory, trash_purge
+from . import batches, bucket_audit, inventory, trash_purge
 from .bucket_health import probe_key
 from .names import KINDS
 from .turns import TURN_SECONDS, Turn, deletions_of
@@ -64,7 +64,7 @@ def delete_empty(bucket: Bucket) -> None:
     if refused or renditions:
         raise refused or BucketRefused("has_renditions", count=renditions)
     _delete_at_s3(bucket)
-    _delete_rows(bucket)
+    _delete_rows(bucket, entries=0)
 
 
 def empty_cost(bucket: Bucket) -> dict[str, int]:
@@ -106,7 +106,7 @@ def _go_on(bucket: Bucket, so_far: dict[str, Any]) -> bool:
         so_far["allowed"] = True
     elif so_far["gone"]:
         if not _delete_lost(bucket):
-            _delete_rows(bucket)
+            _delete_rows(bucket, entries=so_far["entries"])
             return True
     elif deleted := _delete_renditions(bucket) or _delete_versions(bucket):
         so_far["entries"] += deleted
@@ -143,9 +143,12 @@ def _delete_versions(bucket: Bucket) -> int:
     except AwsNotFound:
         return 0
     if page.versions:
-        objects.delete_objects(bucket.name, [(version.key, version.version) for version in page.versions])
+        failed = objects.try_to_delete(bucket.name, [(version.key, version.version) for version in page.versions])
+        gone = [version.key for version in page.versions if version.key not in failed]
         # Of one that goes on on the next page an older version lies there now.
-        _delete_rows_of(bucket, {version.key for version in page.versions} - {page.after.get("KeyMarker", "")})
+        _delete_rows_of(bucket, set(gone) - {page.after.get("KeyMarker", "")})
+        bucket_audit.emptied(bucket, gone)
+        objects.check_deleted(failed)
     return len(page.versions)
 
 
@@ -170,7 +173,7 @@ def _delete_at_s3(bucket: Bucket) -> None:
         objects.delete_bucket(bucket.name)
 
 
-def _delete_rows(bucket: Bucket) -> None:
+def _delete_rows(bucket: Bucket, *, entries: int) -> None:
     with transaction.atomic():
         Image.everything.filter(bucket=bucket).exclude(trashed_at=None).delete()
         TrashedObject.objects.filter(bucket=bucket).delete()
@@ -180,6 +183,7 @@ def _delete_rows(bucket: Bucket) -> None:
         # By the bucket, which has an index: with the bucket's row they would be looked for by each of its scans too.
         for kind in (Finding, InventoryObject, Scan):
             kind.objects.filter(bucket=bucket)._raw_delete(kind.objects.db)
+        bucket_audit.deleted(bucket, entries=entries)
         bucket.delete()
 
 

@@ -12,6 +12,7 @@ from media_catalog.aws import bucket_settings, listing, objects, s3
 from media_catalog.aws.client import forget_clients
 from media_catalog.exceptions import AwsDenied, BucketRefused
 from media_catalog.models import (
+    AuditEvent,
     Bucket,
     Finding,
     Image,
@@ -258,6 +259,7 @@ def test_what_s3_does_not_delete_fails_the_job(admin_client, counted, settings, 
 
     item = Job.objects.get(kind="empty_bucket").items.get()
     assert (item.state, item.code) == ("failed", "denied")
+    assert AuditEvent.objects.get().before == {"count": 1, "first": ["b"]}
     assert Bucket.objects.filter(pk=counted.pk).exists()
 
 
@@ -293,7 +295,7 @@ def test_a_hold_that_is_set_meanwhile_stops_it(originals, store, monkeypatch, af
 
         return _send
 
-    for name in ("probe_delete_version", "delete_objects"):
+    for name in ("probe_delete_version", "try_to_delete"):
         monkeypatch.setattr(objects, name, hold_after(getattr(objects, name)))
 
     with pytest.raises(BucketRefused, match="held"):
@@ -302,6 +304,8 @@ def test_a_hold_that_is_set_meanwhile_stops_it(originals, store, monkeypatch, af
     assert s3.bucket_exists(originals.name)
     kept = {1: (6, 2), 3: (0, 1), 4: (0, 0)}[after]
     assert (Rendition.objects.count(), len(keys_of(originals))) == kept
+    assert AuditEvent.objects.filter(action="bucket_emptied").count() == 2 - kept[1]
+    assert not AuditEvent.objects.filter(action="bucket_deleted").exists()
 
 
 def test_a_limit_refuses_the_job(admin_client, counted):
