@@ -20,7 +20,7 @@ ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("s3", "DeleteBucketLifecycle"): ("s3:PutLifecycleConfiguration",),
     # With If-Match, S3 wants the second too.
     ("s3", "DeleteObject"): ("s3:DeleteObject", "s3:GetObject"),
-    # Of keys. Versions take s3:DeleteObjectVersion, which no role has: emptying a bucket that keeps them is denied.
+    # Of keys. Versions take s3:DeleteObjectVersion, which no role has: emptying a bucket is denied, with nothing lost.
     ("s3", "DeleteObjects"): ("s3:DeleteObject",),
     ("s3", "DeletePublicAccessBlock"): ("s3:PutBucketPublicAccessBlock",),
     ("s3", "GetBucketCors"): ("s3:GetBucketCORS",),

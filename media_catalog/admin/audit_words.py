@@ -1,6 +1,6 @@
 """What an audit event says, in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
@@ -41,12 +41,18 @@ NAMES: Mapping[str, str | Promise] = {
     "on": gettext_lazy("in force"),
     "count": gettext_lazy("objects"),
     "first": gettext_lazy("the first"),
-    "entries": gettext_lazy("entries deleted"),
     "finding": gettext_lazy("finding"),
-    "originals_bucket": gettext_lazy("renditions of"),
-    "cors_origin": gettext_lazy("origin let in by CORS"),
-    **{name: field.label or name for name, field in SettingsForm.base_fields.items() if name not in _PURPOSE},
+    "key": gettext_lazy("key"),
     **{name: field.verbose_name for name, field in _OF_BUCKETS.items()},
+    "originals_bucket": gettext_lazy("renditions of"),
+    **{name: field.label or name for name, field in SettingsForm.base_fields.items() if name not in _PURPOSE},
+    "cors_origin": gettext_lazy("origin let in by CORS"),
+    "entries": gettext_lazy("entries deleted"),
+    "kind": gettext_lazy("kind"),
+    "scope": gettext_lazy("scope"),
+    "requested by": gettext_lazy("requested by"),
+    "requested": gettext_lazy("requested"),
+    "state": gettext_lazy("state"),
     **{f"{state.value}": state.label for state in JobItem.State},
 }
 # Of values that stand for something, what they stand for.
@@ -63,12 +69,12 @@ def change(event: AuditEvent) -> str:
         return _refusal(event.after)
     if not (event.before and event.after):
         facts = event.after or event.before
-        return ", ".join(f"{_name(name)}: {_said(name, value)}" for name, value in facts.items())
+        return ", ".join(f"{_name(name)}: {_said(name, facts[name])}" for name in _in_order(facts))
     changed = [name for name in event.after if event.before.get(name) != event.after[name]]
     gone = [name for name in event.before if name not in event.after]
     return ", ".join(
         f"{_name(name)}: {_said(name, event.before.get(name))} → {_said(name, event.after.get(name))}"
-        for name in changed + gone
+        for name in _in_order(changed + gone)
     )
 
 
@@ -89,6 +95,12 @@ def _short(short: Mapping[str, Any]) -> str:
         "period": labels.get(short["period"], short["period"]),
         **{name: _value(short[name]) for name in ("needed", "left", "limit")},
     }
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """As NAMES has them: PostgreSQL keeps JSON in an order of its own."""
+    order = list(NAMES)
+    return sorted(names, key=lambda name: order.index(name) if name in NAMES else len(order))
 
 
 def _name(name: str) -> str:

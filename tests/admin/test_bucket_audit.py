@@ -44,8 +44,8 @@ def test_creation(admin_client, originals, said):
             "admin",
             "Settings of a bucket changed",
             "Block all public access: no → yes, Encryption: – → Keys of S3 (AES-256), Keep older versions: no → yes,"
-            " Delete objects under temp/ after (days): 0 → 3, End unfinished uploads after (days): 0 → 7,"
-            " Expire older versions after (days): 0 → 30",
+            " Expire older versions after (days): 0 → 30, End unfinished uploads after (days): 0 → 7,"
+            " Delete objects under temp/ after (days): 0 → 3",
         ),
     ]
 
@@ -118,7 +118,7 @@ def test_an_empty_bucket_that_is_deleted_keeps_its_history(admin_client, client,
         "Legal hold lifted",
         "Bucket deleted",
     ]
-    assert said(bucket.name)[-1] == ("admin", "Bucket deleted", "role: General, region: us-east-1, entries deleted: 0")
+    assert said(bucket.name)[-1] == ("admin", "Bucket deleted", "region: us-east-1, role: General, entries deleted: 0")
     shown = admin_client.get("/admin/media_catalog/bucket/").content.decode()
     assert f'href="{AUDIT}?action__exact=bucket_deleted"' in shown
     response = admin_client.get(history)
@@ -146,7 +146,7 @@ def test_what_is_emptied_is_counted_and_named(admin_client, originals, said, wor
     odd = chr(0x2400 + ord(line_end))
     assert said(bucket.name) == [
         ("admin", "Deleted to empty a bucket", f"objects: 3, the first: a, b, c{odd}"),
-        ("admin", "Bucket deleted", "role: General, region: us-east-1, entries deleted: 3"),
+        ("admin", "Bucket deleted", "region: us-east-1, role: General, entries deleted: 3"),
     ]
     history = admin_client.get(f"/admin/media_catalog/bucket/{bucket.pk}/history/")
     assert "requested (job" in history.content.decode()

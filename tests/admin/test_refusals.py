@@ -131,7 +131,7 @@ DONE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     Action.BUCKET_DELETED: (
         lambda: bucket_audit.deleted(_bucket(region="eu-west-1"), entries=1200),
-        "role: General, region: eu-west-1, entries deleted: 1,200",
+        "region: eu-west-1, role: General, entries deleted: 1,200",
     ),
     Action.LEGAL_HOLD_ON: (_change_bucket, "Legal hold set"),
     Action.LEGAL_HOLD_OFF: (_lift_hold, "Legal hold lifted"),
