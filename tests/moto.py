@@ -54,8 +54,8 @@ ON_ONE = (
     "tests/admin/test_findings.py::TestLooksFirst::test_a_fault_is_never_taken_for_absence",
     "tests/admin/test_objects.py::TestBrowsing::test_a_bucket_lost_while_a_page_is_open_is_said",
     "tests/services/test_detection.py",
-    "tests/services/test_retention.py::test_a_run_that_is_killed_after_any_request_leaves_no_object_without_a_row",
     "tests/services/test_selection.py",
+    "tests/services/test_sweep_requests.py::test_a_run_that_is_killed_after_any_of_them_leaves_no_object_without_a_row",
     "tests/services/test_uploads.py::TestFaultOfThePut",
 )
 LINE_ENDS = "its routes match no path with a line end: 404 for the PUT"
