@@ -19,7 +19,6 @@ from .discrepancies import Check, Seen, checks, present
 from .turns import TURN_SECONDS, Turn
 
 BATCH = 500
-CERTAIN = 2  # inventories that must have seen it
 
 
 def reconcile(bucket: Bucket) -> Turn | None:
@@ -94,7 +93,7 @@ def _see_again(findings: Sequence[int], scan: Scan) -> None:
         last_seen_at=timezone.now(),
         scan=scan,
         state=Case(
-            When(state=Finding.State.ONCE, times_seen__gte=CERTAIN - 1, then=Value(Finding.State.OPEN.value)),
+            When(state=Finding.State.ONCE, times_seen__gte=Finding.CERTAIN - 1, then=Value(Finding.State.OPEN.value)),
             default=F("state"),
         ),
     )
