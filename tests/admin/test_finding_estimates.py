@@ -164,7 +164,7 @@ def _take(places: SimpleNamespace, chance: random.Random, *, reconciled: bool = 
     for bucket in chance.sample(list(vars(places).values()), 4):
         inventory.sync(bucket, run=secrets.token_hex(8))
         if reconciled:
-            reconcile.reconcile(bucket)
+            reconcile.reconcile(bucket, run="look")
 
 
 def _choose(client, action: str, findings: list[int], **data: str):
