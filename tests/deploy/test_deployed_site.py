@@ -82,7 +82,7 @@ from media_catalog.services import findings, inventory, objects, reconcile, tras
 bucket = Bucket.objects.get(name={bucket!r})
 for run in ("one", "two"):
     inventory.sync(bucket, run=run)
-    reconcile.reconcile(bucket)
+    reconcile.reconcile(bucket, run="look")
 finding = Finding.objects.get(key={key!r})
 for action in ("quarantine", "restore"):
     findings.act(finding, action, by="ada", run=action, may=lambda permission: True)
