@@ -49,6 +49,8 @@ SUITE = (
 # Of these, what sends nothing to S3 or is answered by a script: one cloud is enough.
 ON_ONE = (
     "tests/admin/test_bucket_create.py::test_bad_input_is_said_at_its_field",
+    "tests/admin/test_bucket_health.py::test_what_s3_says_to_a_delete_that_cannot_be_meant",
+    "tests/admin/test_bucket_health.py::test_without_permission_to_read_nothing_is_said_of_deleting",
     "tests/admin/test_findings.py::TestLooksFirst::test_a_fault_is_never_taken_for_absence",
     "tests/admin/test_objects.py::TestBrowsing::test_a_bucket_lost_while_a_page_is_open_is_said",
     "tests/services/test_detection.py",

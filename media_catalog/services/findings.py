@@ -7,7 +7,9 @@ That an object is missing is believed only while its bucket answers.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from django.db import transaction
 from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -24,7 +26,18 @@ from media_catalog.exceptions import (
 )
 from media_catalog.models import Bucket, Finding, Image, InventoryObject, Rendition, StoredFile, Upload
 
-from . import arrivals, direct_uploads, events, inventory, previews, quarantine, renditions, trash, uploads
+from . import (
+    arrivals,
+    bucket_audit,
+    direct_uploads,
+    events,
+    inventory,
+    previews,
+    quarantine,
+    renditions,
+    trash,
+    uploads,
+)
 from .catalogued import has_row, is_on_its_way, is_rendition
 from .sentences import sentence
 
@@ -76,7 +89,8 @@ def act(finding: Finding, action: str, *, by: str, run: str, may: Callable[[str]
 
     Raises faults that may pass, and QuotaRefused; with others the finding stays as it was, with the reason.
     """
-    fields: dict[str, object] = {"run": run}
+    fields: dict[str, Any] = {"run": run}
+    done: Done | None = None
     try:
         done = _act(finding, action, may)
     except _RAISED:
@@ -88,7 +102,10 @@ def act(finding: Finding, action: str, *, by: str, run: str, may: Callable[[str]
         state = Finding.State.GONE if done.gone else Finding.State.RESOLVED
         fields |= {} if done.gone else {"action": action, "acted_by": by, "acted_at": now}
         fields |= {"state": state, "result": done.said, **(done.fields or {})}
-    Finding.objects.filter(pk=finding.pk).update(**fields)
+    with transaction.atomic():
+        Finding.objects.filter(pk=finding.pk).update(**fields)
+        if done and not done.gone:
+            bucket_audit.acted(finding, fields["action"], by=by)
 
 
 def _act(finding: Finding, action: str, may: Callable[[str], bool]) -> Done:

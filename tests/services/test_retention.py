@@ -144,9 +144,9 @@ def test_the_estimate_is_what_a_sweep_of_several_batches_takes(originals, store,
     estimate = retention.cost(originals)
     mark = cloud.access_log.mark()
 
-    assert _spent(originals) == estimate == {"s3_tier1": 5, "free": 1}
+    assert _spent(originals) == estimate == {"s3_tier1": 14, "free": 1}  # 24 renditions and 5 originals
 
-    assert cloud.access_log.operations(mark) == {"DeleteObjects": 5, "DeleteObject": 1}
+    assert cloud.access_log.operations(mark) == {"DeleteObjects": 14, "DeleteObject": 1}
     assert not Image.objects.exists()
 
 
@@ -239,6 +239,93 @@ def test_a_run_that_is_killed_after_the_objects_goes_on(folder, monkeypatch):
     assert sweeping.sweep(folder, run="one").removed == 2
 
     assert not StoredFile.objects.exists()
+
+
+@pytest.fixture
+def uneven(originals, monkeypatch) -> list[Image]:
+    """Images with none to three renditions, two keys a request: three for the renditions, two for the images."""
+    monkeypatch.setattr(batches, "BATCH", 2)
+    presets = list(renditions.Preset.objects.order_by("pk")[:3])
+    facts = {"size": 1, "etag": "e", "width": 1, "height": 1, "source_etag": "e", "preset_version": 1}
+    place = originals.renditions_bucket
+    images = [
+        Image.objects.create(**_facts(originals, f"{number}.jpg", kind=Image), width=1, height=1) for number in range(4)
+    ]
+    for number, image in enumerate(images):
+        put(originals, image.key)
+        for preset in presets[:number]:
+            made = Rendition.objects.create(
+                image=image, preset=preset, bucket=place, key=f"{preset.slug}/{image.key}", **facts
+            )
+            put(place, made.key)
+    return images
+
+
+@pytest.mark.parametrize("seconds", [20, 0], ids=["one turn", "a turn for each request"])
+def test_requests_are_full_whatever_images_they_are_of(originals, uneven, cloud, monkeypatch, seconds):
+    _rule(originals, expire_after=900)
+    monkeypatch.setattr(sweeping, "TURN_SECONDS", seconds)
+    estimate = retention.cost(originals)
+    mark = cloud.access_log.mark()
+
+    turns = 1
+    while not (swept := sweeping.sweep(originals, run="one")).done:
+        originals.refresh_from_db()
+        turns += 1
+
+    assert (swept.removed, swept.failed) == (4, 0)
+    assert turns == (1 if seconds else 6)
+    assert cloud.access_log.operations(mark) == {"DeleteObjects": 5}
+    assert estimate == {"s3_tier1": 5}
+    assert not Image.objects.exists()
+    assert _keys(originals) == _keys(originals.renditions_bucket) == set()
+
+
+@pytest.mark.parametrize("cut", range(5))
+def test_a_run_that_is_killed_after_any_request_leaves_no_object_without_a_row(originals, uneven, monkeypatch, cut):
+    _rule(originals, expire_after=900)
+    delete_keys, left = batches._delete_keys, cut
+
+    def dying(*args):
+        nonlocal left
+        delete_keys(*args)
+        left -= 1
+        if left < 0:
+            raise SystemExit
+        return {}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batches, "_delete_keys", dying)
+        with pytest.raises(SystemExit):
+            sweeping.sweep(originals, run="one")
+    assert _keys(originals) <= set(Image.objects.values_list("key", flat=True))
+    assert _keys(originals.renditions_bucket) <= set(Rendition.objects.values_list("key", flat=True))
+    assert Image.objects.exists()
+    originals.refresh_from_db()
+
+    assert sweeping.sweep(originals, run="one").done
+
+    assert not Image.objects.exists()
+    assert _keys(originals) == _keys(originals.renditions_bucket) == set()
+
+
+def test_an_image_that_waits_for_others_and_is_exempted_meanwhile_stays_whole(originals, uneven, monkeypatch):
+    _rule(originals, expire_after=900)
+    kept = uneven[1]
+    delete = batches.delete_renditions
+
+    def delete_and_exempt(ids):
+        Image.objects.filter(pk=kept.pk).update(exempt=True)
+        return delete(ids)
+
+    Rendition.objects.filter(image=uneven[2]).delete()
+    Rendition.objects.filter(image=uneven[1]).update(bucket=originals)  # alone there, so it waits
+    monkeypatch.setattr(batches, "delete_renditions", delete_and_exempt)
+    sweeping.sweep(originals, run="one")
+
+    assert list(Image.objects.all()) == [kept]
+    assert kept.renditions.count() == 1
+    assert kept.key in _keys(originals)
 
 
 def test_what_goes_for_good_is_in_the_audit(folder):
