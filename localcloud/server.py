@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import unquote_to_bytes
 
 import boto3
 from botocore.config import Config
@@ -36,6 +37,14 @@ DETECTOR_THREADS = 2
 # Long polls are cut after this at a stop; what still hangs then is ended hard by the watchdog.
 GRACE_SECONDS = 2
 WATCHDOG_SECONDS = 8
+
+MAX_KEY_BYTES = 1024  # of UTF-8; ministack takes longer ones, S3 does not
+KEY_TOO_LONG = asgi.Answer(
+    400,
+    b"<?xml version='1.0' encoding='UTF-8'?>"
+    b"<Error><Code>KeyTooLongError</Code><Message>Your key is too long</Message></Error>",
+    (("content-type", "application/xml"),),
+)
 
 # These wipe or reconfigure everything on one unsigned request, which any web page could send.
 REFUSED_PATHS = {"/_ministack/reset", "/_ministack/config"}
@@ -88,6 +97,9 @@ class LocalCloud:
             body = await asgi.read_body(receive)
             answer = await self._rekognition.answer(target=target, authorization=authorization, body=body)
             await asgi.send_answer(send, answer)
+        elif _is_key_too_long(scope):
+            await asgi.read_body(receive)
+            await asgi.send_answer(send, KEY_TOO_LONG)
         else:
             await _ministack(scope, receive, send)
 
@@ -109,6 +121,11 @@ class LocalCloud:
             time=datetime.now(UTC),
         )
         self._log.write(entry.as_json() + "\n")
+
+
+def _is_key_too_long(scope: asgi.Scope) -> bool:
+    key = unquote_to_bytes(scope["raw_path"]).lstrip(b"/").partition(b"/")[2]
+    return len(key) > MAX_KEY_BYTES
 
 
 async def main() -> None:

@@ -202,6 +202,8 @@ class ObjectRefused(BackofficeError):
         "key_empty",
         "key_characters",
         "key_reserved",  # trash/ and quarantine/ are the product's own
+        "key_of_rendition",  # an image of such a key would have its thumbnail replace a rendition of another
+        "replaces_rendition",  # its rendition was not made, because that would replace one of another image
         "renditions_bucket",  # only renditions are written there
         "too_large",  # facts: size, limit (bytes)
         "too_large_for_trash",  # facts: size, limit (bytes)

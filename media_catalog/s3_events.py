@@ -1,5 +1,6 @@
 """What S3 says has happened: its event messages as facts. Pure; the worker and the Lambda share it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ KEY_BYTES = 1024  # of a key in UTF-8, at most, at S3
 # What the product itself moves aside within a bucket. S3 announces it like any other object, and it is nobody's.
 TRASH, QUARANTINE = "trash/", "quarantine/"
 RESERVED_PREFIXES = (TRASH, QUARANTINE)
+# Keys of renditions: what the function makes of uploads of the API, and what services/keys.py says of presets.
+MADE_OF_UPLOAD = re.compile(r"image/[0-9a-f]{32}_[a-z0-9-]+\.[a-z0-9]+")
+_MADE_BY_PRESET = re.compile(r"[A-Za-z0-9_-]+/.+\.(?:[0-9a-f]{32}-)?[0-9a-f]{12}-v[0-9]+\.[a-z0-9]+", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,11 @@ class Message:
     created: tuple[Created, ...] = ()
     removed: tuple[Removed, ...] = ()
     ignored: tuple[str, ...] = ()
+
+
+def is_for_renditions(key: str) -> bool:
+    """Whether renditions may have this key. The thumbnail of an original, which has its very key, would replace one."""
+    return bool(MADE_OF_UPLOAD.fullmatch(key) or _MADE_BY_PRESET.fullmatch(key))
 
 
 def read(message: object) -> Message:

@@ -40,6 +40,7 @@ SUITE = (
     "tests/admin/test_object_uploads.py",
     "tests/admin/test_objects.py",
     "tests/admin/test_own_pages.py",
+    "tests/admin/test_rendition_keys.py",
     "tests/admin/test_retention.py",
     "tests/admin/test_trash.py",
     "tests/admin/test_trash_list.py",

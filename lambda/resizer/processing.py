@@ -17,7 +17,7 @@ from media_catalog.exceptions import ImageRefused
 from media_catalog.imaging.apart import TooMuchWork
 from media_catalog.imaging.probe import extension, probe
 from media_catalog.imaging.renditions import Made, make
-from media_catalog.s3_events import Created
+from media_catalog.s3_events import MADE_OF_UPLOAD, Created, is_for_renditions
 from resizer.callback import Sender
 from resizer.settings import Settings
 from resizer.storage import Original, Storage, carried
@@ -25,7 +25,6 @@ from resizer.storage import Original, Storage, carried
 PRESET, SOURCE_ETAG, WIDTH, HEIGHT = (f"backoffice-{name}" for name in ("preset", "source-etag", "width", "height"))
 OUTPUT = "image/"
 _HEX = re.compile(r"[0-9a-f]{32}")
-_OWN_KEY = re.compile(OUTPUT + r"[0-9a-f]{32}_[a-z0-9-]+\.[a-z0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +114,10 @@ class Resizer:
 
     def _process_original(self, created: Created, requests: Counter[str]) -> Outcome:
         if created.bucket == self._settings.renditions[created.bucket]:
-            own = _OWN_KEY.fullmatch(created.key)
+            own = MADE_OF_UPLOAD.fullmatch(created.key)
             raise Ignored("own output" if own else "the thumbnail would replace its original")
+        if is_for_renditions(created.key):
+            raise Ignored("the thumbnail would replace a rendition")
         try:
             original = self._original(created)
             [thumbnail] = make(original.body, [self._settings.thumbnail], limits=self._settings.limits)

@@ -53,7 +53,7 @@ class Selection:
 
     ids: Sequence[int]
     kind: str
-    options: Mapping[str, bool]
+    options: Mapping[str, Any]
     fields: Sequence[tuple[str, str]] = ()
     back: str
     back_label: str
@@ -113,7 +113,7 @@ def typed_number(request: HttpRequest, count: int) -> bool:
     return SEPARATORS.sub("", request.POST.get("typed", "")) == str(count)
 
 
-def _ticked(options: Mapping[str, bool]) -> str:
+def _ticked(options: Mapping[str, Any]) -> str:
     return " ".join(name for name, ticked in options.items() if ticked)
 
 
@@ -153,8 +153,8 @@ def sent_fields(request: HttpRequest, *more: str) -> list[tuple[str, str]]:
 
 def _context(page: ModelAdmin, request: HttpRequest, selection: Selection, asked: Question) -> dict[str, Any]:
     ids = selection.ids
-    cost = estimate(selection.kind, candidates(ids), selection.options)
-    shown = Image.objects.with_thumbnails().filter(pk__in=ids[:STRIP]).order_by("pk")
+    cost = estimate(selection.kind, candidates(ids, stale_of=selection.options.get("stale_of")), selection.options)
+    shown = Image.objects.with_renditions().filter(pk__in=ids[:STRIP]).order_by("pk")
     return {
         **page.admin_site.each_context(request),
         **_cost_context(cost),
@@ -258,9 +258,10 @@ _SKIPPED: dict[str, Callable[[int], str]] = {
         count,
     ),
     estimates.REFUSED: lambda count: ngettext(
-        "%(count)d image would have renditions of too many pixels only: it will be marked as failed without a request.",
-        "%(count)d images would have renditions of too many pixels only: they will be marked as failed without a"
-        " request.",
+        "%(count)d image would only get renditions of too many pixels, or in place of another image's: it will be"
+        " marked as failed without a request.",
+        "%(count)d images would only get renditions of too many pixels, or in place of another image's: they will be"
+        " marked as failed without a request.",
         count,
     ),
     estimates.ANALYSED: lambda count: ngettext(

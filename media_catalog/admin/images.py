@@ -119,7 +119,7 @@ class ImageAdmin(BackofficeAdmin):
         """Thumbnails for the rows of the page alone."""
         changelist = super().get_changelist_instance(request)
         if isinstance(changelist.result_list, QuerySet):
-            changelist.result_list = changelist.result_list.with_thumbnails()  # type: ignore[attr-defined]
+            changelist.result_list = changelist.result_list.with_renditions()  # type: ignore[attr-defined]
             shelves.mark_going(request, changelist.result_list)
             layout.mark(request, changelist.result_list)
         return changelist

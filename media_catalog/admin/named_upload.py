@@ -20,7 +20,7 @@ from media_catalog.imaging.probe import content_type
 from media_catalog.jobs.sweeps import start_sweep
 from media_catalog.models import Bucket, RequestClass
 from media_catalog.models.buckets import LONGEST_UNIQUE_NAME
-from media_catalog.services import uploads
+from media_catalog.services import renditions, uploads
 from media_catalog.services.sentences import sentence
 
 from . import shelves
@@ -69,7 +69,7 @@ def upload_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpR
         "form": form,
         "has_buckets": True,
         "may_view": page.has_view_permission(request),
-        **cost_context({RequestClass.S3_TIER1.value: 1}),
+        **cost_context({RequestClass.S3_TIER1.value: 1 + _at_once(request, bucket)}),
     }
     return TemplateResponse(request, "admin/media_catalog/file_upload.html", context)
 
@@ -77,6 +77,16 @@ def upload_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpR
 def list_url(bucket: Bucket) -> str:
     """The images of the bucket."""
     return f"{reverse('admin:media_catalog_image_changelist')}?{shelves.FILTER}={bucket.pk}"
+
+
+def _may_make_renditions(request: HttpRequest) -> bool:
+    return request.user.has_perm("media_catalog.make_renditions_image")
+
+
+def _at_once(request: HttpRequest, bucket: Bucket) -> int:
+    """How many renditions are made within the upload."""
+    paired = bucket.renditions_bucket_id is not None
+    return renditions.in_request_count() if paired and _may_make_renditions(request) else 0
 
 
 def _store(request: HttpRequest, bucket: Bucket, form: NamedForm) -> bool:
@@ -99,7 +109,9 @@ def _store(request: HttpRequest, bucket: Bucket, form: NamedForm) -> bool:
         logger.exception("upload failed")
         form.add_error(None, _("The file could not be stored: the server failed. Try again in a moment."))
         return False
-    report(request, [image], [], make_renditions=request.user.has_perm("media_catalog.make_renditions_image"))
+    if _may_make_renditions(request):
+        renditions.make_in_request(image=image, file=file)
+    report(request, [image], [], make_renditions=_may_make_renditions(request))
     try:
         start_sweep(bucket)  # of the newest to keep, one less is
     except Error:

@@ -10,7 +10,7 @@ from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
 
 from media_catalog.models import Image, Preset, Rendition
-from media_catalog.services import previews
+from media_catalog.services import previews, renditions
 
 from .layout import GALLERY, LIST
 
@@ -19,21 +19,22 @@ PLACE = 3 / 2  # width to height of a thumbnail's place, which cuts what has ano
 
 
 def thumbnail(image: Image, *, layout: str = LIST) -> str:
-    """An image fetched `with_thumbnails` as small as its place allows, or a box that says there is no preview yet.
+    """An image fetched `with_renditions` as small as its place allows, or a box that says there is no preview yet.
 
     `layout`: of the list of images, as `layout.chosen` tells it.
     """
-    prefetched: list[Rendition] = image.thumbnails  # type: ignore[attr-defined]  # annotated
-    if not prefetched:
+    made: list[Rendition] = image.made  # type: ignore[attr-defined]  # annotated
+    # The place cuts sides anyway, so a thumbnail that is cut itself will do.
+    shown = _whole(image, made) or [each for each in made if each.preset.slug in renditions.SHOWN][:1]
+    if not shown:
         return format_html('<span class="bo-thumb bo-thumb-none">{}</span>', _("No preview yet"))
-    smallest = prefetched[0]
     return format_html(
         '<img class="bo-thumb" src="{}" srcset="{}" sizes="{}" width="{}" height="{}" loading="lazy" alt="{}">',
-        preview_url(image, smallest),
-        srcset(image, prefetched),
+        preview_url(image, shown[0]),
+        srcset(image, shown),
         _sizes(layout, max(1, image.width / image.height / PLACE)),
-        smallest.width,
-        smallest.height,
+        shown[0].width,
+        shown[0].height,
         image.caption or image.name,
     )
 
@@ -47,27 +48,30 @@ def _sizes(layout: str, spread: float) -> str:
 
 
 def annotated(image: Image) -> str:
-    """The picture that lies under the face boxes; nothing while there is no preview. One query."""
-    held = image.renditions.filter(preset__slug__in=[Preset.THUMBNAIL, Preset.PREVIEW]).select_related("preset")
-    shown = {rendition.preset.slug: rendition for rendition in held.order_by("width", "pk")}
-    preview = shown.get(Preset.PREVIEW)
-    if preview is None:
+    """The picture that lies under the face boxes; nothing while no rendition shows all of it. One query."""
+    shown = _whole(image, list(image.renditions.select_related("preset").order_by("width", "pk")))
+    if not shown:
         return ""
     height = f"66vh * {image.width / image.height:.4f}"
     return format_html(
         '<img src="{}" srcset="{}" sizes="{}" width="{}" height="{}" alt="">',
-        preview_url(image, preview),
-        srcset(image, [each for each in shown.values() if each == preview or _is_whole(each, image)]),
+        preview_url(image, shown[-1]),
+        srcset(image, shown),
         f"(min-width: 1101px) min(60vw, {height}), min(100vw, {height})",
         image.width,
         image.height,
     )
 
 
-def _is_whole(rendition: Rendition, image: Image) -> bool:
-    """Whether nothing is cut off: it has the shape of the image, but for the rounding of its sides."""
-    off = abs(rendition.width * image.height - rendition.height * image.width)
-    return off <= max(image.width, image.height)
+def _whole(image: Image, made: Sequence[Rendition]) -> list[Rendition]:
+    """Of its renditions, narrowest first, those that may stand for one another on a page: that show all of the image.
+
+    None wider than the preview, where that is among them; of an earlier object only where there is no other.
+    """
+    whole = [each for each in made if each.is_whole]
+    whole = [each for each in whole if each.source_etag == image.etag] or whole
+    widest = next((each.width for each in whole if each.preset.slug == Preset.PREVIEW), None)
+    return [each for each in whole if widest is None or each.width <= widest]
 
 
 def animated_tag(image: Image) -> str:

@@ -3,11 +3,12 @@
 from functools import partial
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Count, F, Q, QuerySet, When
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -18,15 +19,33 @@ from django.utils.translation import gettext_lazy as _
 
 from media_catalog import jobs
 from media_catalog.models import Image, Preset
+from media_catalog.services import presets
+from media_catalog.services.renditions import SHOWN
 
-from . import confirmation
+from . import confirmation, preset_delete
 from .base import BackofficeAdmin
 from .history import staff
 from .renditions import has_stale
 
 
+class PresetForm(forms.ModelForm):
+    def clean_slug(self) -> str:
+        """Of a new one: later the slug is part of object keys, and stays."""
+        slug: str = self.cleaned_data["slug"]
+        if presets.is_reserved(slug):
+            words = gettext("Keys that begin with “%(slug)s/” are kept for other objects. Choose another slug.")
+            raise forms.ValidationError(words % {"slug": slug})
+        if presets.has_leftovers(slug):
+            words = gettext(
+                "Objects of an earlier preset “%(slug)s” are still being deleted. Wait, or choose another slug."
+            )
+            raise forms.ValidationError(words % {"slug": slug})
+        return slug
+
+
 @admin.register(Preset)
 class PresetAdmin(BackofficeAdmin):
+    form = PresetForm
     list_display = ["name", "box", "mode", "format", "quality", "in_request", "active", "version", "stale"]
     list_filter = ["active", "mode"]
     readonly_fields = ["version", "stale"]
@@ -60,17 +79,18 @@ class PresetAdmin(BackofficeAdmin):
         return [path("<int:pk>/regenerate/", view, name="media_catalog_preset_regenerate"), *super().get_urls()]
 
     def regenerate(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The confirmation of a job on the images whose rendition of this preset is stale."""
+        """The confirmation of a job that makes the stale renditions of this preset, and no others."""
         if not request.user.has_perm("media_catalog.make_renditions_image"):
             raise PermissionDenied
         preset = get_object_or_404(Preset, pk=pk)
         stale = Image.objects.filter(has_stale(preset)).order_by("pk")
         ids = list(stale.values_list("pk", flat=True)[: settings.JOB_MAX_ITEMS])
         left_out = stale.count() - len(ids) if len(ids) == settings.JOB_MAX_ITEMS else 0
+        options = {"stale_of": preset.pk}
         selection = confirmation.Selection(
             ids=ids,
             kind="make_renditions",
-            options={},
+            options=options,
             back=reverse("admin:media_catalog_preset_changelist"),
             back_label=gettext("Presets"),
             left_out=left_out,
@@ -79,11 +99,28 @@ class PresetAdmin(BackofficeAdmin):
                 kind="make_renditions",
                 user=staff(request),
                 images=ids,
+                options=options,
                 scope=_scope(preset, len(ids), left_out),
             ),
         )
-        asked = confirmation.Question(title=gettext("Regenerate stale renditions"), button=gettext("Regenerate"))
+        title = gettext("Regenerate stale renditions of preset %(preset)s") % {"preset": preset}
+        asked = confirmation.Question(title=title, button=gettext("Regenerate"))
         return confirmation.confirm_or_start(self, request, selection, asked)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """One at a time: what goes with it must be seen."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's own where nothing was made by it and no page needs it."""
+        preset: Any = self.get_object(request, unquote(object_id))
+        if preset and (preset.made or preset.slug in SHOWN):
+            return preset_delete.delete_view(self, request, preset)
+        return super().delete_view(request, object_id, extra_context)
 
     @admin.display(description=_("box"))
     def box(self, preset: Preset) -> str:
@@ -93,7 +130,7 @@ class PresetAdmin(BackofficeAdmin):
         """The slug is part of object keys, so it stays."""
         return ["version", "stale", "slug"] if obj else ["version", "stale"]
 
-    def save_model(self, request: HttpRequest, obj: Preset, form: ModelForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Preset, form: forms.ModelForm, change: bool) -> None:
         """A new version where pixels come out otherwise than by the row as it is at that moment, whoever has changed it
         since it was read.
         """

@@ -37,7 +37,7 @@ class Row:
 
 def rows(image: Image) -> list[Row]:
     """Each preset that is active or has a rendition. Three queries."""
-    made = {rendition.preset_id: rendition for rendition in image.renditions.all()}
+    made = {rendition.preset_id: rendition for rendition in image.renditions.select_related("bucket")}
     current = set(image.renditions.current().values_list("preset", flat=True))
     presets = list(Preset.objects.all())
     main = next((made[preset.pk] for preset in presets if preset.in_request and preset.pk in made), None)
@@ -49,9 +49,10 @@ def rows(image: Image) -> list[Row]:
 
 
 def find(image: int, slug: str) -> Rendition | None:
-    """The rendition of a preset, or the main one while that is not there."""
+    """The rendition of a preset, or the main one while that is not there; None for a preset that nobody has."""
     made = Rendition.objects.filter(image=image, image__trashed_at=None).select_related("bucket", "image", "preset")
-    return made.filter(preset__slug=slug).first() or made.filter(preset__in_request=True).first()
+    known = Exists(Preset.objects.filter(slug=slug))
+    return made.filter(preset__slug=slug).first() or made.filter(known, preset__in_request=True).first()
 
 
 def main_links(images: Iterable[Image]) -> list[tuple[Image, str, str]]:

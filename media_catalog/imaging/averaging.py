@@ -10,6 +10,7 @@ from collections.abc import Callable
 from PIL import Image, ImageMath
 
 Work = Callable[[Image.Image], Image.Image]
+Place = tuple[int, int, int, int]  # left, upper, right and lower edge, in pixels
 
 _READY = frozenset({"L", "RGB", "CMYK"})
 # The modes that each goes through. Colours are mixed premultiplied by alpha (La, RGBa): else clear pixels lend theirs.
@@ -17,13 +18,13 @@ _WAYS = {
     "1": ("L",),
     "P": ("RGB",),
     "RGBX": ("RGB",),
-    "YCbCr": ("RGB",),
     "PA": ("RGBA", "RGBa"),
     "LA": ("La",),
     "La": ("LA", "La"),
     "RGBA": ("RGBa",),
     "RGBa": ("RGBA", "RGBa"),
 }
+_WITH_ALPHA = {"L": ("LA", "La"), "RGB": ("RGBA", "RGBa")}
 _CLEAR_COLOUR = ("RGBA", "RGBa")
 _MIXED = ("La", "RGBa")
 _GREY_16 = ("I;16", "I;16B")
@@ -38,26 +39,43 @@ def is_ready(image: Image.Image) -> bool:
     return image.mode in _READY and "transparency" not in image.info
 
 
-def averaged(image: Image.Image, factor: tuple[int, int], *, mixed: bool) -> Image.Image:
+def averaged(image: Image.Image, factor: tuple[int, int], *, mixed: bool, place: Place | None = None) -> Image.Image:
     """A picture in one of MODES as L, La, RGB or RGBa, each pixel the mean of factor (across, down) pixels.
 
     Not `mixed` (only with factors of 1), it has LA and RGBA in place of La and RGBa, which would cost faint colours
-    their precision: so where nothing is averaged.
+    their precision: so where nothing is averaged. Outside of `place` all is clear.
     """
     work = _work(image, mixed)
+
+    def ready(box: Place) -> Image.Image:
+        strip = work(image.crop(box))
+        return strip if place is None else _placed(strip, box, place, mixed)
+
     across, down = factor
     rows = max(1, _STRIP_PIXELS // (image.width * down)) * down
-    whole = Image.new(work(image.crop((0, 0, 1, 1))).mode, (-(-image.width // across), -(-image.height // down)))
+    whole = Image.new(ready((0, 0, 1, 1)).mode, (-(-image.width // across), -(-image.height // down)))
     for top in range(0, image.height, rows):
-        strip = work(image.crop((0, top, image.width, min(top + rows, image.height))))
+        strip = ready((0, top, image.width, min(top + rows, image.height)))
         whole.paste(strip if factor == (1, 1) else strip.reduce(factor), (0, top // down))
     return whole
+
+
+def _placed(strip: Image.Image, box: Place, place: Place, mixed: bool) -> Image.Image:
+    """The part of a picture in the box, ready, without what is outside of the place."""
+    for mode in _WITH_ALPHA.get(strip.mode, ())[: 1 + mixed]:
+        strip = strip.convert(mode)
+    left, upper, right, lower = place
+    shown = (left - box[0], max(upper, box[1]) - box[1], right - box[0], min(lower, box[3]) - box[1])
+    bare = Image.new(strip.mode, strip.size)
+    if shown[0] < shown[2] and shown[1] < shown[3]:
+        bare.paste(strip.crop(shown), shown)
+    return bare
 
 
 def _work(image: Image.Image, mixed: bool) -> Work:
     if image.mode in _GREY_16:
         return _grey_work(image, mixed)
-    way = _CLEAR_COLOUR if "transparency" in image.info else _WAYS[image.mode]
+    way = _CLEAR_COLOUR if "transparency" in image.info else _WAYS.get(image.mode, ())
     if not mixed:
         way = tuple(mode for mode in way if mode not in _MIXED)
     return lambda strip: functools.reduce(Image.Image.convert, way, strip)

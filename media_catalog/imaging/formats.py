@@ -82,7 +82,7 @@ _ROWS: Mapping[str, Format] = {
         turned_by_decoder=True,
     ),
 }
-# Some distributions build Pillow without AVIF. There is no row for HEIC: Pillow has no decoder for it.
+# Some distributions build Pillow without AVIF. There is no row for HEIC: docs/architecture.md (Pictures).
 FORMATS: Mapping[str, Format] = {name: row for name, row in _ROWS.items() if name != "AVIF" or features.check("avif")}
 WRITTEN = tuple(name for name, row in FORMATS.items() if not row.rendered_as)
 

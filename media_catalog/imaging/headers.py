@@ -1,7 +1,8 @@
 """The size of a picture from its first bytes, as stored (not turned).
 
 We read it ourselves because Pillow's WebP plugin allocates the whole canvas when it opens a file, and
-because its bomb error does not name the size. Each function answers None when the header cannot be read.
+because its bomb error does not name the size. Each function answers None when the header cannot be read, and raises
+Unread where the header names pixels that no decoder of ours knows.
 """
 
 import io
@@ -14,8 +15,14 @@ from typing import BinaryIO
 _JPEG_STEPS = 65_536
 # SOF0…SOF15 without DHT, JPG and DAC, which share their range.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Those that Pillow and libjpeg do not read, or only whole. The others have 8 bits, or 12.
+_JPEG_UNREAD = {
+    **dict.fromkeys((0xC3, 0xCB), "lossless"),
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"),
+}
 # TEM, the restarts and stuffed or fill bytes carry no length.
 _JPEG_BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
+_WEBP_ANIMATED, _WEBP_STEPS = 2, 64
 _TIFF_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _TIFF_SHORT = 3
@@ -24,6 +31,10 @@ _AVIF_WAY = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0))
 # The description of an AVIF of many tiles takes some kilobytes.
 _AVIF_META_BYTES = 1_048_576
 _AVIF_STEPS = 64
+
+
+class Unread(Exception):
+    """A file that is whole, but of a kind that no decoder of ours reads: "12-bit"."""
 
 
 def png_size(source: BinaryIO) -> tuple[int, int] | None:
@@ -50,6 +61,22 @@ def webp_size(source: BinaryIO) -> tuple[int, int] | None:
     return None
 
 
+def webp_place(source: BinaryIO) -> tuple[int, int, int, int] | None:
+    """The left, upper, right and lower edge of an animation's first frame; None where there is no animation."""
+    head = _head(source, 30)
+    if head[12:16] != b"VP8X" or not head[20] & _WEBP_ANIMATED:
+        return None
+    source.seek(12)
+    for _ in range(_WEBP_STEPS):
+        name, length = source.read(4), int.from_bytes(source.read(4), "little")
+        if name == b"ANMF":
+            values = source.read(12)
+            left, upper, width, height = (int.from_bytes(values[place : place + 3], "little") for place in (0, 3, 6, 9))
+            return 2 * left, 2 * upper, 2 * left + width + 1, 2 * upper + height + 1
+        source.seek(length + length % 2, io.SEEK_CUR)
+    return None
+
+
 def jpeg_size(source: BinaryIO) -> tuple[int, int] | None:
     """From the first frame header (SOFn); junk between segments is skipped, as decoders do."""
     source.seek(2)
@@ -58,7 +85,7 @@ def jpeg_size(source: BinaryIO) -> tuple[int, int] | None:
         if marker is None:
             return None
         if marker in _JPEG_FRAMES:
-            return _frame_size(source.read(7))
+            return _frame_size(marker, source.read(7))
         if marker not in _JPEG_BARE:
             _skip_segment(source)
     return None
@@ -138,10 +165,14 @@ def _next_marker(source: BinaryIO) -> int | None:
     return byte[0] if byte else None
 
 
-def _frame_size(segment: bytes) -> tuple[int, int] | None:
+def _frame_size(marker: int, segment: bytes) -> tuple[int, int] | None:
     if len(segment) < 7:
         return None
-    _length, _precision, height, width = struct.unpack(">HBHH", segment)
+    _length, precision, height, width = struct.unpack(">HBHH", segment)
+    if marker in _JPEG_UNREAD:
+        raise Unread(_JPEG_UNREAD[marker])
+    if precision == 12:
+        raise Unread("12-bit")
     return width, height
 
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from PIL import Image, JpegImagePlugin, PngImagePlugin
+from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from media_catalog.exceptions import ImageRefused
-from media_catalog.imaging import averaging, drafting, orientation, signatures
+from media_catalog.imaging import apng, averaging, drafting, headers, orientation, signatures, tiff
 from media_catalog.imaging.drafting import Box
 from media_catalog.imaging.formats import FORMATS
 from media_catalog.imaging.memory import TOGETHER
@@ -33,7 +33,10 @@ MAX_FRAMES = 1_000_000  # that are told: headers may claim billions
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An opened picture whose pixels are not decoded yet. `width` and `height` are upright."""
+    """An opened picture whose pixels are not decoded yet. `width` and `height` are upright.
+
+    `place`: where its pixels are, as stored, when they do not fill it; the rest is clear.
+    """
 
     image: Image.Image
     format: str
@@ -41,6 +44,7 @@ class Picture:
     width: int
     height: int
     frames: int
+    place: averaging.Place | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +68,7 @@ def announced(source: BinaryIO, *, limits: Limits) -> Announced:
     """What the file says it is, with no decoder involved. Raises ImageRefused."""
     _check_length(source, limits)
     format = _identified(source, limits)
-    width, height = _stored_size(source, format)
+    width, height = _stored_size(source, format, limits)
     check_pixels(width, height, limits=limits)
     return Announced(format=format, width=width, height=height)
 
@@ -81,13 +85,13 @@ def opened(source: BinaryIO, *, limits: Limits) -> Iterator[Picture]:
         raise ImageRefused("damaged")
     frames = row.count_frames(source) if row.count_frames else None
     with decoding():
-        image = _image(source, claim)
+        image = _image(source, claim, limits)
     with image:
         # A file may carry two headers and Pillow believe the other one.
         check_pixels(*image.size, limits=limits)
-        if image.mode not in averaging.MODES:
-            raise ImageRefused("format", format=f"{claim.format} ({image.mode})", accepted=limits.formats)
-        yield _picture(image, claim.format, frames)
+        if kind := tiff.misread(image) or ("" if image.mode in averaging.MODES else image.mode):
+            raise _unread(claim.format, kind, limits)
+        yield _picture(image, claim.format, frames, _place(image, source))
 
 
 def decode(picture: Picture, *, at_least: tuple[int, int]) -> tuple[Image.Image, Box]:
@@ -174,26 +178,48 @@ def _identified(source: BinaryIO, limits: Limits) -> str:
     return format
 
 
-def _stored_size(source: BinaryIO, format: str) -> tuple[int, int]:
-    size = FORMATS[format].read_size(source)
+def _unread(format: str, kind: str, limits: Limits) -> ImageRefused:
+    return ImageRefused("format", format=f"{format} ({kind})", accepted=limits.formats)
+
+
+def _stored_size(source: BinaryIO, format: str, limits: Limits) -> tuple[int, int]:
+    try:
+        size = FORMATS[format].read_size(source)
+    except headers.Unread as kind:
+        raise _unread(format, str(kind), limits) from kind
     if size is None:
         raise ImageRefused("damaged")
     return size
 
 
-def _image(source: BinaryIO, claim: Announced) -> Image.Image:
+def _image(source: BinaryIO, claim: Announced, limits: Limits) -> Image.Image:
     try:
         image = Image.open(source, formats=[claim.format])
+    except UnidentifiedImageError as refused:
+        if claim.format == "TIFF" and (kind := tiff.unknown(source)):
+            raise _unread(claim.format, kind, limits) from refused
+        raise
     except Image.DecompressionBombError as bomb:
         # Pillow's own ceiling, which may be below our limit.
         ceiling = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise ImageRefused("too_many_pixels", width=claim.width, height=claim.height, limit=ceiling) from bomb
     if isinstance(image, PngImagePlugin.PngImageFile):
+        image = _first_frame(image, source)
         _mend_clear_colour(image)
     if isinstance(image, JpegImagePlugin.JpegImageFile) and isinstance(source, io.BytesIO):
         # In memory it is handed over uncopied, and libjpeg is faster where it need not stop for more.
         image.decodermaxblock = sys.maxsize
     return image
+
+
+def _first_frame(image: PngImagePlugin.PngImageFile, source: BinaryIO) -> PngImagePlugin.PngImageFile:
+    if not image.default_image:
+        return image
+    frame = apng.first_frame(source)
+    if frame is None:
+        image.n_frames = 1
+        return image
+    return PngImagePlugin.PngImageFile(frame)
 
 
 def _mend_clear_colour(image: PngImagePlugin.PngImageFile) -> None:
@@ -202,7 +228,7 @@ def _mend_clear_colour(image: PngImagePlugin.PngImageFile) -> None:
         image.info["transparency"] = tuple(map(in_8_bits, clear)) if isinstance(clear, tuple) else in_8_bits(clear)
 
 
-def _picture(image: Image.Image, format: str, frames: int | None) -> Picture:
+def _picture(image: Image.Image, format: str, frames: int | None, place: averaging.Place | None) -> Picture:
     # `image.format` is not used: for the JPEG of many phones, which hold a second picture, it is "MPO".
     turn = 1 if FORMATS[format].turned_by_decoder else orientation.read(image.info.get("exif") or b"")
     width, height = reversed(image.size) if orientation.swaps_sides(turn) else image.size
@@ -213,4 +239,19 @@ def _picture(image: Image.Image, format: str, frames: int | None) -> Picture:
         width=width,
         height=height,
         frames=min(getattr(image, "n_frames", 1) if frames is None else frames, MAX_FRAMES),
+        place=_partial(place, image.size),
     )
+
+
+def _partial(place: averaging.Place | None, size: tuple[int, int]) -> averaging.Place | None:
+    if place is None or place == (0, 0, *size):
+        return None
+    left, upper, right, lower = (min(edge, size[axis % 2]) for axis, edge in enumerate(place))
+    return left, upper, right, lower
+
+
+def _place(image: Image.Image, source: BinaryIO) -> averaging.Place | None:
+    """Of the first frame, in formats that know animations in which it is a part of the whole."""
+    if isinstance(image, GifImagePlugin.GifImageFile | PngImagePlugin.PngImageFile):
+        return image.tile[0].extents
+    return headers.webp_place(source) if isinstance(image, WebPImagePlugin.WebPImageFile) else None

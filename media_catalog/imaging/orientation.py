@@ -1,8 +1,9 @@
 """EXIF orientation: how a stored picture must be turned to stand upright.
 
 We honour what browsers honour, so that a rendition looks as its original does in a page: the EXIF of
-JPEG, WebP and PNG (eXIf chunk before the pixels). Orientation in XMP or in ImageMagick's text chunks is
-ignored, as browsers ignore it.
+JPEG and PNG (eXIf chunk before the pixels), and the boxes of AVIF, which Pillow tells as EXIF. That of WebP
+too, though Chromium (156) passes over it: whoever wrote it meant it. Orientation in XMP or in ImageMagick's
+text chunks is ignored, as browsers ignore it.
 """
 
 import struct

@@ -32,7 +32,7 @@ def look(source: BinaryIO, *, limits: Limits) -> Probe:
     with opening.opened(source, limits=limits) as picture:
         # Before the decoder runs: it may change the mode.
         with opening.decoding():
-            mode, alpha = picture.image.mode, picture.image.has_transparency_data
+            mode, alpha = picture.image.mode, picture.image.has_transparency_data or picture.place is not None
         opening.decode(picture, at_least=(1, 1))
         return Probe(
             format=picture.format,

@@ -93,14 +93,15 @@ def _frame(picture: opening.Picture, targets: Sequence[Target]) -> Image.Image:
     size = (min(stored[0], decoded.width), min(stored[1], decoded.height))
     # Decoding leaves facts that colours depend on, and the next steps drop them.
     icc = decoded.info.get("icc_profile")
-    small = _resampled(decoded, size, box) if averaging.is_ready(decoded) else _averaged(decoded, size)
+    ready = picture.place is None and averaging.is_ready(decoded)
+    small = _resampled(decoded, size, box) if ready else _averaged(decoded, size, picture.place)
     return upright(pixels.presentable(small, icc), picture.orientation)
 
 
-def _averaged(decoded: Image.Image, size: tuple[int, int]) -> Image.Image:
+def _averaged(decoded: Image.Image, size: tuple[int, int], place: averaging.Place | None) -> Image.Image:
     """As `_resampled` of the whole, for modes that must be changed before."""
     across, down = (max(1, int(decoded.size[axis] / size[axis] / _REDUCING_GAP)) for axis in (0, 1))
-    ready = averaging.averaged(decoded, (across, down), mixed=size != decoded.size)
+    ready = averaging.averaged(decoded, (across, down), mixed=size != decoded.size, place=place)
     return _resampled(ready, size, (0, 0, decoded.width / across, decoded.height / down))
 
 

@@ -38,8 +38,8 @@ class Probe:
     picture as stored, while our size and renditions are upright. Always 1 for TIFF.
 
     `frames`: 1, or those of an animation. `mode`: Pillow's name of the pixels as stored ("RGB", "CMYK",
-    "I;16", "P"). `alpha`: whether pixels may be transparent. `profile`: the name that the colour profile
-    gives itself, printable; "" without one.
+    "I;16", "P"). `alpha`: whether pixels may be transparent, or the first frame leaves some bare. `profile`: the name
+    that the colour profile gives itself, printable; "" without one.
     """
 
     format: str

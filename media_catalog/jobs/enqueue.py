@@ -168,7 +168,7 @@ def _write_items(job: Job, cost: Estimate | Turns) -> None:
 def _cost(kind: str, options: Mapping[str, Any], images: Sequence[int]) -> Estimate | Turns:
     """Of what is left to do."""
     if KINDS[kind].takes_images:
-        return estimate(kind, candidates(images), options)
+        return estimate(kind, candidates(images, stale_of=options.get("stale_of")), options)
     return Turns(requests=KINDS[kind].requests(options))
 
 

@@ -22,13 +22,11 @@ class ImageQuerySet(models.QuerySet["Image"]):
             queued=models.Exists(JobItem.objects.open().filter(image=models.OuterRef("pk"), job__kind="detect_faces"))
         )
 
-    def with_thumbnails(self) -> "ImageQuerySet":
-        """Prefetch `thumbnails`: the renditions that pages show, smallest first. One query for a page of images."""
-        renditions = apps.get_model("media_catalog", "Rendition")._default_manager.filter(
-            preset__slug__in=["thumbnail", "preview"]
-        )
-        shown = renditions.select_related("preset").order_by("width", "pk")
-        return self.prefetch_related(models.Prefetch("renditions", shown, to_attr="thumbnails"))
+    def with_renditions(self) -> "ImageQuerySet":
+        """Prefetch `made`: the renditions with their presets, narrowest first. One query for a page of images."""
+        renditions = apps.get_model("media_catalog", "Rendition")._default_manager
+        made = renditions.select_related("preset").order_by("width", "pk")
+        return self.prefetch_related(models.Prefetch("renditions", made, to_attr="made"))
 
 
 class ImageManager(models.Manager["Image"]):
@@ -43,8 +41,8 @@ class ImageManager(models.Manager["Image"]):
     def with_queued(self) -> ImageQuerySet:
         return self.get_queryset().with_queued()
 
-    def with_thumbnails(self) -> ImageQuerySet:
-        return self.get_queryset().with_thumbnails()
+    def with_renditions(self) -> ImageQuerySet:
+        return self.get_queryset().with_renditions()
 
 
 class Image(StoredObject):

@@ -141,3 +141,9 @@ class Rendition(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it shows all of its image: it has the same shape, but for the rounding of sides, and no blur."""
+        off = abs(self.width * self.image.height - self.height * self.image.width)
+        return off <= max(self.image.width, self.image.height) and not self.preset.blur

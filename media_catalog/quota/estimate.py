@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from media_catalog.models import RequestClass
 
@@ -14,8 +15,8 @@ class Candidate:
     """What an estimate must know of a selected image.
 
     `bytes` of the original; `missing` renditions that would be made, of which `replaced` leave an old object to be
-    deleted; `refused` ones, which would have too many pixels; `unpaired` bucket, without a place for renditions; `held`
-    ones that exist; `readable` by Rekognition or `too_large` for it; `analysed` and unchanged since;
+    deleted; `refused` ones, of too many pixels or in place of another image's; `unpaired` bucket, without a place for
+    renditions; `held` ones that exist; `readable` by Rekognition or `too_large` for it; `analysed` and unchanged since;
     `legal_hold` of its bucket, which forbids its removal; `lost`: S3 is known to have no such object any more.
     """
 
@@ -117,13 +118,13 @@ NOT_PERMITTED, UNPAIRED, REFUSED = "not permitted", "unpaired", "refused"
 FAILING = {UNREADABLE, TOO_LARGE, UNPAIRED, REFUSED}  # skipped ones whose items fail, and say why
 
 
-def estimate(kind: str, selection: Iterable[Candidate], options: Mapping[str, bool]) -> Estimate:
+def estimate(kind: str, selection: Iterable[Candidate], options: Mapping[str, Any]) -> Estimate:
     """The cost of a kind of job for a selection. The same rules as the job itself follows."""
     cost = _COSTS[kind]
     return Estimate(costs=[(candidate.pk, cost(candidate, options)) for candidate in selection])
 
 
-def _make_renditions(image: Candidate, options: Mapping[str, bool]) -> Cost:
+def _make_renditions(image: Candidate, options: Mapping[str, Any]) -> Cost:
     """One GET, one decode, one PUT for each; a DELETE for each old object that one replaces."""
     if not image.missing:
         return Cost(skipped=REFUSED if image.refused else CURRENT)
@@ -137,7 +138,7 @@ def _make_renditions(image: Candidate, options: Mapping[str, bool]) -> Cost:
     return Cost(requests=requests, bytes=image.bytes)
 
 
-def _detect_faces(image: Candidate, options: Mapping[str, bool]) -> Cost:
+def _detect_faces(image: Candidate, options: Mapping[str, Any]) -> Cost:
     """By S3 reference: Rekognition reads the object, at no request of ours."""
     if image.too_large:
         return Cost(skipped=TOO_LARGE)
@@ -148,7 +149,7 @@ def _detect_faces(image: Candidate, options: Mapping[str, bool]) -> Cost:
     return Cost(requests={RequestClass.REKOGNITION_IMAGE.value: 1})
 
 
-def _remove_images(image: Candidate, options: Mapping[str, bool]) -> Cost:
+def _remove_images(image: Candidate, options: Mapping[str, Any]) -> Cost:
     """To the trash: one COPY, and a DELETE, free of charge, for the original and each rendition.
 
     Where the COPY finds no original, a HEAD of the bucket instead of its DELETE.
@@ -161,7 +162,7 @@ def _remove_images(image: Candidate, options: Mapping[str, bool]) -> Cost:
     return Cost(requests={RequestClass.S3_TIER1.value: 1, RequestClass.FREE.value: 1 + image.held})
 
 
-def _move_image(image: Candidate, options: Mapping[str, bool]) -> Cost:
+def _move_image(image: Candidate, options: Mapping[str, Any]) -> Cost:
     """A HEAD of the new key; a COPY and a DELETE, free of charge, for the original and each rendition."""
     if image.legal_hold:
         return Cost(skipped=NOT_PERMITTED)
@@ -173,7 +174,7 @@ def _move_image(image: Candidate, options: Mapping[str, bool]) -> Cost:
     )
 
 
-_COSTS: Mapping[str, Callable[[Candidate, Mapping[str, bool]], Cost]] = {
+_COSTS: Mapping[str, Callable[[Candidate, Mapping[str, Any]], Cost]] = {
     "make_renditions": _make_renditions,
     "detect_faces": _detect_faces,
     "remove_images": _remove_images,

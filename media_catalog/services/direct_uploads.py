@@ -32,7 +32,7 @@ from media_catalog.models.uploads import POST_GRACE
 from media_catalog.quota import meter, reservations
 from media_catalog.quota.attribution import attribute
 
-from . import arrivals, decoding, free_keys, handover, keys, posts
+from . import arrivals, decoding, free_keys, handover, keys, object_keys, posts
 from .limits import check_rule, image_limits
 
 logger = logging.getLogger(__name__)
@@ -103,9 +103,9 @@ def issue(*, files: Sequence[Wanted], bucket: Bucket, user: User | None, terms: 
 
     A key is new each time, because a POST replaces what it finds there.
 
-    Raises QuotaShort before anything is signed, ImageRefused for a type that is not accepted, KeyRefused for a prefix
-    that no URL can carry, AwsConflict when no free key was found, and AwsDenied without credentials. Nothing stays
-    reserved then.
+    Raises QuotaShort before anything is signed, ImageRefused for a type that is not accepted, ObjectRefused for a key
+    of our own, KeyRefused for a prefix that no URL can carry, AwsConflict when no free key was found, and AwsDenied
+    without credentials. Nothing stays reserved then.
     """
     types = [_accepted(file) for file in files]
     uploads = _reserve(files, bucket, user, terms)
@@ -248,6 +248,8 @@ def _save_named(uploads: Sequence[Upload], files: Sequence[Wanted], terms: Terms
         f"{terms.prefix}{keys.own_name(file.name, digits=upload.uuid.hex, extension=extensions[file.content_type])}"
         for upload, file in zip(uploads, files, strict=True)
     ]
+    for key in wanted:
+        object_keys.check_new(key)
     return free_keys.save(uploads, wanted)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -54,15 +55,14 @@ class Done:
 
 
 def actions_for(finding: Finding) -> set[str]:
-    """What can be done about it now."""
+    """What can be done about it now. What one inventory alone has seen may be catalogued, and is not touched."""
     if _is_in_quarantine(finding):
         return {_Action.RESTORE}
     if finding.state not in Finding.LIVE:
         return set()
     settled: set[str] = {_Action.REOPEN} if finding.state == Finding.State.DISMISSED else {_Action.DISMISS}
-    if finding.kind == _Kind.ROW_WITHOUT_OBJECT and finding.state == Finding.State.ONCE:
-        return settled
-    return settled | {action for kind, action in _ACTS if kind == finding.kind and _fits(finding, action)}
+    acts = {action for kind, action in _ACTS if kind == finding.kind and _fits(finding, action)}
+    return settled | (acts if finding.is_certain else acts & {_Action.ADOPT})
 
 
 def permission_for(finding: Finding, action: str) -> str:
@@ -75,8 +75,10 @@ def permission_for(finding: Finding, action: str) -> str:
 
 
 def mark(findings: Sequence[Finding], action: str, *, by: str) -> None:
-    """Dismiss findings, or open them again. One query."""
-    state = Finding.State.DISMISSED if action == _Action.DISMISS else Finding.State.OPEN
+    """Dismiss findings, or have them as their inventories have left them. One query."""
+    certain = Q(kind=_Kind.STALE_UPLOAD) | Q(times_seen__gte=Finding.CERTAIN)
+    opened = Case(When(certain, then=Value(Finding.State.OPEN.value)), default=Value(Finding.State.ONCE.value))
+    state = Finding.State.DISMISSED if action == _Action.DISMISS else opened
     Finding.objects.filter(pk__in=[finding.pk for finding in findings]).update(
         state=state, action=action, acted_by=by, acted_at=timezone.now()
     )

@@ -1,17 +1,15 @@
 """Thumbnails that the Lambda made of originals, known by the marks in their metadata."""
 
-import re
 from dataclasses import dataclass
 
 from media_catalog.aws import s3
 from media_catalog.models import Bucket, Image, Preset, Rendition
-from media_catalog.s3_events import Created
+from media_catalog.s3_events import Created, is_for_renditions
 
 from .renditions import fits
 
 # What the function writes into the metadata of each object: lambda/README.md.
 PRESET, SOURCE_ETAG, WIDTH, HEIGHT = (f"backoffice-{name}" for name in ("preset", "source-etag", "width", "height"))
-_OF_UPLOADS = re.compile(r"image/[0-9a-f]{32}_[a-z0-9-]+\.[a-z0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +26,10 @@ class Output:
 def look(created: Created) -> Output | None:
     """What the function wrote. One HEAD; no request for buckets that it does not write to.
 
-    None for anything else, such as the renditions of the API's uploads, which are reported by a callback.
+    None for anything else, such as the renditions of the API's uploads, which are reported by a callback, and those of
+    presets.
     """
-    if _OF_UPLOADS.fullmatch(created.key):
+    if is_for_renditions(created.key):
         return None
     written = Bucket.objects.filter(originals_bucket__resize_engine=Bucket.ResizeEngine.LAMBDA)
     bucket = written.select_related("originals_bucket").filter(name=created.bucket).first()

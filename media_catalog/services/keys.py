@@ -1,5 +1,6 @@
 """Object keys: how names become keys, and where renditions go."""
 
+import hashlib
 import re
 import secrets
 import unicodedata
@@ -68,19 +69,36 @@ def beside(key: str) -> Iterator[str]:
     yield key
     for suffix in [*(f"-{number}" for number in range(2, 10)), *(f"-{secrets.token_hex(4)}" for _attempt in range(3))]:
         tail = f"{suffix}{dot}{ending}"
-        room = MAX_BYTES - len(tail.encode())
-        yield f"{folder}{slash}{stem}".encode()[:room].decode(errors="ignore") + tail
+        yield _shortened(f"{folder}{slash}{stem}", tail)
 
 
 def rendition_key(*, preset: str, version: int, key: str, etag: str, extension: str) -> str:
     """Where a rendition is written in the renditions bucket.
 
     The thumbnail has the key of its original and is replaced with it. All others name their source and preset
-    version, so a key is written once and can be cached for ever.
+    version, so a key is written once and can be cached for ever. Where that would be longer than S3 allows, digits
+    stand for the end of the source's key, and a hyphen for the dot before the ETag: no other source has such a key.
+
+    `s3_events.is_for_renditions` knows both forms.
     """
     if not is_immutable(preset):
         return key
-    return f"{preset}/{key}.{etag[:12]}-v{version}.{extension}"
+    ending = f"{etag[:12]}-v{version}.{extension}"
+    whole = f"{preset}/{key}.{ending}"
+    if len(whole.encode()) <= MAX_BYTES:
+        return whole
+    return _shortened(f"{preset}/{key}", f".{digits_of(key)}-{ending}")
+
+
+def digits_of(key: str) -> str:
+    """The 32 hex digits that stand for a key which is too long for that of a rendition."""
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _shortened(beginning: str, end: str) -> str:
+    """Both as one key, and of the beginning as much as S3 allows, in whole characters."""
+    room = MAX_BYTES - len(end.encode())
+    return beginning.encode()[:room].decode(errors="ignore") + end
 
 
 def is_immutable(preset: str) -> bool:

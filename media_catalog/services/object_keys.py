@@ -5,7 +5,7 @@ import re
 from django.conf import settings
 
 from media_catalog.exceptions import ObjectRefused
-from media_catalog.s3_events import RESERVED_PREFIXES
+from media_catalog.s3_events import RESERVED_PREFIXES, is_for_renditions
 
 MAX_BYTES = 1024  # of UTF-8, by S3
 TEMP = "temp/"  # of what the API's clients are sending
@@ -19,6 +19,8 @@ def check_new(key: str) -> None:
     check_possible(key)
     if is_reserved(key):
         raise ObjectRefused("key_reserved")
+    if is_for_renditions(key):
+        raise ObjectRefused("key_of_rendition")
 
 
 def check_possible(key: str) -> None:
@@ -34,6 +36,11 @@ def check_possible(key: str) -> None:
 def is_reserved(key: str) -> bool:
     """Whether the product keeps the key for what it moves aside: staff reach that by pages of its own."""
     return key.startswith(RESERVED_PREFIXES)
+
+
+def is_passing(key: str) -> bool:
+    """Whether the catalogue need not know an object with this key."""
+    return key.startswith(passing_prefixes())
 
 
 def passing_prefixes() -> tuple[str, ...]:

@@ -10,11 +10,11 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from media_catalog.exceptions import ImageRefused, ObjectRefused
+from media_catalog.exceptions import ImageRefused
 from media_catalog.imaging.probe import content_type
 from media_catalog.models import Bucket, Image, Upload
 
-from . import direct_uploads, keys, object_keys
+from . import direct_uploads, keys
 from .arrivals import Arrival
 from .direct_uploads import Issued, Terms, Wanted
 from .renditions import in_request_count, make_in_request
@@ -55,7 +55,7 @@ def begin(
     is refused.
 
     The requests of all that get a form are reserved together, with those of the `renditions` that `finish` makes.
-    Raises as `direct_uploads.issue` does, and ObjectRefused for a folder of our own; no form is given then.
+    Raises as `direct_uploads.issue` does; no form is given then.
     """
     held = _held(files, known)
     answers = _without_twins(
@@ -150,8 +150,6 @@ def _make_at_once(image: Image, file: BinaryIO) -> None:
 
 def _terms(folder: str, *, at_once: int) -> Terms:
     prefix = keys.clean_folder(folder)
-    if object_keys.is_reserved(f"{prefix}/"):
-        raise ObjectRefused("key_reserved")
     return Terms(
         prefix=f"{prefix}/" if prefix else "",
         max_bytes=settings.IMAGE_MAX_BYTES,

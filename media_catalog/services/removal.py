@@ -12,6 +12,7 @@ from django.utils import timezone
 from media_catalog.aws import s3
 from media_catalog.exceptions import BackofficeError, ImageHeld
 from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile, TrashedObject, Upload
+from media_catalog.s3_events import is_for_renditions
 
 from . import inventory, previews
 
@@ -47,16 +48,17 @@ def remove_row(image: Image) -> int:
 def discard(*, leftover: Leftover) -> bool:
     """Delete the leftover's object and row, and answer whether it is settled. One DELETE, or none.
 
-    An object in use again stays. While an image of that name has no thumbnail the leftover stays for later: the
-    thumbnail may be written to that very key at any moment. So it does while somebody uploads to the key, or an object
-    is on its way to the trash from there or back.
+    An object in use again stays. While an image of that name has no thumbnail, and may have one, the leftover stays for
+    later: the thumbnail may be written to that very key at any moment. So it does while somebody uploads to the key, or
+    an object is on its way to the trash from there or back.
     """
     if Upload.objects.filter(bucket=leftover.bucket, key=leftover.key, status=Upload.Status.CREATED).exists():
         return False
     if TrashedObject.objects.holding(leftover.bucket_id, [leftover.key]).exists():
         return False
     if not _in_use(leftover):
-        if Image.objects.filter(bucket__renditions_bucket=leftover.bucket, key=leftover.key).exists():
+        originals = Image.objects.filter(bucket__renditions_bucket=leftover.bucket, key=leftover.key)
+        if not is_for_renditions(leftover.key) and originals.exists():
             return False
         s3.delete_object(leftover.bucket.name, leftover.key)
     leftover.delete()

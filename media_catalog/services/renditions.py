@@ -10,11 +10,12 @@ from django.db.models import Exists, Subquery
 from django.utils import timezone
 
 from media_catalog.aws import s3
-from media_catalog.exceptions import AwsConflict, AwsNotFound, ImageRefused, ObjectRefused
+from media_catalog.exceptions import AwsConflict, AwsNotFound, BackofficeError, ImageRefused, ObjectRefused
 from media_catalog.imaging.formats import content_type, extension, rendered_as
 from media_catalog.imaging.geometry import Target
 from media_catalog.imaging.renditions import Limits, Made, Spec, target_size
-from media_catalog.models import Image, Leftover, Preset, Rendition, RequestClass
+from media_catalog.models import Bucket, Image, Leftover, Preset, Rendition, RequestClass
+from media_catalog.s3_events import is_for_renditions
 from media_catalog.statements import alone
 
 from . import decoding, handover, keys, previews, removal
@@ -22,6 +23,7 @@ from .limits import image_limits
 
 logger = logging.getLogger(__name__)
 SHOWN = (Preset.THUMBNAIL, Preset.PREVIEW)
+SHOWN_UP_TO = 1280  # pixels wide, as the shipped preview: others that show all of the image, on screens that they suit
 FOREVER = "private, max-age=31536000, immutable"
 
 
@@ -38,17 +40,20 @@ def missing_presets(image: Image) -> list[Preset]:
     return _missing(image, _held(image))
 
 
-def make(*, image: Image) -> int:
-    """Make what is missing or stale, and return how many renditions were written.
+def make(*, image: Image, stale_of: int | None = None) -> int:
+    """Make what is missing or stale, and return how many renditions were written. With `stale_of`, a preset (id), only
+    what is stale of it.
 
     One GET, and none when whoever found the image has left its bytes (services/handover.py).
 
     Idempotent: a run that was cut off is completed by the next. Raises ImageRefused when the object cannot be
-    decoded and AwsNotFound when it is gone. A preset that would make too many pixels of this image does not stop
-    the others: it is refused, by name, after they were made.
+    decoded and AwsNotFound when it is gone. A preset that would make too many pixels of this image, or a rendition that
+    would replace one of another image, does not stop the others: it is refused after they were made.
     """
     held = _held(image)
     presets = _missing(image, held)
+    if stale_of is not None:
+        presets = [preset for preset in presets if preset.pk == stale_of and preset.pk in held]
     body = handover.take(image) if presets else None
     written = _make(image, presets, held=held, source=Source(body=body, etag=image.etag) if body else None)
     if body:
@@ -68,14 +73,7 @@ def cost_of_one(rendition: Rendition) -> dict[str, int]:
         return {}
     if image.missing_since:
         return {RequestClass.S3_TIER2.value: 1}
-    key = keys.rendition_key(
-        preset=preset.slug,
-        version=preset.version,
-        key=image.key,
-        etag=image.etag,
-        extension=extension(_format(preset, image)),
-    )
-    replaced = (place.pk, key) != (rendition.bucket_id, rendition.key)
+    replaced = (place.pk, _key(image, preset)) != (rendition.bucket_id, rendition.key)
     return {
         RequestClass.S3_TIER2.value: 1,
         RequestClass.S3_TIER1.value: 1,
@@ -102,7 +100,12 @@ def in_request_count() -> int:
 
 
 def delete_one(*, rendition: Rendition) -> None:
-    """Delete a rendition, object first. One DELETE, free of charge."""
+    """Delete a rendition, object first. One DELETE, free of charge.
+
+    Raises ObjectRefused, before it, when its bucket is under legal hold at that moment.
+    """
+    if Bucket.objects.filter(pk=rendition.bucket_id, legal_hold=True).exists():
+        raise ObjectRefused("held")
     s3.delete_object(rendition.bucket.name, rendition.key)
     previews.forget(rendition)
     # Made anew meanwhile, it has an object again.
@@ -130,7 +133,7 @@ def _make(
 ) -> int:
     """`held` are the presets (ids) of which the image may have a rendition, which is replaced."""
     limits = image_limits()
-    refusals = {preset.slug: refusal for preset in presets if (refusal := _refusal(preset, image, limits))}
+    refusals = _refusals(presets, image, limits)
     wanted = {preset.slug: preset for preset in presets if preset.slug not in refusals}
     written: list[bool] = []
     if wanted and image.bucket.renditions_bucket is None:
@@ -155,8 +158,23 @@ def _drop_if_trashed(image: Image) -> None:
         raise AwsNotFound(image.key)
 
 
-def _refusal(preset: Preset, image: Image, limits: Limits) -> ImageRefused | None:
+def _refusals(presets: Sequence[Preset], image: Image, limits: Limits) -> dict[str, BackofficeError]:
+    """Why some of the presets (slugs) are not made of this image. One query.
+
+    A bucket that is paired anew may hold renditions of other images under the keys of ours. Those of images on their
+    way to the trash are deleted, and in nobody's way.
+    """
+    found = {preset.slug: refusal for preset in presets if (refusal := _refusal(preset, image, limits))}
+    slugs = {_key(image, preset): preset.slug for preset in presets if preset.slug not in found}
+    held = Rendition.objects.filter(bucket=image.bucket.renditions_bucket_id, key__in=slugs, image__trashed_at=None)
+    theirs = held.exclude(image=image).order_by().values_list("key", flat=True)
+    return found | {slugs[key]: ObjectRefused("replaces_rendition") for key in theirs}
+
+
+def _refusal(preset: Preset, image: Image, limits: Limits) -> BackofficeError | None:
     """Why the preset cannot be made of this image, if so; `preset` among the facts says that it is not the image."""
+    if _has_key_of_another(preset.slug, image.key):
+        return ObjectRefused("replaces_rendition")
     target = target_size(spec_of(preset), image.width, image.height)
     if not _too_large(target, limits):
         return None
@@ -169,10 +187,18 @@ def _refusal(preset: Preset, image: Image, limits: Limits) -> ImageRefused | Non
     )
 
 
-def refused_presets(specs: Mapping[int, Spec], *, width: int, height: int) -> set[int]:
-    """The keys of those that would make too many pixels of an image of this size."""
+def refused_presets(specs: Mapping[int, Spec], *, key: str, width: int, height: int) -> set[int]:
+    """The ids of those that would make too many pixels of an image of this size, or replace others by its key."""
     limits = image_limits()
-    return {key for key, spec in specs.items() if _too_large(target_size(spec, width, height), limits)}
+    return {
+        pk
+        for pk, spec in specs.items()
+        if _has_key_of_another(spec.slug, key) or _too_large(target_size(spec, width, height), limits)
+    }
+
+
+def _has_key_of_another(slug: str, key: str) -> bool:
+    return not keys.is_immutable(slug) and is_for_renditions(key)
 
 
 def _too_large(target: Target, limits: Limits) -> bool:
@@ -250,7 +276,7 @@ def _write(
         if not Image.objects.filter(pk=image.pk).exists():
             raise AwsNotFound(image.key)
         return False
-    if preset.slug in SHOWN:
+    if preset.slug in SHOWN or (rendition.is_whole and rendition.width <= SHOWN_UP_TO):
         previews.remember(rendition, made.body)
     return True
 
@@ -324,6 +350,17 @@ def fits(preset: Preset, image: Image, *, width: int, height: int, media: str) -
     """Whether a rendition of this size and content type is what the preset makes of the image."""
     target = target_size(spec_of(preset), image.width, image.height)
     return (width, height, media) == (target.width, target.height, content_type(_format(preset, image)))
+
+
+def _key(image: Image, preset: Preset) -> str:
+    """Where the preset's rendition goes, unless S3 holds another object by now than the catalogue."""
+    return keys.rendition_key(
+        preset=preset.slug,
+        version=preset.version,
+        key=image.key,
+        etag=image.etag,
+        extension=extension(_format(preset, image)),
+    )
 
 
 def _format(preset: Preset, image: Image) -> str:

@@ -34,16 +34,17 @@ def _with_taken(rows: TrashedQuerySet) -> Sequence[Any]:
     """In the order of the job; `taken`: something is at the key, or on its way there."""
     there = InventoryObject.objects.filter(bucket=OuterRef("bucket"), key=OuterRef("key"), missing_since=None)
     taken = Q(Exists(there)) | has_row() | is_on_its_way()
-    return list(rows.order_by("pk").annotate(taken=ExpressionWrapper(taken, output_field=BooleanField())))
+    found = rows.order_by("pk").annotate(taken=ExpressionWrapper(taken, output_field=BooleanField()))
+    return list(found.values_list("bucket_id", "key", "image_id", "file_id", "taken", named=True))
 
 
-def _contested(waiting: Sequence[Any]) -> Sequence[TrashedObject]:
+def _contested(waiting: Sequence[Any]) -> Sequence[Any]:
     """Those of which the key is taken, or wanted by several of them."""
     times = Counter((row.bucket_id, row.key) for row in waiting)
     return [row for row in waiting if row.taken or times[row.bucket_id, row.key] > 1]
 
 
-def _looks_in_vain(contested: Sequence[TrashedObject]) -> int:
+def _looks_in_vain(contested: Sequence[Any]) -> int:
     """HEADs that find a key taken, by the inventory or by one of those before. Seven queries."""
     places = {(row.bucket_id, key) for row in contested for key in keys.beside(row.key)}
     known = _known(places)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from django.conf import settings
+from django.db.models import Count
 from django.utils.translation import ngettext
 
 from media_catalog.models import Bucket, Rendition, RequestClass, StoredFile, TrashedObject
@@ -76,8 +77,7 @@ def cost_of_files(ids: Collection[int]) -> dict[str, int]:
     bucket.
     """
     files = StoredFile.objects.filter(pk__in=ids, bucket__legal_hold=False)
-    lost = files.exclude(missing_since=None).count()
-    count = files.count()
+    count, lost = files.aggregate(count=Count("pk"), lost=Count("missing_since")).values()
     copies = {RequestClass.S3_TIER1.value: count, RequestClass.FREE.value: count - lost}
     return copies | ({RequestClass.S3_TIER2.value: lost} if lost else {})
 

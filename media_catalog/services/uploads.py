@@ -43,23 +43,22 @@ def store(
 
     The key is `<folder>/<cleaned name>`, or the cleaned name alone. The image has the `title`, or the file's name.
 
-    Raises ImageRefused, OutOfMemory and OutOfTime, and ObjectRefused for a folder of our own or a name that the bucket
+    Raises ImageRefused, OutOfMemory and OutOfTime, and ObjectRefused for a key of our own or a name that the bucket
     does not take, before anything is stored. When AWS or the database fails nothing stays half-stored: what cannot be
     undone at once is settled by `settle_stale`, which finds the key in the upload's row.
     """
-    prefix = keys.clean_folder(folder)
-    if object_keys.is_reserved(f"{prefix}/"):
-        raise ObjectRefused("key_reserved")
     found = decoding.probe(file)
     check_rule(bucket, found)
     called = clean_title(title) or name.replace("\x00", "")[-255:]
     names.check(bucket, called, Image)
+    prefix, last = keys.clean_folder(folder), keys.clean_name(name, extension=extension(found.format))
+    key = f"{prefix}/{last}" if prefix else last
+    object_keys.check_new(key)
     draft = Upload(bucket=bucket, name=called, caption=caption, sha256=sha256(file), user=user)
-    key_name = keys.clean_name(name, extension=extension(found.format))
     return write(
         draft,
         file,
-        candidates=keys.candidates(f"{prefix}/{key_name}" if prefix else key_name),
+        candidates=keys.candidates(key),
         content_type=found.content_type,
         record=lambda upload, held: _catalogue(upload, held, found).image,
     )

@@ -17,6 +17,7 @@ from media_catalog.exceptions import AwsConflict, ObjectRefused
 from media_catalog.jobs import schedules
 from media_catalog.models import Bucket, Image, Job, Rendition, RequestLimit, StoredFile, TrashedObject, Upload
 from media_catalog.services import arrivals, decoding, names, relocation, uploads
+from tests.estimating import shown_by
 from tests.pictures import encoded, jpeg, picture
 
 from .buckets import messages_of
@@ -143,6 +144,37 @@ def test_the_image_uploader_takes_one_size_and_answers_with_the_main_rendition(a
     work()
     sizes = {rendition.preset.slug: (rendition.width, rendition.height) for rendition in image.renditions.all()}
     assert sizes.items() >= {"very-high": (1024, 1024), "medium": (786, 786), "low": (124, 124)}.items()
+
+
+def test_an_upload_to_my_images_answers_with_the_main_rendition_too(admin_client, pages, cloud, work):
+    """At the cost that the page shows; a caption is no part of it (seed 003)."""
+    address = _address(admin_client, "My Images")
+    asked = admin_client.get(_link(admin_client, address, "Upload here")).context
+    assert list(asked["form"].fields) == ["image", "name"]
+    mark = cloud.access_log.mark()
+
+    _stored, main = messages_of(_upload_image(admin_client, address, "one", jpeg(2000, 1500)))
+
+    assert "High (1024 × 786)" in main
+    image = Image.objects.get()
+    assert f'href="/admin/media_catalog/image/{image.pk}/rendition/high/"' in main
+    assert [rendition.preset.slug for rendition in image.renditions.all()] == ["high"]
+    assert cloud.access_log.operations(mark) == {"PutObject": 2}
+    assert shown_by(asked) == {"s3_tier1": 2}
+    work()
+    assert image.renditions.current().count() == 6
+
+
+def test_who_may_not_make_renditions_uploads_to_my_images_all_the_same(client, pages, cloud, staff_with):
+    client.force_login(staff_with("view_image", "add_image"))
+    address = f"/admin/media_catalog/image/add/?bucket={pages['My Images'].pk}"
+    assert shown_by(client.get(address).context) == {"s3_tier1": 1}
+    mark = cloud.access_log.mark()
+
+    client.post(address, {"image": _picture(), "name": "one"})
+
+    assert cloud.access_log.operations(mark) == {"PutObject": 1}
+    assert not Image.objects.get().renditions.exists()
 
 
 def test_delete_all_is_behind_a_confirmation(admin_client, pages, work):

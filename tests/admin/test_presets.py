@@ -1,15 +1,20 @@
 """Presets: what is refused where it is typed, which changes make a new version, and what is stale then."""
 
 from dataclasses import fields
+from functools import partial
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from media_catalog.admin.presets import PresetAdmin
+from media_catalog.aws import s3
+from media_catalog.exceptions import AwsDenied
 from media_catalog.imaging.values import Spec
 from media_catalog.models import Job, Preset, Rendition
 from media_catalog.models import renditions as models
 from media_catalog.services import renditions
+from tests.estimating import measured
 
 
 def _save(client, **changes):
@@ -124,14 +129,19 @@ class TestStale:
     def _page(self, slug: str) -> str:
         return reverse("admin:media_catalog_preset_regenerate", args=[Preset.objects.get(slug=slug).pk])
 
+    def _confirmation(self, client, address: str, ask: str = "get"):
+        """The page, and its button."""
+        shown = getattr(client, ask)(address)
+        data = {name: shown.context[name] for name in ("selection", "counted_options")} | {"confirm": "1"}
+        return shown, partial(client.post, address, data)
+
     def test_are_counted_and_regenerated_at_a_known_cost(self, admin_client, image, work):
         page = admin_client.get("/admin/media_catalog/preset/").content.decode()
         assert page.count("1 of 1, regenerate…") == 1
 
-        shown = admin_client.get(self._page("low"))
+        shown, press = self._confirmation(admin_client, self._page("low"))
         assert shown.context["cost"].requests == {"s3_tier2": 1, "s3_tier1": 1, "free": 1}
-        confirmed = {name: shown.context[name] for name in ("selection", "counted_options")} | {"confirm": "1"}
-        response = admin_client.post(self._page("low"), confirmed)
+        response = press()
 
         job = Job.objects.get()
         assert response["Location"] == reverse("admin:media_catalog_job_change", args=[job.pk])
@@ -139,17 +149,73 @@ class TestStale:
         work()
         assert not image.renditions.stale().exists()
 
+    def test_only_what_is_stale_of_this_preset_is_made(self, admin_client, image, store, cloud, work):
+        """Nor what is missing, nor what is stale of others: page, reservation, meter and S3 agree on that."""
+        image.renditions.filter(preset__slug__in=["high", "medium"]).delete()
+        Preset.objects.filter(slug="preview").update(version=2)
+        bare = store(name="bare.jpg")
+        renditions.make_one(image=bare, preset=Preset.objects.get(slug="low"))
+        Preset.objects.filter(slug="low").update(version=3)
+        before = set(Rendition.objects.exclude(preset__slug="low").values_list("key", "created_at"))
+        renditions.make(image=store(name="current.jpg"))
+        fresh = set(Rendition.objects.exclude(preset__slug="low").values_list("key", "created_at")) - before
+
+        shown, press = self._confirmation(admin_client, self._page("low"))
+        reserved, counted, sent = measured(cloud, press, work)
+
+        assert shown.context["title"] == "Regenerate stale renditions of preset Low"
+        assert shown.context["cost"].requests == reserved == counted == sent
+        assert sent == {"s3_tier2": 2, "s3_tier1": 2, "free": 2}
+        assert set(Rendition.objects.exclude(preset__slug="low").values_list("key", "created_at")) == before | fresh
+        assert not Rendition.objects.stale().exclude(preset__slug="preview").exists()
+        assert "Regenerate stale renditions of preset Low requested" in LogEntry.objects.latest("pk").change_message
+
+    @pytest.mark.parametrize("change", [{"version": 3}, {"active": False}, None])
+    def test_what_is_no_longer_stale_when_its_turn_comes_is_skipped(self, admin_client, image, work, change):
+        _shown, press = self._confirmation(admin_client, self._page("low"))
+        press()
+        if change:
+            Preset.objects.filter(slug="low").update(**change)
+        else:
+            image.renditions.filter(preset__slug="low").delete()
+
+        work()
+
+        item = Job.objects.get().items.get()
+        made = change == {"version": 3}
+        assert (item.state, item.message) == (
+            ("done", "1 rendition made.") if made else ("skipped", "There is no stale one any more.")
+        )
+        assert image.renditions.filter(preset_version=3).count() == made
+
+    def test_a_retry_makes_no_more_than_the_job_did(self, admin_client, image, cloud, work, monkeypatch):
+        image.renditions.filter(preset__slug="high").delete()
+        _shown, press = self._confirmation(admin_client, self._page("low"))
+        with monkeypatch.context() as patch:
+            patch.setattr(s3, "get_object", _refuse)
+            press()
+            work()
+        job = Job.objects.get()
+        assert job.items.get().state == "failed"
+
+        retry = reverse("admin:media_catalog_job_retry", args=[job.pk])
+        again, press = self._confirmation(admin_client, retry, ask="post")
+        reserved, counted, sent = measured(cloud, press, work)
+
+        assert again.context["cost"].requests == reserved == counted == sent
+        assert sent == {"s3_tier2": 1, "s3_tier1": 1, "free": 1}
+        assert not image.renditions.filter(preset__slug="high").exists()
+
     def test_of_more_than_a_job_takes_the_first_are_offered(self, admin_client, image, store, work, settings):
         renditions.make(image=store(name="second.jpg"))
         Preset.objects.filter(slug="low").update(version=3)
         settings.JOB_MAX_ITEMS = 1
 
         for scope, left in (("Stale renditions of preset Low (1 of 2)", 1), ("Stale renditions of preset Low", 0)):
-            shown = admin_client.get(self._page("low"))
+            shown, press = self._confirmation(admin_client, self._page("low"))
             words = "1 other image is left for another job: one takes at most 1."
             assert (words in shown.content.decode()) == bool(left)
-            confirmed = {name: shown.context[name] for name in ("selection", "counted_options")} | {"confirm": "1"}
-            admin_client.post(self._page("low"), confirmed)
+            press()
             work()
             job = Job.objects.latest("pk")
             assert (job.scope, job.items.count()) == (scope, 1)
@@ -171,3 +237,7 @@ class TestStale:
 
         assert found("stale") == ["photo.jpg"]
         assert found("missing") == ["fresh.jpg"]
+
+
+def _refuse(*_args, **_options):
+    raise AwsDenied("no permission")

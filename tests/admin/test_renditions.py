@@ -7,7 +7,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from media_catalog.models import Preset, RequestLimit
+from media_catalog.models import Bucket, Preset, RequestLimit
 from media_catalog.services import renditions
 from tests.pictures import jpeg
 
@@ -16,6 +16,12 @@ LIST = "/admin/media_catalog/image/"
 
 def _url(name: str, image, slug: str) -> str:
     return reverse(f"admin:media_catalog_image_rendition_{name}", args=[image.pk, slug])
+
+
+def _states(page: str) -> dict[str, str]:
+    """Of the table, by name of the preset."""
+    rows = re.findall(r"/rendition/[\w-]+/\">([^<]+)</a>.*?bo-tag bo-\w+\"[^>]*>([^<]+)<", page, re.DOTALL)
+    return dict(rows)
 
 
 class TestOne:
@@ -57,6 +63,41 @@ class TestOne:
     def test_of_no_such_preset_there_is_none(self, admin_client, store):
         assert admin_client.post(_url("make", store(), "huge")).status_code == 404
 
+    def test_under_legal_hold_is_made_anew_and_not_deleted(self, admin_client, store, originals, cloud):
+        image = store()
+        renditions.make(image=image)
+        page = reverse("admin:media_catalog_image_change", args=[image.pk])
+        assert _url("delete", image, "low") in admin_client.get(page).content.decode()
+        Bucket.objects.filter(pk=originals.renditions_bucket.pk).update(legal_hold=True)
+        mark = cloud.access_log.mark()
+
+        refused = admin_client.post(_url("delete", image, "low"), follow=True).content.decode()
+
+        assert "Low: The bucket is under legal hold: what it holds must not be removed." in refused
+        assert image.renditions.count() == 6
+        assert not cloud.access_log.operations(mark)
+        assert _url("delete", image, "low") not in refused
+        assert refused.count('title="Its bucket is under legal hold, so it cannot be deleted."') == 6
+
+        Preset.objects.filter(slug="low").update(version=2)
+        assert "Rendition “Low” made." in admin_client.post(_url("make", image, "low"), follow=True).content.decode()
+        assert not image.renditions.stale().exists()
+
+    def test_of_an_inactive_preset_is_not_called_stale(self, admin_client, store):
+        image = store()
+        renditions.make(image=image)
+        Preset.objects.filter(slug__in=["low", "high"]).update(version=2)
+        Preset.objects.filter(slug__in=["low", "medium"]).update(active=False)
+
+        page = admin_client.get(reverse("admin:media_catalog_image_change", args=[image.pk])).content.decode()
+
+        assert _states(page) == {
+            "Low": "Inactive",
+            "Medium": "Inactive",
+            "High": "Stale",
+            **dict.fromkeys(["Thumbnail", "Very High", "Preview"], "Current"),
+        }
+
 
 class TestMain:
     def test_stands_in_for_one_that_is_not_there_yet(self, admin_client, store):
@@ -68,6 +109,8 @@ class TestMain:
         renditions.make_in_request(image=image, file=io.BytesIO(body))
 
         assert "/high/" in admin_client.get(link)["Location"]
+        unknown = reverse("admin:media_catalog_image_rendition", args=[image.pk, "nonsense"])
+        assert admin_client.get(unknown).status_code == 404
         page = admin_client.get(reverse("admin:media_catalog_image_change", args=[image.pk])).content.decode()
         assert page.count("shows High until it is made") == 5
 
@@ -143,12 +186,76 @@ def test_the_page_of_an_image_offers_its_picture_in_sizes(admin_client, store):
     assert re.findall(r"/(\w+)/\?v=\S+ (\d+)w", picture) == [("thumbnail", "200"), ("preview", "1280")]
 
 
-def test_a_thumbnail_that_is_cut_is_none_of_them(admin_client, store):
-    """Boxes would lie elsewhere on it."""
-    Preset.objects.filter(slug="thumbnail").update(width=200, height=200, mode="fill")
+def _shown(client, image) -> list[tuple[str, str]]:
+    """Preset and width of what the page of an image offers as its picture; the last one is there without a choice."""
+    page = client.get(reverse("admin:media_catalog_image_change", args=[image.pk])).content.decode()
+    [stage] = re.findall(r'<div class="bo-stage">(.*?)<svg', page, re.DOTALL)
+    offered = re.findall(r"/([\w-]+)/\?v=\S+ (\d+)w", stage)
+    assert ("No preview yet" in page) == (not offered)
+    assert not offered or f"/{offered[-1][0]}/?v=" in re.search(r'src="([^"]+)"', stage)[1]
+    return offered
+
+
+CUT = {"width": 600, "height": 600, "mode": "fill"}
+SMALL = {**CUT, "width": 200}
+OFF = {"active": False}
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "offered"),
+    [
+        ({"thumbnail": CUT}, (2000, 1500), ["preview 1280"]),
+        ({"preview": CUT}, (2000, 1500), ["thumbnail 200"]),
+        ({"preview": OFF}, (2000, 1500), ["thumbnail 200"]),
+        ({"preview": OFF, "high": {"mode": "fit"}}, (2000, 1500), ["thumbnail 200", "high 1024"]),
+        ({"preview": {"blur": 9}}, (2000, 1500), ["thumbnail 200"]),
+        ({"preview": CUT, "thumbnail": CUT}, (2000, 1500), []),
+        ({"high": {"width": 1900, "height": 1900, "mode": "fit"}}, (2000, 1500), ["thumbnail 200", "preview 1280"]),
+        ({}, (1024, 786), ["thumbnail 200", "high 1024", "preview 1024"]),
+        ({}, (1500, 1500), ["low 124", "thumbnail 200", "medium 786", "very-high 1024", "preview 1280"]),
+    ],
+)
+def test_only_what_shows_all_of_an_image_lies_under_its_boxes(admin_client, store, cloud, changes, size, offered):
+    """And it is in the cache since it was made."""
+    for slug, change in changes.items():
+        Preset.objects.filter(slug=slug).update(**change)
+    image = store(jpeg(*size))
+    renditions.make(image=image)
+    mark = cloud.access_log.mark()
+
+    shown = _shown(admin_client, image)
+
+    assert [f"{preset} {width}" for preset, width in shown] == offered
+    for preset, _width in shown:
+        assert admin_client.get(f"{LIST}{image.pk}/preview/{preset}/").status_code == 200
+    assert not cloud.access_log.operations(mark)
+
+
+def test_what_is_left_of_an_earlier_object_stands_in_only_while_there_is_no_other(admin_client, store):
     image = store(jpeg(2000, 1500))
     renditions.make(image=image)
-    page = admin_client.get(reverse("admin:media_catalog_image_change", args=[image.pk])).content.decode()
+    image.renditions.update(source_etag="earlier")
+    assert _shown(admin_client, image) == [("thumbnail", "200"), ("preview", "1280")]
 
-    [picture] = re.findall(r'<div class="bo-stage">\s*(<img [^>]*>)', page)
-    assert re.findall(r"/(\w+)/\?v=\S+ (\d+)w", picture) == [("preview", "1280")]
+    image.renditions.filter(preset__slug="thumbnail").update(source_etag=image.etag)
+    assert _shown(admin_client, image) == [("thumbnail", "200")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "listed"),
+    [
+        ({"thumbnail": CUT}, ["preview"]),
+        ({"preview": OFF}, ["thumbnail"]),
+        ({"preview": CUT, "thumbnail": SMALL}, ["thumbnail"]),
+        ({"preview": OFF, "thumbnail": OFF}, []),
+    ],
+)
+def test_the_list_never_mixes_shapes_and_shows_what_there_is(admin_client, store, changes, listed):
+    for slug, change in changes.items():
+        Preset.objects.filter(slug=slug).update(**change)
+    renditions.make(image=store(jpeg(2000, 1500)))
+
+    page = admin_client.get(LIST).content.decode()
+
+    assert re.findall(r"/(\w+)/\?v=\S+ \d+w", page) == listed
+    assert ("No preview yet" in page) == (not listed)

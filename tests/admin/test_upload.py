@@ -17,6 +17,7 @@ from media_catalog.models import Image, Job, RequestClass, RequestCounter, Reque
 from media_catalog.services import arrivals
 from tests.aws.faults import Answer, s3_error, serving
 from tests.imaging import test_hostile as hostile
+from tests.imaging.pictures import jpeg_of
 from tests.pictures import bomb, encoded, jpeg, picture, upload_file
 
 URL = "/admin/media_catalog/image/add/"
@@ -107,10 +108,11 @@ def test_a_bad_file_is_named_with_its_reason_and_the_others_go_on(admin_client, 
             "The image is damaged: it cannot be read to its end. Accepted are",
         ),
         (lambda: hostile.progressive(100_000), "The image is damaged: it cannot be read to its end. Accepted are"),
+        (lambda: jpeg_of(0xC1, 12), "This is a JPEG (12-bit) file; accepted are"),
     ],
-    ids=["HTML+JPEG", "ZIP+JPEG", "PHP+JPEG", "GIF header+script", "scans"],
+    ids=["HTML+JPEG", "ZIP+JPEG", "PHP+JPEG", "GIF header+script", "scans", "12 bits"],
 )
-def test_a_file_that_only_claims_to_be_a_picture_is_refused(admin_client, originals, build, said):
+def test_a_file_that_only_claims_to_be_a_picture_of_ours_is_refused(admin_client, originals, build, said):
     file = SimpleUploadedFile("photo.jpg", build(), content_type="image/jpeg")
     [refused] = _messages(_post(admin_client, originals, file))
 

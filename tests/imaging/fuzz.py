@@ -19,8 +19,8 @@ from PIL import Image
 
 from media_catalog.exceptions import ImageRefused
 from media_catalog.imaging.probe import probe
-from tests.imaging.kinds import ink_profile, srgb, tiff_grey
-from tests.imaging.pictures import ALL, RED, decoded, encoded, exif, made, photo, plain, png_chunk, spec
+from tests.imaging.kinds import UPPER_HALF, animated_behind, animated_in_part, ink_profile, srgb, tiff_deep, tiff_grey
+from tests.imaging.pictures import ALL, RED, decoded, encoded, exif, made, photo, plain, png_chunk, quarters, spec
 
 SEED = 20_261_120
 SPECS = (spec(20, None, format="source"), spec(30, 30, "fill", format="JPEG"), spec(9, 9, "stretch", blur=2))
@@ -44,6 +44,8 @@ def originals() -> list[bytes]:
         encoded(picture.convert("LA"), icc_profile=srgb()),
         encoded(Image.new("I;16", picture.size, 999), transparency=999),
         encoded(plain(64, 48, (*RED, 99)), save_all=True, append_images=frames),
+        animated_behind(picture, exif(orientation=2)),
+        animated_in_part(quarters(64, 48, UPPER_HALF), exif(orientation=1)),
         encoded(picture, "WEBP", exif=exif(orientation=8)),
         encoded(picture, "WEBP", lossless=False),
         encoded(picture, "GIF", save_all=True, append_images=frames, comment=b"hello"),
@@ -53,6 +55,7 @@ def originals() -> list[bytes]:
         encoded(picture, "TIFF", compression="tiff_lzw"),
         encoded(picture.convert("CMYK"), "TIFF"),
         tiff_grey(">", 16)(picture, exif(orientation=7)),
+        tiff_deep("<", planar=True)(picture, exif(orientation=4)),
     ]
     return quick * TIMES_MORE_OF_THE_QUICK + slow
 

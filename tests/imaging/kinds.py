@@ -3,6 +3,7 @@
 Each is built from the pixels as stored, RGBA, and the EXIF block that tells how to turn them.
 """
 
+import itertools
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ BLACK = (0, 0, 0)
 CLEAR = (0, 0, 0, 0)
 COLOURS = (RED, GREEN, BLUE, YELLOW)
 CLEAR_ONE = ((*RED, 255), CLEAR, (*BLUE, 255), (*YELLOW, 255))
+UPPER_HALF = ((*RED, 255), (*GREEN, 255), CLEAR, CLEAR)
 GREYS = tuple((value, value, value) for value in (0, 90, 170, 255))
 GREYS_CLEAR_ONE_OF_FEW = ((0, 0, 0, 255), (85, 85, 85, 255), CLEAR, (255, 255, 255, 255))
 CLEAR_KEY = (0x1234, 0x5678, 0x9ABC)  # a colour that is clear, in 16 bits; none of the others
@@ -45,6 +47,27 @@ def animated(format: str, **options: Any) -> Callable[[Image.Image, bytes], byte
         return encoded(first, format, exif=exif, save_all=True, append_images=[ImageChops.invert(first)], **options)
 
     return build
+
+
+def animated_behind(image: Image.Image, exif: bytes) -> bytes:
+    """An APNG of two frames, and in front of them a picture for programs that know no animation."""
+    first = image.convert("RGB")
+    front = Image.new("RGB", image.size, (1, 2, 3))
+    return encoded(front, exif=exif, save_all=True, default_image=True, append_images=[first, ImageChops.invert(first)])
+
+
+def animated_in_part(image: Image.Image, exif: bytes) -> bytes:
+    """An APNG of one frame, which covers what is opaque, behind such a picture."""
+    place = image.getchannel("A").getbbox()
+    assert place
+    frame = image.convert("RGB").crop(place)
+    control = struct.pack(">5I2H2B", 0, *frame.size, *place[:2], 1, 1, 0, 0)
+    body = encoded(Image.new("RGB", image.size, (1, 2, 3)), exif=exif)
+    start, end = body.index(b"IDAT") - 4, body.index(b"IEND") - 4
+    data = zlib.compress(b"".join(b"\0" + row for row in packed_rows(list(frame.tobytes()), frame.height, 8)))
+    animation = png_chunk(b"acTL", struct.pack(">II", 1, 0)), png_chunk(b"fcTL", control)
+    parts = [png_chunk(b"fdAT", struct.pack(">I", 1) + data[:9]), png_chunk(b"fdAT", struct.pack(">I", 2) + data[9:])]
+    return body[:start] + animation[0] + body[start:end] + animation[1] + b"".join(parts) + body[end:]
 
 
 def tiff(mode: str = "RGB", **options: Any) -> Callable[[Image.Image, bytes], bytes]:
@@ -116,15 +139,82 @@ def tiff_grey(order: str, bits: int, *, white: int = 1, packed: bool = False) ->
         top = 2**bits - 1
         samples = [pixel[0] * top // 255 if white else top - pixel[0] * top // 255 for pixel in pixels_of(image)]
         data = b"".join(packed_rows(samples, image.height, bits, order))
-        data = zlib.compress(data) if packed else data
-        tags = {256: image.width, 257: image.height, 258: bits, 259: 8 if packed else 1, 262: white, 273: 8}
-        tags |= {274: orientation.read(exif), 277: 1, 278: image.height, 279: len(data)}
-        data += bytes(len(data) % 2)
-        rows = b"".join(struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in tags.items())
-        head = struct.pack(order + "HI", 42, 8 + len(data))
-        return {"<": b"II", ">": b"MM"}[order] + head + data + struct.pack(order + "H", len(tags)) + rows + bytes(4)
+        tags = {258: (bits,), 262: (white,), 274: (orientation.read(exif),)}
+        return tiff_file(order, image.size, [data], tags, packed=packed)
 
     return build
+
+
+def tiff_deep(
+    order: str, mode: str = "RGB", *, planar: bool = False, packed: bool = False
+) -> Callable[[Image.Image, bytes], bytes]:
+    """A TIFF of 16 bits for each sample of RGB, RGBA or CMYK, which Pillow does not write."""
+
+    def build(image: Image.Image, exif: bytes) -> bytes:
+        shown = cmyk(image) if mode == "CMYK" else image.convert(mode)
+        bands = [[value << 8 | 0x5A for value in band.tobytes()] for band in shown.split()]
+        planes = bands if planar else [[sample for pixel in zip(*bands, strict=True) for sample in pixel]]
+        tags = {258: (16,) * len(bands), 262: (5 if mode == "CMYK" else 2,), 274: (orientation.read(exif),)}
+        tags |= {338: (2,)} if mode == "RGBA" else {}
+        data = [struct.pack(f"{order}{len(plane)}H", *plane) for plane in planes]
+        return tiff_file(order, image.size, data, tags, packed=packed)
+
+    return build
+
+
+def tiff_planes(mode: str) -> Callable[[Image.Image, bytes], bytes]:
+    """A TIFF of 8 bits for a sample, one plane behind the other; or of a single bit, where 0 is white."""
+
+    def build(image: Image.Image, exif: bytes) -> bytes:
+        if mode == "1":
+            data, bits, colours = [ImageChops.invert(image.convert("1")).tobytes()], 1, 0
+        else:
+            data, bits, colours = [band.tobytes() for band in image.convert(mode).split()], 8, 2 if mode == "RGB" else 1
+        tags = {258: (bits,) * len(data), 262: (colours,), 274: (orientation.read(exif),), 284: (2,)}
+        tags |= {338: (2,)} if mode == "LA" else {}
+        return tiff_file("<", image.size, data, tags)
+
+    return build
+
+
+def tiff_ycbcr(image: Image.Image, exif: bytes) -> bytes:
+    """As scanners write it: two by two pixels share their colours."""
+    shown = image.convert("YCbCr")
+    even = shown.crop((0, 0, image.width + image.width % 2, image.height + image.height % 2))
+    # What is beyond the edge repeats it.
+    even.paste(shown.crop((image.width - 1, 0, image.width, image.height)).resize((2, image.height)), (image.width, 0))
+    data = b""
+    for top in range(0, even.height, 2):
+        for left in range(0, even.width, 2):
+            luminance, *colours = even.crop((left, top, left + 2, top + 2)).split()
+            data += luminance.tobytes() + bytes(band.tobytes()[0] for band in colours)
+    tags = {258: (8, 8, 8), 262: (6,), 274: (orientation.read(exif),), 530: (2, 2)}
+    return tiff_file("<", image.size, [data], tags)
+
+
+def tiff_file(
+    order: str,
+    size: tuple[int, int],
+    planes: Sequence[bytes],
+    tags: Mapping[int, Sequence[int]],
+    *,
+    packed: bool = False,
+) -> bytes:
+    """A TIFF of one strip for each plane, the first of them at byte 8. `order` as in struct."""
+    strips = [zlib.compress(plane) if packed else plane for plane in planes]
+    body = b"".join(strip + bytes(len(strip) % 2) for strip in strips)
+    starts = [8 + sum(len(strip) + len(strip) % 2 for strip in strips[:index]) for index in range(len(strips))]
+    described = {256: size[:1], 257: size[1:], 259: (8 if packed else 1,), 273: starts, 278: size[1:]}
+    described |= {277: (len(tags[258]),), 279: [len(strip) for strip in strips], 284: (1 if len(planes) == 1 else 2,)}
+    rows = b""
+    for tag, values in sorted((described | dict(tags)).items()):
+        value = struct.pack(f"{order}{len(values)}I", *values)
+        if len(values) > 1:
+            body, value = body + value, struct.pack(order + "I", 8 + len(body))
+        rows += struct.pack(order + "HHI", tag, 4, len(values)) + value
+    head = struct.pack(order + "HI", 42, 8 + len(body))
+    entries = struct.pack(order + "H", len(rows) // 12)
+    return {"<": b"II", ">": b"MM"}[order] + head + body + entries + rows + bytes(4)
 
 
 def pixels_of(image: Image.Image) -> list[tuple[int, ...]]:
@@ -239,6 +329,8 @@ KINDS: Mapping[str, Kind] = {
     "PNG, 16 bits, transparency": Kind(build=png_16(clear=True), colours=CLEAR_ONE),
     "PNG, alpha, profile": Kind(build=swapped("PNG", "RGBA"), colours=CLEAR_ONE),
     "PNG, animated": Kind(build=animated("PNG"), animated=True),
+    "PNG, animated, another picture in front": Kind(build=animated_behind, animated=True),
+    "PNG, a frame for a part, another picture in front": Kind(build=animated_in_part, colours=UPPER_HALF),
     "WebP": Kind(build=saved("WEBP", lossless=False, quality=95), tolerance=12),
     "WebP, lossless": Kind(build=saved("WEBP")),
     "WebP, alpha": Kind(build=saved("WEBP", "RGBA"), colours=CLEAR_ONE),
@@ -261,5 +353,18 @@ KINDS: Mapping[str, Kind] = {
     "TIFF, 16 bits, grey, 0 is white": Kind(build=tiff_grey("<", 16, white=0), colours=GREYS),
     "TIFF, 16 bits, grey, 0 is white, packed": Kind(build=tiff_grey("<", 16, white=0, packed=True), colours=GREYS),
     "TIFF, 12 bits, grey": Kind(build=tiff_grey("<", 12), colours=GREYS),
+    **{
+        f"TIFF, 16 bits, {order}{', planes' * planar}{', packed' * packed}": Kind(
+            build=tiff_deep(order, planar=planar, packed=packed)
+        )
+        for order, planar, packed in itertools.product("<>", (False, True), (False, True))
+    },
+    "TIFF, 16 bits, alpha": Kind(build=tiff_deep("<", "RGBA"), colours=CLEAR_ONE),
+    "TIFF, 16 bits, alpha, planes": Kind(build=tiff_deep("<", "RGBA", planar=True), colours=CLEAR_ONE),
+    "TIFF, 16 bits, CMYK": Kind(build=tiff_deep(">", "CMYK"), tolerance=8),
+    "TIFF, 16 bits, CMYK, planes": Kind(build=tiff_deep("<", "CMYK", planar=True), tolerance=8),
+    "TIFF, planes": Kind(build=tiff_planes("RGB")),
+    "TIFF, planes, 1 bit": Kind(build=tiff_planes("1"), colours=(WHITE, BLACK, BLACK, BLACK)),
+    "TIFF, YCbCr": Kind(build=tiff_ycbcr, tolerance=8),
     "TIFF, pages": Kind(build=animated("TIFF")),
 }

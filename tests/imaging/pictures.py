@@ -165,6 +165,14 @@ def jpeg_claiming(width: int, height: int) -> bytes:
     return body[:place] + struct.pack(">HH", height, width) + body[place + 4 :]
 
 
+def jpeg_of(marker: int, bits: int) -> bytes:
+    """A JPEG whose frame header was rewritten to that kind."""
+    body = bytearray(encoded(plain(160, 160), "JPEG"))
+    place = body.index(b"\xff\xc0")
+    body[place + 1], body[place + 4] = marker, bits
+    return bytes(body)
+
+
 def webp_claiming(width: int, height: int) -> bytes:
     """An extended WebP whose canvas was rewritten to that size."""
     body = encoded(plain(16, 16, (*RED, 128)), "WEBP", exif=exif(orientation=1))

@@ -27,7 +27,6 @@ PICTURES = {
     "P": (photo(*SIZE).quantize(32), "RGB"),
     "P, clear": (decoded(encoded(clear_downwards().quantize(32, Image.Quantize.FASTOCTREE))), "RGBA"),
     "PA": (clear_downwards().quantize(32, Image.Quantize.FASTOCTREE).convert("PA"), "RGBA"),
-    "YCbCr": (photo(*SIZE).convert("YCbCr"), "RGB"),
     "RGBX": (photo(*SIZE).convert("RGBX"), "RGB"),
     "RGBA": (clear_downwards(), "RGBA"),
     "RGBa": (clear_downwards().convert("RGBa"), "RGBA"),
@@ -35,6 +34,10 @@ PICTURES = {
     "La": (clear_downwards().convert("LA").convert("La"), "LA"),
 }
 MIXED = {"LA": "La", "RGBA": "RGBa"}
+
+
+def averaged(image: Image.Image) -> Image.Image:
+    return image if averaging.is_ready(image) else averaging.averaged(image, (1, 1), mixed=False)
 
 
 def assert_same(found: Image.Image, wanted: Image.Image) -> None:
@@ -56,6 +59,20 @@ def test_strips_are_as_the_whole(name: str, factor: tuple[int, int]) -> None:
 
     assert_same(averaging.averaged(image, factor, mixed=True), straight.convert(MIXED.get(mode, mode)).reduce(factor))
     assert_same(averaging.averaged(image, (1, 1), mixed=False), straight)
+
+
+@pytest.mark.parametrize("place", [(10, 5, 40, 30), (0, 50, 70, 53), (69, 0, 70, 1), (30, 30, 30, 30), (0, 0, 70, 53)])
+@pytest.mark.parametrize("name", [*PICTURES, "I;16", "L", "RGB"])
+def test_what_is_outside_of_the_place_is_clear(name: str, place: averaging.Place) -> None:
+    image = PICTURES[name][0] if name in PICTURES else grey_16(name) if name == "I;16" else photo(*SIZE).convert(name)
+    whole = averaged(image)
+    mode = whole.mode if whole.mode in MIXED else whole.mode + "A"
+    wanted = Image.new(mode, SIZE)
+    wanted.paste(whole.convert(mode).crop(place), place)
+
+    assert_same(averaging.averaged(image, (1, 1), mixed=False, place=place), wanted)
+    found = averaging.averaged(image, (3, 2), mixed=True, place=place)
+    assert_same(found, wanted.convert(MIXED[mode]).reduce((3, 2)))
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I;16B"])

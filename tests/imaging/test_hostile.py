@@ -339,9 +339,18 @@ def test_samples_of_laboratories_are_refused_by_name(mode: str) -> None:
     assert refused.value.facts == {"format": f"TIFF ({mode})", "accepted": ALL.formats}
 
 
-@pytest.mark.parametrize(("order", "bits", "white"), [(">", 16, 0), (">", 12, 1), ("<", 12, 0)])
-def test_deep_greys_that_pillow_does_not_know_are_refused_when_they_come(order: str, bits: int, white: int) -> None:
+@pytest.mark.parametrize(
+    ("order", "bits", "white", "told"),
+    [
+        (">", 16, 0, "grey, 0 is white, 16 bits, big-endian"),
+        (">", 12, 1, "grey, 12 bits, big-endian"),
+        ("<", 12, 0, "grey, 0 is white, 12 bits"),
+    ],
+)
+def test_deep_greys_that_pillow_does_not_know_are_refused_by_name(order: str, bits: int, white: int, told: str) -> None:
     body = tiff_grey(order, bits, white=white)(plain(60, 40), exif(orientation=1))
 
-    with pytest.raises(ImageRefused):
+    with pytest.raises(ImageRefused) as refused:
         probe(io.BytesIO(body), limits=ALL)
+
+    assert refused.value.facts == {"format": f"TIFF ({told})", "accepted": ALL.formats}

@@ -1,6 +1,7 @@
 """Every kind of picture in all eight orientations: the right pixels in every format that we write."""
 
 import io
+import struct
 
 import pytest
 from PIL import Image, ImageChops
@@ -8,12 +9,13 @@ from PIL import Image, ImageChops
 from media_catalog.imaging.formats import WRITTEN
 from media_catalog.imaging.probe import look
 from media_catalog.imaging.renditions import make_here
-from tests.imaging.kinds import CLEAR_ONE, COLOURS, KINDS, Colours, ink_profile
+from tests.imaging.kinds import CLEAR, CLEAR_ONE, COLOURS, KINDS, Colours, ink_profile
 from tests.imaging.pictures import (
     ALL,
     RED,
     STORED,
     WHITE,
+    YELLOW,
     corners,
     decoded,
     encoded,
@@ -94,6 +96,51 @@ def test_kinds_that_are_never_turned(kind: str, rendered_as: str, colours: Colou
         (rendition,) = make_here(body, [spec(*SMALL, format=format, background=BACKGROUND)], limits=ALL)
         assert rendition.format == (rendered_as if format == "source" else format)
         assert_shows(rendition.body, colours, 16)
+
+
+def gif_of_a_part(place: tuple[int, int], **options: object) -> bytes:
+    """A GIF whose first frame has COLOURS and less than the screen, of SIZE."""
+    body = bytearray(encoded(quarters(31, 21, COLOURS), "GIF", **options))
+    descriptor = body.index(b",", 13 + (3 << (body[10] & 7) + 1))
+    struct.pack_into("<HH", body, 6, *SIZE)
+    struct.pack_into("<HH", body, descriptor + 1, *place)
+    return bytes(body)
+
+
+def webp_of_a_part(place: tuple[int, int]) -> bytes:
+    """An animation without alpha of one such frame."""
+    frame = encoded(quarters(31, 21, COLOURS), "WEBP")[12:]
+    control = b"".join(value.to_bytes(3, "little") for value in (place[0] // 2, place[1] // 2, 30, 20, 0)) + b"\0"
+    canvas = b"".join((side - 1).to_bytes(3, "little") for side in SIZE)
+    chunks = ((b"VP8X", b"\2\0\0\0" + canvas), (b"ANIM", bytes(6)), (b"ANMF", control + frame))
+    body = b"WEBP" + b"".join(name + struct.pack("<I", len(data)) + data for name, data in chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("body", "animated"),
+    [
+        (gif_of_a_part((30, 20)), False),
+        (gif_of_a_part((30, 20), transparency=200), False),
+        (gif_of_a_part((30, 20), save_all=True, append_images=[plain(31, 21)]), True),
+        (webp_of_a_part((30, 20)), False),
+    ],
+    ids=["GIF", "transparency", "animated", "WebP"],
+)
+def test_what_the_first_frame_leaves_bare_is_clear(body: bytes, animated: bool) -> None:
+    found = look(io.BytesIO(body), limits=ALL)
+    whole = rendered(body, spec(*SIZE))
+    small, on_ground = (
+        rendered(body, spec(*SMALL, format=format, background=BACKGROUND)) for format in ("PNG", "JPEG")
+    )
+
+    assert (found.width, found.height, found.alpha, found.animated) == (*SIZE, True, animated)
+    assert corners(whole)[:3] == [CLEAR] * 3
+    assert corners(whole.crop((30, 20, *SIZE))) == [(*colour, 255) for colour in COLOURS]
+    assert pixel(whole, 29, 40) == pixel(whole, 60, 19) == CLEAR
+    assert corners(small)[:3] == [CLEAR] * 3
+    assert near(corners(small)[3], (*YELLOW, 255))
+    assert near(corners(on_ground)[0], BACKGROUND)
 
 
 def test_inks_are_shown_as_their_profile_says() -> None:

@@ -79,6 +79,7 @@ def test_tells_the_name_of_the_colour_profile(format: str) -> None:
     ("format", "options", "frames"),
     [
         ("PNG", {}, 3),
+        ("PNG", {"default_image": True}, 2),
         ("WEBP", {}, 3),
         ("GIF", {}, 3),
         ("GIF", {"comment": b"x" * 999}, 3),

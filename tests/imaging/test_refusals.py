@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +14,13 @@ from media_catalog.exceptions import ImageRefused
 from media_catalog.imaging.probe import Limits, probe
 from media_catalog.imaging.renditions import make
 from media_catalog.imaging.signatures import HEAD_BYTES
+from tests.imaging.kinds import tiff_file
 from tests.imaging.pictures import (
+    ALL,
     LIMITS,
     encoded,
     jpeg_claiming,
+    jpeg_of,
     plain,
     png_claiming,
     quarters,
@@ -119,6 +123,53 @@ def test_images_of_formats_that_we_do_not_accept(body: bytes, format: str) -> No
 
     assert refused.reason == "format"
     assert refused.facts == {"format": format, "accepted": ("JPEG", "PNG", "WEBP")}
+
+
+def tiff_of(bits: Sequence[int], tags: Mapping[int, Sequence[int]], order: str = "<") -> bytes:
+    """A TIFF of 9 × 9 pixels, each of so many bits; its pixels are zeros."""
+    planes = len(bits) if tags.get(284) == (2,) else 1
+    data = bytes(81 * sum(bits) // 8 // planes)
+    return tiff_file(order, (9, 9), [data] * planes, {258: bits, 262: (1,), **tags})
+
+
+@pytest.mark.parametrize(
+    ("body", "format"),
+    [
+        (jpeg_of(0xC1, 12), "JPEG (12-bit)"),
+        (jpeg_of(0xC2, 12), "JPEG (12-bit)"),
+        (jpeg_of(0xC3, 8), "JPEG (lossless)"),
+        (jpeg_of(0xC3, 16), "JPEG (lossless)"),
+        (jpeg_of(0xC5, 8), "JPEG (hierarchical)"),
+        (tiff_of((16, 16), {338: (2,)}), "TIFF (grey, 16 + 16 bits)"),
+        (tiff_of((8, 8), {338: (2,), 284: (2,)}), "TIFF (LA, in planes)"),
+        (tiff_of((8, 8, 8, 8), {262: (2,), 338: (1,), 284: (2,)}), "TIFF (RGBA, in planes)"),
+        (tiff_of((32, 32, 32), {262: (2,)}), "TIFF (RGB, 32 + 32 + 32 bits)"),
+        (tiff_of((32, 32, 32), {262: (2,), 339: (3, 3, 3)}), "TIFF (RGB, 32 + 32 + 32 bits, floating point)"),
+        (tiff_of((64,), {339: (3,)}, ">"), "TIFF (grey, 64 bits, floating point, big-endian)"),
+        (tiff_of((8,) * 8, {338: (0,) * 7}), "TIFF (more than 6 samples)"),
+        (tiff_of((8,), {259: (34_712,)}), "TIFF (JPEG 2000)"),
+    ],
+)
+def test_kinds_that_no_decoder_of_ours_reads(body: bytes, format: str) -> None:
+    """They are whole, so nobody is told that they are damaged."""
+    refused = refusal(body, ALL)
+
+    assert (refused.reason, refused.facts) == ("format", {"format": format, "accepted": ALL.formats})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        jpeg_of(0xC0, 77),
+        tiff_of((300,), {}),
+        tiff_of((8,), {262: (777,)}),
+        tiff_of((8,), {259: (777,)}),
+        tiff_of((8,), {262: (3,)}),
+        tiff_of((8, 8, 8), {277: (5,), 262: (2,)}),
+    ],
+)
+def test_headers_that_mean_nothing_are_damage(body: bytes) -> None:
+    assert refusal(body, ALL).reason == "damaged"
 
 
 def test_a_format_that_only_this_place_does_not_accept() -> None:

@@ -65,6 +65,17 @@ def test_source_and_destination_the_same(arrive, s3, buckets, logged):
     assert logged()[0]["reason"] == "the thumbnail would replace its original"
 
 
+@pytest.mark.parametrize("key", [f"image/{'ab' * 16}_large.jpg", "preview/photo.jpg.86c107b2d87f-v1.jpg"])
+def test_no_rendition_is_replaced_by_the_thumbnail_of_another_original(arrive, s3, buckets, logged, key):
+    s3.put_object(Bucket=buckets.renditions, Key=key, Body=b"a rendition")
+    arrive(key, jpeg(800, 600))
+
+    assert s3.get_object(Bucket=buckets.renditions, Key=key)["Body"].read() == b"a rendition"
+    [line] = logged()
+    assert (line["message"], line["reason"]) == ("ignored", "the thumbnail would replace a rendition")
+    assert (line["key"], line["requests"]) == (key, {})
+
+
 def test_its_own_output_is_left_alone_wherever_it_comes_back(arrive, invoke, s3, buckets, keys, logged):
     arrive("photo.jpg", jpeg(800, 600))
     source = {"Bucket": buckets.renditions, "Key": "photo.jpg"}

@@ -109,6 +109,26 @@ def test_a_conditional_write_to_a_taken_key(s3: Any, bucket: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == b"first"
 
 
+@pytest.mark.parametrize("longest", ["k" * 1024, "f/" + "ü" * 511], ids=["ASCII", "UTF-8"])
+def test_a_key_of_more_than_1024_bytes(s3: Any, bucket: str, longest: str) -> None:
+    s3.put_object(Bucket=bucket, Key=longest, Body=b"fits")
+    assert s3.get_object(Bucket=bucket, Key=longest)["Body"].read() == b"fits"
+    source = {"Bucket": bucket, "Key": longest}
+    place = {"Bucket": bucket, "Key": f"{longest}k"}
+    for ask in (
+        lambda: s3.put_object(**place, Body=b"does not"),
+        lambda: s3.copy_object(**place, CopySource=source),
+        lambda: s3.get_object(**place),
+    ):
+        with pytest.raises(ClientError) as refusal:
+            ask()
+        assert refusal.value.response["Error"]["Code"] == "KeyTooLongError"
+        assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    with pytest.raises(ClientError, match="400"):
+        s3.head_object(**place)
+    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [longest]
+
+
 def test_a_body_that_is_not_what_its_checksum_says(s3: Any, bucket: str) -> None:
     right, wrong = (base64.b64encode(hashlib.sha256(text).digest()).decode() for text in (b"sent", b"other"))
     s3.put_object(Bucket=bucket, Key="right", Body=b"sent", ChecksumSHA256=right)

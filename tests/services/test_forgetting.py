@@ -31,7 +31,7 @@ def test_an_image_is_no_object_without_a_row(store, originals, way):
     WAYS[way](image)
 
     for bucket in (originals, originals.renditions_bucket):
-        reconcile.reconcile(bucket)
+        reconcile.reconcile(bucket, run="look")
     assert not Finding.objects.filter(kind=Finding.Kind.OBJECT_WITHOUT_ROW).exists()
     there = InventoryObject.objects.filter(missing_since=None)
     assert not there.filter(bucket=originals).exists()

@@ -246,3 +246,24 @@ def test_an_image_can_move_to_another_pair_of_buckets(image, originals, cloud):
     assert _keys(originals) == _keys(originals.renditions_bucket) == set()
     assert _keys(other) == {image.key}
     assert len(_keys(place)) == 6
+
+
+LONGEST = "album/" + "ü" * 509  # 1,024 bytes
+
+
+def test_the_longest_key_that_s3_takes_has_its_renditions(image, originals, cloud):
+    said = estimate("move_image", candidates([image.pk]), {}).requests
+
+    with meter.tally() as spent:
+        moved = relocation.relocate(image=image, to_bucket=originals, to_key=LONGEST)
+
+    assert (moved.renditions, moved.dropped) == (6, 0)
+    assert spent == said
+    held = set(image.renditions.values_list("key", flat=True))
+    assert all(len(key.encode()) <= 1024 for key in held)
+    assert _keys(originals.renditions_bucket) == held
+    assert renditions.make(image=image) == 0
+
+    relocation.relocate(image=image, to_bucket=originals, to_key="short.jpg")
+    assert {key.count("short.jpg") for key in image.renditions.values_list("key", flat=True)} == {1}
+    assert _keys(originals.renditions_bucket) == set(image.renditions.values_list("key", flat=True))

@@ -248,6 +248,25 @@ def test_an_object_that_grew_at_s3_is_not_read(store, originals, settings, monke
     assert refused.value.facts == {"size": 100_001, "limit": 100_000}
 
 
+def test_of_the_longest_key_that_s3_takes(originals, cloud):
+    """Made, made anew and estimated as any other."""
+    key = "ü" * 510 + ".jpg"
+    etag = s3.put_object(originals.name, key, jpeg(), content_type="image/jpeg")
+    image = Image.objects.create(bucket=originals, key=key, etag=etag, size=1, width=640, height=480, format="JPEG")
+    mark = cloud.access_log.mark()
+
+    assert renditions.make(image=image) == 6
+    assert cloud.access_log.operations(mark) == Counter(GetObject=1, PutObject=6)
+
+    made = image.renditions.select_related("bucket", "preset")
+    assert all(s3.head_object(each.bucket.name, each.key).etag == each.etag for each in made)
+    high = made.get(preset__slug="high")
+    assert renditions.cost_of_one(high) == {"s3_tier2": 1, "s3_tier1": 1, "free": 0}
+    mark = cloud.access_log.mark()
+    renditions.make_one(image=image, preset=high.preset)
+    assert cloud.access_log.operations(mark) == Counter(GetObject=1, PutObject=1)
+
+
 class TestAPresetThatIsTooLarge:
     @pytest.fixture
     def _huge(self, db):

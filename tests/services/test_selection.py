@@ -2,10 +2,12 @@
 
 import contextlib
 
+import pytest
+
 from localcloud.process import RunningCloud
 from media_catalog.exceptions import BackofficeError
 from media_catalog.models import Bucket, Image, Preset
-from media_catalog.quota.estimate import REFUSED, UNPAIRED, estimate
+from media_catalog.quota.estimate import CURRENT, REFUSED, UNPAIRED, estimate
 from media_catalog.services import detection, renditions
 from media_catalog.services.selection import candidates
 from tests.pictures import encoded, jpeg, one_face, picture
@@ -37,10 +39,10 @@ def test_renditions_count_what_is_missing_and_replaced(store):
     assert found.fitting({}) == 2
 
 
-def _measured(image: Image, cloud: RunningCloud) -> dict[str, int]:
+def _measured(image: Image, cloud: RunningCloud, *, stale_of: int | None = None) -> dict[str, int]:
     mark = cloud.access_log.mark()
     with contextlib.suppress(BackofficeError):
-        renditions.make(image=Image.objects.get(pk=image.pk))
+        renditions.make(image=Image.objects.get(pk=image.pk), stale_of=stale_of)
     sent = cloud.access_log.operations(mark)
     classes = {"PutObject": "s3_tier1", "GetObject": "s3_tier2", "DeleteObject": "free"}
     return {classes[operation]: count for operation, count in sent.items()}
@@ -72,6 +74,35 @@ def test_renditions_of_too_many_pixels_cost_nothing(store, cloud, settings):
     found = estimate("make_renditions", candidates([hopeless.pk]), {})
     assert (found.requests, found.skipped) == ({}, {REFUSED: 1})
     assert not _measured(hopeless, cloud)
+
+
+@pytest.mark.parametrize(
+    ("slug", "changes", "requests", "skipped"),
+    [
+        ("low", {"version": 2}, {"s3_tier2": 1, "s3_tier1": 1, "free": 1}, {}),
+        ("thumbnail", {"version": 2}, {"s3_tier2": 1, "s3_tier1": 1}, {}),
+        ("low", {"version": 2, "active": False}, {}, {CURRENT: 3}),
+        ("low", {}, {}, {CURRENT: 3}),
+        ("low", {"width": 4000, "height": 4000, "allow_upscale": True, "version": 2}, {}, {CURRENT: 2, REFUSED: 1}),
+    ],
+)
+def test_of_one_preset_what_is_stale_counts_alone(store, cloud, settings, slug, changes, requests, skipped):
+    """Of three images one has all renditions, one has some that are not stale, and one has none."""
+    settings.IMAGE_MAX_PIXELS = 2000 * 2000
+    whole, part, bare = store(), store(), store()
+    for image in (whole, part):
+        renditions.make(image=image)
+    part.renditions.filter(preset__slug=slug).delete()
+    Preset.objects.filter(slug="high").update(version=2)
+    Preset.objects.filter(slug=slug).update(**changes)
+    preset = Preset.objects.get(slug=slug).pk
+
+    found = estimate("make_renditions", candidates([whole.pk, part.pk, bare.pk], stale_of=preset), {})
+
+    skipped = skipped or {CURRENT: 2}
+    assert (found.requests, found.skipped) == (requests, skipped)
+    assert _measured(whole, cloud, stale_of=preset) == requests
+    assert not _measured(part, cloud, stale_of=preset) | _measured(bare, cloud, stale_of=preset)
 
 
 def test_ten_thousand_images_cost_few_queries(originals, django_assert_max_num_queries):

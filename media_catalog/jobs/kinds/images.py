@@ -11,9 +11,11 @@ from .base import Kind, Outcome, done, skipped
 
 def _make_renditions(image: Image | None, job: Job) -> Outcome:
     assert image is not None  # noqa: S101  (takes_images)
-    made = renditions.make(image=image)
+    stale_of = job.options.get("stale_of")
+    made = renditions.make(image=image, stale_of=stale_of)
     if not made:
-        return skipped(_("All renditions are current."), "current")
+        said = _("All renditions are current.") if stale_of is None else _("There is no stale one any more.")
+        return skipped(said, "current")
     return done(ngettext("%(count)d rendition made.", "%(count)d renditions made.", made) % {"count": made})
 
 

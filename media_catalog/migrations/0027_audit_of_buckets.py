@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('media_catalog', '0025_scan_deletions'),
+        ('media_catalog', '0026_scan_compared'),
     ]
 
     operations = [
