@@ -4,7 +4,7 @@
 an operation that is used and not listed here fails there, with its name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 # Operation (service as botocore's events name it) → actions of IAM. An object that is told apart from a missing one
@@ -20,7 +20,6 @@ ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("s3", "DeleteBucketLifecycle"): ("s3:PutLifecycleConfiguration",),
     # With If-Match, S3 wants the second too.
     ("s3", "DeleteObject"): ("s3:DeleteObject", "s3:GetObject"),
-    # Of keys. Versions take s3:DeleteObjectVersion, which no role has: emptying a bucket that keeps them is denied.
     ("s3", "DeleteObjects"): ("s3:DeleteObject",),
     ("s3", "DeletePublicAccessBlock"): ("s3:PutBucketPublicAccessBlock",),
     ("s3", "GetBucketCors"): ("s3:GetBucketCORS",),
@@ -53,6 +52,11 @@ ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("logs", "FilterLogEvents"): ("logs:FilterLogEvents",),
     ("rds", "DescribeDBInstances"): ("rds:DescribeDBInstances",),
     ("sts", "GetCallerIdentity"): (),
+}
+# The same of versions, which only emptying a bucket deletes.
+OF_VERSIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("s3", "DeleteObject"): ("s3:DeleteObjectVersion",),
+    ("s3", "DeleteObjects"): ("s3:DeleteObjectVersion",),
 }
 # Role in deploy/cloudformation/roles.yaml → what its tasks send, and why. `NOBODY`: the stacks do it.
 NOBODY = "nobody"
@@ -126,25 +130,42 @@ ROLES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ),
     ),
     NOBODY: (
-        "buckets, their settings and the queues are made by the stack storage.yaml; pages that would change them say"
-        " that access is denied",
+        "the queues, and which buckets announce their objects to them, are made by the stack storage.yaml",
+        (
+            ("s3", "GetBucketNotificationConfiguration"),
+            ("s3", "PutBucketNotificationConfiguration"),
+            ("sqs", "CreateQueue"),
+            ("sqs", "SetQueueAttributes"),
+        ),
+    ),
+}
+# What a role may send besides with a `ManagedBucketPrefix`, to buckets whose names begin with it, and why.
+MANAGED: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "WebRole": (
+        "pages that create buckets, change and mend their settings, and delete empty ones",
         (
             ("s3", "CreateBucket"),
             ("s3", "DeleteBucket"),
             ("s3", "DeleteBucketCors"),
             ("s3", "DeleteBucketLifecycle"),
             ("s3", "DeletePublicAccessBlock"),
-            ("s3", "GetBucketNotificationConfiguration"),
+            ("s3", "PutBucketCors"),
             ("s3", "PutBucketEncryption"),
             ("s3", "PutBucketLifecycleConfiguration"),
-            ("s3", "PutBucketNotificationConfiguration"),
             ("s3", "PutBucketVersioning"),
             ("s3", "PutPublicAccessBlock"),
-            ("sqs", "CreateQueue"),
-            ("sqs", "SetQueueAttributes"),
+        ),
+    ),
+    "WorkerRole": (
+        "the job that empties and deletes a bucket: every version of its objects",
+        (
+            ("s3", "DeleteBucket"),
+            ("s3", "DeleteObject"),
+            ("s3", "DeleteObjects"),
         ),
     ),
 }
+HEAD = ("| role | for | operations | actions allowed |", "|---|---|---|---|")
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "aws-operations.md"
 
 
@@ -152,6 +173,12 @@ def actions_of(role: str) -> set[str]:
     """The actions that its policy must allow, no more and no less."""
     _why, operations = ROLES[role]
     return {action for operation in operations for action in ACTIONS[operation]}
+
+
+def managed_actions_of(role: str) -> set[str]:
+    """What its policy must allow besides, on buckets that staff make."""
+    _why, operations = MANAGED.get(role, ("", ()))
+    return {action for operation in operations for action in OF_VERSIONS.get(operation, ACTIONS[operation])}
 
 
 def table() -> str:
@@ -162,14 +189,23 @@ def table() -> str:
         "Written by `deploy/operations_table.py`; tests hold it against `media_catalog/aws/` and",
         "`deploy/cloudformation/roles.yaml`.",
         "",
-        "| role | for | operations | actions allowed |",
-        "|---|---|---|---|",
+        *HEAD,
+        *(_row(role, *ROLES[role], actions_of(role) if role != NOBODY else set()) for role in ROLES),
+        "",
+        "With a `ManagedBucketPrefix`, pages and workers may do with buckets that begin with it what they may do",
+        "with those of the stacks, and this besides. Without one, and with all others, that is denied: they are made",
+        "by the stack storage.yaml.",
+        "",
+        *HEAD,
+        *(_row(role, *MANAGED[role], managed_actions_of(role)) for role in MANAGED),
     ]
-    for role, (why, operations) in ROLES.items():
-        sent = ", ".join(f"{service} {operation}" for service, operation in operations)
-        allowed = ", ".join(f"`{action}`" for action in sorted(actions_of(role))) if role != NOBODY else "none"
-        lines.append(f"| {role} | {why} | {sent} | {allowed} |")
     return "\n".join(lines) + "\n"
+
+
+def _row(role: str, why: str, operations: Iterable[tuple[str, str]], actions: Iterable[str]) -> str:
+    sent = ", ".join(f"{service} {operation}" for service, operation in operations)
+    allowed = ", ".join(f"`{action}`" for action in sorted(actions)) or "none"
+    return f"| {role} | {why} | {sent} | {allowed} |"
 
 
 if __name__ == "__main__":

@@ -53,10 +53,14 @@ SUITE = (
 # Of these, what sends nothing to S3 or is answered by a script: one cloud is enough.
 ON_ONE = (
     "tests/admin/test_bucket_create.py::test_bad_input_is_said_at_its_field",
+    "tests/admin/test_bucket_delete.py::test_one_that_others_need_is_refused_with_the_reason",
+    "tests/admin/test_bucket_health.py::test_what_s3_says_to_a_delete_that_cannot_be_meant",
+    "tests/admin/test_bucket_health.py::test_without_permission_to_read_nothing_is_said_of_deleting",
     "tests/admin/test_findings.py::TestLooksFirst::test_a_fault_is_never_taken_for_absence",
     "tests/admin/test_objects.py::TestBrowsing::test_a_bucket_lost_while_a_page_is_open_is_said",
     "tests/services/test_detection.py",
     "tests/services/test_selection.py",
+    "tests/services/test_sweep_requests.py::test_a_run_that_is_killed_after_any_of_them_leaves_no_object_without_a_row",
     "tests/services/test_uploads.py::TestFaultOfThePut",
 )
 LINE_ENDS = "its routes match no path with a line end: 404 for the PUT"

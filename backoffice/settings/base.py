@@ -207,6 +207,8 @@ BUCKET_ORIGINALS = env("BUCKET_ORIGINALS", default="mediafiles")
 BUCKET_RENDITIONS = env("BUCKET_RENDITIONS", default="mediafilesresized")
 BUCKET_STATIC = env("BUCKET_STATIC", default="staticfilesatv")
 BUCKET_FILES = env("BUCKET_FILES", default="")  # files of any type; empty: none is named
+# Of the buckets that the role of the pages lets them create; empty: whatever AWS allows.
+MANAGED_BUCKET_PREFIX = env("MANAGED_BUCKET_PREFIX", default="")
 # Where S3 announces new objects: to `manage.py consume_events`, or to the Lambda, by the bucket's resize engine.
 EVENTS_QUEUE = env("EVENTS_QUEUE", default="backoffice-events")
 RESIZER_QUEUE = env("RESIZER_QUEUE", default="backoffice-resizer")

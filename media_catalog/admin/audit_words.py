@@ -1,6 +1,6 @@
 """What an audit event says, in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
@@ -10,9 +10,28 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from media_catalog.models import AuditEvent, JobItem, Period, RequestClass
+from media_catalog.models import AuditEvent, Bucket, Finding, JobItem, Period, RequestClass
 from media_catalog.services.object_keys import visible
 
+from .bucket_forms import SettingsForm
+
+_PURPOSE = ("role", "accepts", "renditions_bucket", "originals_bucket")
+_OF_BUCKETS: Mapping[str, Any] = {
+    name: Bucket._meta.get_field(name)
+    for name in (
+        "region",
+        "role",
+        "accepts",
+        "renditions_bucket",
+        "upload_rule",
+        "rule_width",
+        "rule_height",
+        "resize_engine",
+        "page_title",
+        "unique_names",
+        "inventory_every",
+    )
+}
 NAMES: Mapping[str, str | Promise] = {
     "warn_percent": gettext_lazy("warn at (%)"),
     "source_note": gettext_lazy("about the source"),
@@ -22,20 +41,40 @@ NAMES: Mapping[str, str | Promise] = {
     "on": gettext_lazy("in force"),
     "count": gettext_lazy("objects"),
     "first": gettext_lazy("the first"),
+    "finding": gettext_lazy("finding"),
+    "key": gettext_lazy("key"),
+    **{name: field.verbose_name for name, field in _OF_BUCKETS.items()},
+    "originals_bucket": gettext_lazy("renditions of"),
+    **{name: field.label or name for name, field in SettingsForm.base_fields.items() if name not in _PURPOSE},
+    "cors_origin": gettext_lazy("origin let in by CORS"),
+    "entries": gettext_lazy("entries deleted"),
+    "kind": gettext_lazy("kind"),
+    "scope": gettext_lazy("scope"),
+    "requested by": gettext_lazy("requested by"),
+    "requested": gettext_lazy("requested"),
+    "state": gettext_lazy("state"),
     **{f"{state.value}": state.label for state in JobItem.State},
+}
+# Of values that stand for something, what they stand for.
+CHOICES: Mapping[str, Mapping[Any, Any]] = {
+    "finding": dict(Finding.Kind.choices),
+    "encryption": dict(SettingsForm.base_fields["encryption"].choices),  # type: ignore[attr-defined]
+    **{name: dict(field.flatchoices) for name, field in _OF_BUCKETS.items()},
 }
 
 
 def change(event: AuditEvent) -> str:
-    """What became of what, or of what there is no more: “limit: 2,000 → 3,000”, “objects: 12, the first: a.jpg”."""
+    """What became of what: “limit: 2,000 → 3,000”; of what is new, or there is no more: “objects: 12, the first: a”."""
     if event.action == AuditEvent.Action.REFUSED:
         return _refusal(event.after)
-    if not event.after:
-        return ", ".join(f"{_name(name)}: {_value(value)}" for name, value in event.before.items())
+    if not (event.before and event.after):
+        facts = event.after or event.before
+        return ", ".join(f"{_name(name)}: {_said(name, facts[name])}" for name in _in_order(facts))
     changed = [name for name in event.after if event.before.get(name) != event.after[name]]
     gone = [name for name in event.before if name not in event.after]
     return ", ".join(
-        f"{_name(name)}: {_value(event.before.get(name))} → {_value(event.after.get(name))}" for name in changed + gone
+        f"{_name(name)}: {_said(name, event.before.get(name))} → {_said(name, event.after.get(name))}"
+        for name in _in_order(changed + gone)
     )
 
 
@@ -58,8 +97,19 @@ def _short(short: Mapping[str, Any]) -> str:
     }
 
 
+def _in_order(names: Iterable[str]) -> list[str]:
+    """As NAMES has them: PostgreSQL keeps JSON in an order of its own."""
+    order = list(NAMES)
+    return sorted(names, key=lambda name: order.index(name) if name in NAMES else len(order))
+
+
 def _name(name: str) -> str:
     return str(NAMES.get(name, name.replace("_", " ")))
+
+
+def _said(name: str, value: Any) -> str:
+    label = CHOICES.get(name, {}).get(value) if isinstance(value, str | int) else None
+    return str(label) if label else _value(value)
 
 
 def _value(value: Any) -> str:

@@ -1,5 +1,7 @@
 """Deleting a bucket. What is not empty goes by a job, behind its name typed out."""
 
+from uuid import uuid4
+
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import DELETION
@@ -17,6 +19,7 @@ from media_catalog.services.sentences import sentence
 
 from .bucket_jobs import inventory_context, start_job
 from .bucket_pages import bucket_view, check_permissions, may, page_context
+from .confirmation import token_of
 from .costs import cost_context
 from .history import log
 
@@ -42,6 +45,7 @@ def delete_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpR
         files=StoredFile.objects.filter(bucket=bucket).count(),
         may_delete=may(request, "delete_bucket"),
         may_empty=may(request, "empty_bucket"),
+        token=uuid4().hex,
         **inventory_context(request, bucket),
         **cost_context(bucket_removal.empty_cost(bucket), bulk=True),
     )
@@ -70,4 +74,4 @@ def _empty(request: HttpRequest, bucket: Bucket) -> HttpResponse | None:
         messages.error(request, _("Type the name of the bucket exactly to confirm."))
         return None
     scope = _("“%(bucket)s” with all its objects and versions") % {"bucket": bucket}
-    return start_job(request, bucket, "empty_bucket", scope)
+    return start_job(request, bucket, "empty_bucket", scope, token=token_of(request))

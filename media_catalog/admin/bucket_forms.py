@@ -157,9 +157,15 @@ class CreateForm(SettingsForm):
         region = self.fields["region"]
         assert isinstance(region, forms.ChoiceField)  # noqa: S101  (declared above)
         region.choices = [(name, name) for name in buckets.regions()]
+        if prefix := settings.MANAGED_BUCKET_PREFIX:
+            begins = _("It begins with “%(prefix)s”.") % {"prefix": prefix}
+            self.fields["name"].help_text = f"{self.fields['name'].help_text} {begins}"
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
+        if not name.startswith(settings.MANAGED_BUCKET_PREFIX):
+            text = _("Begin the name with “%(prefix)s”: AWS lets this site create no other buckets.")
+            raise forms.ValidationError(text % {"prefix": settings.MANAGED_BUCKET_PREFIX})
         if problems := bucket_names.bucket_name_problems(name):
             raise forms.ValidationError([str(PROBLEMS[problem]) for problem in problems])
         return name

@@ -21,6 +21,7 @@ from media_catalog.services.sentences import sentence
 from . import costs
 from .bucket_pages import bucket_view, origin_of, url
 from .history import log
+from .step_labels import LABELS as STEPS
 
 LABELS: Mapping[str, str | Promise] = {
     "public_access": gettext_lazy("Public access"),
@@ -30,6 +31,7 @@ LABELS: Mapping[str, str | Promise] = {
     "csp": gettext_lazy("Content-Security-Policy"),
     "lifecycle": gettext_lazy("Lifecycle"),
     "list": gettext_lazy("May we list? (s3:ListBucket)"),
+    "versions": gettext_lazy("May we list versions? (s3:ListBucketVersions)"),
     "read": gettext_lazy("May we read? (s3:GetObject)"),
     "write": gettext_lazy("May we write? (s3:PutObject)"),
     "delete": gettext_lazy("May we delete? (s3:DeleteObject)"),
@@ -60,9 +62,8 @@ TEXTS: Mapping[tuple[str, str], str | Promise] = {
     ),
     ("lifecycle", "set"): gettext_lazy("Unfinished uploads are ended by a rule."),
     ("lifecycle", "unfinished_uploads"): gettext_lazy("Unfinished uploads stay, unseen, and are paid."),
-    ("delete", "versioned"): gettext_lazy(
-        "Not tried: where versions are kept, or may be, a trial would leave a delete marker."
-    ),
+    ("delete", "versioned"): gettext_lazy("Not tried by that check. Check again."),  # in rows of before
+    ("delete", "needs_read"): gettext_lazy("Cannot be told without permission to read."),
     ("read", "needs_list"): gettext_lazy("Cannot be told without permission to list."),
 }
 SHARED_TEXTS: Mapping[str, str | Promise] = {
@@ -150,9 +151,10 @@ def fix_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResp
     steps = bucket_settings.plan(bucket, now=now, wanted=wanted, origin=origin_of(request))
     done, failed = bucket_settings.apply(bucket, steps, now=now, wanted=wanted)
     bucket_health.judge_again(bucket)
-    if done:
-        log(request, [bucket], CHANGE, str(fix.label))
-        messages.success(request, _("Done: %(fix)s.") % {"fix": fix.label})
+    said = str(fix.label) if failed is None else ", ".join(str(STEPS[step]) for step in done)
+    if said:
+        log(request, [bucket], CHANGE, said)
+        messages.success(request, _("Done: %(fix)s.") % {"fix": said})
     if failed:
         messages.error(request, sentence(failed))
     return redirect(url(bucket, "change"))

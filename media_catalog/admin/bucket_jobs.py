@@ -30,11 +30,9 @@ from .history import log, refused_by_quota, staff
 
 @bucket_view("sync_bucket", post_only=True)
 def take_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
-    """Start an inventory, unless one is under way; where it does not fit, show by how much, and offer to park it."""
-    if response := _one_at_a_time(request, bucket, "sync_inventory"):
-        return response
+    """Start an inventory; where it does not fit, show by how much, and offer to park it."""
     cost = cost_context(inventory.cost(bucket), bulk=True)
-    if cost["cost_short"] and "park" not in request.POST:
+    if cost["cost_short"] and "park" not in request.POST and not under_way("sync_inventory", bucket.pk):
         context = page_context(page, request, bucket, _("Take inventory"), **cost)
         return TemplateResponse(request, "admin/media_catalog/inventory_short.html", context)
     scope = _("Inventory of “%(bucket)s”") % {"bucket": bucket}
@@ -44,7 +42,7 @@ def take_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpRes
 @bucket_view("sync_bucket", post_only=True)
 def reconcile_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> HttpResponse:
     scope = _("Discrepancies of “%(bucket)s”") % {"bucket": bucket}
-    return _one_at_a_time(request, bucket, "reconcile") or start_job(request, bucket, "reconcile", scope)
+    return start_job(request, bucket, "reconcile", scope)
 
 
 def inventory_context(request: HttpRequest, bucket: Bucket) -> dict[str, Any]:
@@ -64,15 +62,33 @@ def start_job(
     scope: str,
     *,
     prepare: Callable[[], None] | None = None,
+    token: UUID | None = None,
     **options: Any,
 ) -> HttpResponse:
-    """Go to the job, or back to the bucket when a limit does not allow it. `prepare` is undone then, and may raise."""
+    """Go to the job, or back to the bucket when a limit does not allow it. `prepare` is undone then, and may raise.
+
+    One of a kind at a time for each bucket, and one for each token: to the job that there is, then.
+    """
     options = {"bucket": bucket.pk, "run": secrets.token_hex(8), **options}
     try:
         with transaction.atomic():
+            # Locked, so that the second click of two finds the job of the first.
+            Bucket.objects.select_for_update().filter(pk=bucket.pk).exists()
+            if started := _of_the_form(token):
+                return _to(started)
+            if other := under_way(kind, bucket.pk):
+                messages.info(request, _("This is under way already."))
+                return _to(other)
             if prepare:
                 prepare()
-            job = jobs.start(kind=kind, user=staff(request), scope=scope, options=options, park="park" in request.POST)
+            job = jobs.start(
+                kind=kind,
+                user=staff(request),
+                scope=scope,
+                options=options,
+                park="park" in request.POST,
+                token=token,
+            )
     except QuotaShort as short:
         refused_by_quota(short, kind)
         messages.error(request, sentence(short))
@@ -89,7 +105,7 @@ def start_or_say(request: HttpRequest, *, kind: str, scope: str, token: UUID | N
         refused_by_quota(short, kind)
         messages.error(request, sentence(short))
     except IntegrityError:
-        started = Job.objects.filter(token=token).first() if token else None
+        started = _of_the_form(token)
         if started is None:
             messages.warning(request, _("Images were removed at this moment. Check the numbers and confirm again."))
         else:
@@ -104,12 +120,9 @@ def follow(request: HttpRequest, scope: str, job: Job) -> None:
     messages.success(request, format_html('{} <a href="{}">{}</a>', scope, link, words))
 
 
-def _one_at_a_time(request: HttpRequest, bucket: Bucket, kind: str) -> HttpResponse | None:
-    job = under_way(kind, bucket.pk)
-    if job is None:
-        return None
-    messages.info(request, _("This is under way already."))
-    return _to(job)
+def _of_the_form(token: UUID | None) -> Job | None:
+    """The job that it has started already."""
+    return Job.objects.filter(token=token).first() if token else None
 
 
 def _to(job: Job) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
-from media_catalog.exceptions import BucketRefused
+from media_catalog.exceptions import BackofficeError, BucketRefused
 from media_catalog.models import Bucket
 from media_catalog.services import bucket_health, bucket_settings, buckets
 from media_catalog.services.bucket_settings import Step
@@ -79,13 +79,30 @@ def _save(request: HttpRequest, bucket: Bucket, form: PurposeForm, steps: list[S
         return False
     now = bucket_settings.known(bucket)
     done: list[str] = []
+    failed: BackofficeError | None = None
     if now and isinstance(form, SettingsForm):
         done, failed = bucket_settings.apply(bucket, steps, now=now, wanted=form.settings())
-        if failed:
-            messages.error(request, sentence(failed))
     bucket_health.judge_again(bucket)
-    changed = [str(form.fields[name].label) for name in form.changed_data]
-    log(request, [bucket], CHANGE, _("Changed: %(fields)s.") % {"fields": ", ".join(changed) or "–"})
+    unsaved = {name for step in steps if step.slug not in done for name in step.fields}
+    saved = [name for name in form.changed_data if name not in unsaved]
+    if saved:
+        log(request, [bucket], CHANGE, _("Changed: %(fields)s.") % {"fields": _labels(form, saved)})
+    if failed:
+        _say_unsaved(request, form, failed, saved)
+        return True
     said = ", ".join(str(LABELS[slug]) for slug in done)
     messages.success(request, _("Saved. At S3: %(steps)s.") % {"steps": said} if said else _("Saved."))
     return True
+
+
+def _say_unsaved(request: HttpRequest, form: PurposeForm, failed: BackofficeError, saved: list[str]) -> None:
+    said = [sentence(failed)]
+    if saved:
+        said.append(_("Saved: %(fields)s.") % {"fields": _labels(form, saved)})
+    unsaved = [name for name in form.changed_data if name not in saved]
+    said.append(_("Not saved: %(fields)s.") % {"fields": _labels(form, unsaved)})
+    messages.error(request, " ".join(said))
+
+
+def _labels(form: PurposeForm, names: list[str]) -> str:
+    return ", ".join(str(form.fields[name].label) for name in names)

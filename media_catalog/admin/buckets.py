@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from media_catalog import jobs
 from media_catalog.exceptions import ObjectRefused, QuotaShort
 from media_catalog.models import Bucket
-from media_catalog.services import names, retention_words
+from media_catalog.services import buckets, names, retention_words
 from media_catalog.services.sentences import sentence
 
 from . import (
@@ -27,6 +27,7 @@ from . import (
     bucket_create,
     bucket_delete,
     bucket_health,
+    bucket_history,
     bucket_jobs,
     bucket_retention,
     bucket_settings,
@@ -92,6 +93,7 @@ class BucketAdmin(BackofficeAdmin):
     search_fields = ["name"]
     change_list_template = "admin/media_catalog/buckets.html"
     change_form_template = "admin/media_catalog/bucket.html"
+    object_history_template = bucket_history.TEMPLATE
     readonly_fields = [
         "name",
         "role",
@@ -120,7 +122,7 @@ class BucketAdmin(BackofficeAdmin):
         """What the form changes and no more: a synchronisation may write the rest meanwhile."""
         if "unique_names" in form.changed_data:
             names.set_unique(obj, unique=obj.unique_names)
-        obj.save(update_fields=form.changed_data)
+        buckets.change(obj, form.changed_data)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Bucket]:
         return Bucket.objects.annotate(images_in_it=Count("images", filter=Q(images__trashed_at=None)))
@@ -176,7 +178,11 @@ class BucketAdmin(BackofficeAdmin):
         return redirect(reverse("admin:media_catalog_job_change", args=[job.pk]))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-        context = {"may_sync": may(request, "sync_bucket"), "may_add": may(request, "add_bucket")}
+        context = {
+            "may_sync": may(request, "sync_bucket"),
+            "may_add": may(request, "add_bucket"),
+            "may_see_audit": may(request, "view_auditevent"),
+        }
         return super().changelist_view(request, {**(extra_context or {}), **context})
 
     def add_view(
@@ -194,6 +200,15 @@ class BucketAdmin(BackofficeAdmin):
         bucket = self.get_object(request, object_id)
         context = {**self._shown(request, bucket), **(extra_context or {})} if bucket else extra_context
         return super().change_view(request, object_id, form_url, context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Of a bucket that is deleted, too."""
+        context = {"may_see_audit": may(request, "view_auditevent"), **(extra_context or {})}
+        gone = self.get_object(request, object_id) is None
+        deleted = bucket_history.deleted_view(self, request, object_id, context) if gone else None
+        return deleted or super().history_view(request, object_id, context)
 
     def _shown(self, request: HttpRequest, bucket: Bucket) -> dict[str, Any]:
         """What the page of a bucket shows beside its fields. No request."""

@@ -109,7 +109,11 @@ def confirm_or_start(
     selected = list(chosen.select_related("bucket").order_by("pk"))
     fitting = [finding for finding in selected if _fits(request, finding, act.action)]
     if not fitting:
-        messages.warning(request, _("None of these findings allows this action, or you may not do it."))
+        said = _(
+            "None of these findings allows this action, or you may not do it. What one inventory alone has seen waits"
+            " for the next: until then it can be adopted or dismissed."
+        )
+        messages.warning(request, said)
         return None
     ids = [finding.pk for finding in fitting]
     if {"confirm", "park"} & set(request.POST):

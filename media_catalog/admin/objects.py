@@ -23,6 +23,7 @@ from media_catalog.exceptions import AwsNotFound, BackofficeError
 from media_catalog.models import Bucket
 from media_catalog.quota import meter
 from media_catalog.services import bucket_health, objects
+from media_catalog.services.catalogued import is_kept
 from media_catalog.services.object_keys import is_reserved, visible
 from media_catalog.services.objects import DELIMITER, Known
 from media_catalog.services.sentences import sentence
@@ -89,6 +90,7 @@ def objects_view(page: ModelAdmin, request: HttpRequest, bucket: Bucket) -> Http
         remove_url=url(bucket, "remove", prefix=prefix),
         form=UploadForm(),
         may_upload=may(request, "write_objects") and bucket.role != Bucket.Role.RENDITIONS,
+        files_url=_files_url(request, bucket),
         may_delete=may(request, "delete_objects"),
         may_see_images=may(request, "view_image"),
         **(_page(request, bucket, prefix, listed) if listed else {}),
@@ -132,6 +134,14 @@ def images_url(bucket: Bucket) -> str:
 def trash_url(bucket: Bucket) -> str:
     """The list of what lies in the bucket's trash."""
     return f"{reverse('admin:media_catalog_trashedobject_changelist')}?{urlencode({'bucket__id__exact': bucket.pk})}"
+
+
+def _files_url(request: HttpRequest, bucket: Bucket) -> str | None:
+    """Where to upload, when the catalogue has what the bucket holds: empty for who may not. None for here."""
+    if bucket.role != Bucket.Role.GENERAL or not is_kept(bucket):
+        return None
+    may_add = bucket.accepts == Bucket.Accepts.ANY and may(request, "add_storedfile")
+    return f"{reverse('admin:media_catalog_storedfile_add')}?{urlencode({'bucket': bucket.pk})}" if may_add else ""
 
 
 def as_value(key: str) -> str:

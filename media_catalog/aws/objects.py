@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError
 from botocore.response import StreamingBody
 
-from media_catalog.exceptions import AwsDenied, AwsError, AwsNotFound, AwsUnavailable
+from media_catalog.exceptions import AwsConflict, AwsDenied, AwsError, AwsNotFound, AwsUnavailable
 
 from .client import call, client
 
@@ -108,8 +109,13 @@ def copy_object(bucket: str, key: str, *, to_bucket: str, to_key: str, only: str
 
 
 def delete_objects(bucket: str, keys: Sequence[tuple[str, str]]) -> None:
-    """`try_to_delete`, but raises AwsDenied or AwsError naming the first key that S3 did not delete."""
-    if failed := try_to_delete(bucket, keys):
+    """`try_to_delete`, but raises as `check_deleted` does."""
+    check_deleted(try_to_delete(bucket, keys))
+
+
+def check_deleted(failed: Mapping[str, str]) -> None:
+    """Raise AwsDenied or AwsError naming the first key that S3 did not delete, by what `try_to_delete` returned."""
+    if failed:
         key, code = next(iter(failed.items()))
         ours = AwsDenied if code == DENIED else AwsError
         raise ours(f"{len(failed)} not deleted, the first: {key} ({code})")
@@ -176,9 +182,16 @@ def probe_write(bucket: str, key: str) -> None:
 
 
 def probe_delete(bucket: str, key: str) -> None:
-    """Delete a key that nobody has. AwsDenied when we may not. One DELETE.
+    """Delete a key that nobody has, on a condition that none meets: AwsDenied when we may not. One DELETE.
 
-    Not where versions are kept: it would leave a delete marker, and to delete a version takes another permission.
+    Without the condition it would leave a delete marker where versions are, or were, kept. With it S3 says 404 to
+    whoever may delete and read: https://github.com/ministackorg/ministack/issues/1475 has it measured.
     """
+    with suppress(AwsNotFound, AwsConflict), call(bucket=bucket):
+        client("s3").delete_object(Bucket=bucket, Key=key, IfMatch=f'"{"0" * 32}"')
+
+
+def probe_delete_version(bucket: str, key: str) -> None:
+    """Delete a version of a key that nobody has, which leaves nothing. AwsDenied when we may not. One DELETE."""
     with call(bucket=bucket):
-        client("s3").delete_object(Bucket=bucket, Key=key)
+        client("s3").delete_object(Bucket=bucket, Key=key, VersionId="null")

@@ -51,6 +51,7 @@ class Finding(models.Model):
         REOPEN = "reopen", _("Reopen")
 
     LIVE = (State.ONCE, State.OPEN, State.DISMISSED)
+    CERTAIN = 2  # inventories that must have seen it, one after another
 
     bucket = models.ForeignKey(
         Bucket, models.CASCADE, verbose_name=_("bucket"), related_name="findings", db_index=False
@@ -127,3 +128,8 @@ class Finding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.key}"
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether more than one inventory has seen it. Of uploads the rows themselves tell, at once."""
+        return self.kind == self.Kind.STALE_UPLOAD or self.times_seen >= self.CERTAIN

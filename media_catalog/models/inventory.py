@@ -28,6 +28,12 @@ class Scan(models.Model):
     lone_deletions = models.PositiveBigIntegerField(
         default=0, db_default=0, help_text=_("Requests that would each delete one entry: they are free of charge.")
     )
+    compared = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        help_text=_("How far each run has compared it with the catalogue."),
+    )
     added = models.PositiveBigIntegerField(default=0)
     lost = models.PositiveBigIntegerField(default=0, help_text=_("Objects that the one before had seen."))
     started_at = models.DateTimeField(default=timezone.now)

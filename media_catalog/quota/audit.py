@@ -1,6 +1,6 @@
 """The audit: changes of limits with their reasons, and what else must not pass unseen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,19 @@ def values(limit: RequestLimit) -> dict[str, Any]:
 def note(action: str, *, target: str, username: str, before: dict[str, Any] | None = None) -> None:
     """An audit row about something that has no other figures."""
     AuditEvent.objects.create(username=username, action=action, target=target, before=before or {})
+
+
+def changed(action: str, *, target: str, username: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """An audit row about what differs; none when nothing does."""
+    names = [name for name in after if name not in before or before[name] != after[name]]
+    if names:
+        AuditEvent.objects.create(
+            username=username,
+            action=action,
+            target=target,
+            before={name: before[name] for name in names if name in before},
+            after={name: after[name] for name in names},
+        )
 
 
 def deleted(action: str, *, bucket: str, keys: Sequence[str], username: str) -> None:

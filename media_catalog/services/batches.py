@@ -1,24 +1,28 @@
-"""Many objects of a bucket deleted together: by the thousand at S3, with their renditions, objects before rows."""
+"""Many objects of a bucket deleted together: by the thousand at S3, objects before rows."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import attrgetter
+from typing import Any
 
 from django.db import transaction
 
 from media_catalog.aws import objects
-from media_catalog.models import Bucket, Image, Leftover, Rendition, StoredFile, TrashedObject, Upload
+from media_catalog.models import Bucket, Image, Leftover, Rendition, RequestClass, StoredFile, TrashedObject, Upload
 
 from . import inventory, previews
+from .turns import deletions
 
 Row = Image | StoredFile
-BATCH = objects.MAX_DELETE  # rows
+Kind = type[Image] | type[StoredFile]
+BATCH = objects.MAX_DELETE  # rows, and keys of a request
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deleted:
-    """`rows` that are gone, with their `objects` (renditions too) and `bytes` of originals.
+    """`rows` that are gone, `objects` of rows or renditions, and `bytes` of originals.
 
     `failed`: S3's error code for each row (id) that stays because S3 did not delete one of its objects.
     """
@@ -29,22 +33,74 @@ class Deleted:
     failed: dict[int, str] = field(default_factory=dict)
 
 
-def delete(bucket: Bucket, rows: Sequence[Row]) -> Deleted:
-    """Delete rows of one kind in this bucket, up to BATCH, and all their objects.
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Ids of what one request deletes: of `renditions` in one bucket, or of rows."""
 
-    Requests for the renditions in each bucket, then for the rows' own: as `turns.deletions_of` counts them.
+    renditions: bool
+    ids: Sequence[int]
+
+
+def choose(kind: Kind, rows: Sequence[Any], *, rest: bool) -> Chosen | None:
+    """What goes next of these rows (`pk`, `key`) of one bucket: renditions in one bucket, or rows without any.
+
+    As many as fill a request; with `rest`, when no more rows are to come, also fewer. None when that is nothing.
+    """
+    made: list[Any] = []
+    if kind is Image and rows:
+        found = Rendition.objects.filter(image__in=[row.pk for row in rows]).order_by("bucket", "image", "pk")
+        made = list(found.values_list("pk", "image_id", "bucket_id", "key", named=True))
+    unfinished = {rendition.image_id for rendition in made}
+    places = [list(group) for _bucket, group in groupby(made, key=attrgetter("bucket_id"))]
+    bare = [row for row in rows if row.pk not in unfinished]
+    for last in (False, True) if rest else (False,):
+        for place in places:
+            if batch := _batch(place, last=last):
+                return Chosen(renditions=True, ids=[each.pk for each in batch])
+        if batch := _batch(bare, last=last):
+            return Chosen(renditions=False, ids=[each.pk for each in batch])
+    return None
+
+
+def _batch(together: Sequence[Any], *, last: bool) -> Sequence[Any]:
+    """The next of objects of one bucket. Those that go alone at S3 need not wait for others."""
+    if alone := [each for each in together if objects.goes_alone(each.key)]:
+        return alone[:BATCH]
+    return together[:BATCH] if last or len(together) >= BATCH else []
+
+
+def cost(*, together: int, alone: int) -> Counter[str]:
+    """Requests for so many objects of one bucket, where `choose` has made the batches; `alone`: see `goes_alone`."""
+    full, rest = divmod(together, BATCH)
+    return deletions([BATCH] * full + [rest]) + Counter({RequestClass.FREE.value: alone})
+
+
+def delete_renditions(ids: Sequence[int]) -> Deleted:
+    """Delete renditions in one bucket, up to BATCH, objects before rows. Raises AwsNotFound when the bucket is gone."""
+    batch = list(Rendition.objects.filter(pk__in=ids).select_related("bucket"))
+    if not batch:
+        return Deleted()
+    place = batch[0].bucket
+    kept = _delete_keys(place.name, [rendition.key for rendition in batch])
+    gone = [rendition for rendition in batch if rendition.key not in kept]
+    inventory.forget(place, [rendition.key for rendition in gone])
+    delete_rendition_rows(gone)
+    failed = {rendition.image_id: kept[rendition.key] for rendition in batch if rendition.key in kept}
+    return Deleted(objects=len(gone), failed=failed)
+
+
+def delete(bucket: Bucket, rows: Sequence[Row]) -> Deleted:
+    """Delete rows of one kind in this bucket, up to BATCH, and their objects. Renditions of images went before.
 
     A run that is cut off leaves no object without a row: the next one goes on. Renditions that a job saves meanwhile
-    become leftovers. Raises AwsNotFound when a bucket is gone; then the rows stay.
+    become leftovers. Raises AwsNotFound when the bucket is gone; then the rows stay.
     """
-    failed, renditions = _delete_renditions([row for row in rows if isinstance(row, Image)])
-    whole = [row for row in rows if row.pk not in failed]
-    kept = _delete_keys(bucket.name, [row.key for row in whole])
-    failed |= {row.pk: kept[row.key] for row in whole if row.key in kept}
-    gone = [row for row in whole if row.pk not in failed]
+    kept = _delete_keys(bucket.name, [row.key for row in rows])
+    gone = [row for row in rows if row.key not in kept]
     inventory.forget(bucket, [row.key for row in gone])
     delete_rows(gone)
-    return Deleted(rows=len(gone), objects=len(gone) + renditions, bytes=sum(row.size for row in gone), failed=failed)
+    failed = {row.pk: kept[row.key] for row in rows if row.key in kept}
+    return Deleted(rows=len(gone), objects=len(gone), bytes=sum(row.size for row in gone), failed=failed)
 
 
 def delete_rows(rows: Sequence[Row]) -> None:
@@ -100,22 +156,6 @@ def reasons(failed: dict[int, str]) -> str:
     """“AccessDenied (3), InternalError (1)”."""
     counts = Counter(failed.values()).most_common()
     return ", ".join(f"{code} ({count})" for code, count in counts)
-
-
-def _delete_renditions(images: Sequence[Image]) -> tuple[dict[int, str], int]:
-    """Objects and rows of the images' renditions: what failed, by image, and how many objects went."""
-    renditions = list(Rendition.objects.filter(image__in=images).select_related("bucket").order_by("bucket"))
-    failed: dict[int, str] = {}
-    gone: list[Rendition] = []
-    for place, group in groupby(renditions, key=lambda rendition: rendition.bucket.name):
-        held = list(group)
-        kept = _delete_keys(place, [rendition.key for rendition in held])
-        failed |= {rendition.image_id: kept[rendition.key] for rendition in held if rendition.key in kept}
-        deleted = [rendition for rendition in held if rendition.key not in kept]
-        inventory.forget(held[0].bucket_id, [rendition.key for rendition in deleted])
-        gone += deleted
-    delete_rendition_rows(gone)
-    return failed, len(gone)
 
 
 def _delete_keys(bucket: str, keys: Sequence[str]) -> dict[str, str]:

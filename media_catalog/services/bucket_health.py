@@ -15,9 +15,9 @@ from media_catalog.models import Bucket, RequestClass
 
 from .bucket_settings import BucketSettings, known, lets_in, lifecycle_days
 
-# What a whole check costs: LIST and the start of an upload; five settings and one HEAD; abort and DELETE.
+# What a whole check costs: two LIST and the start of an upload; five settings and one HEAD; abort and DELETE.
 COST: Mapping[str, int] = {
-    RequestClass.S3_TIER1.value: 2,
+    RequestClass.S3_TIER1.value: 3,
     RequestClass.S3_TIER2.value: 6,
     RequestClass.FREE.value: 2,
 }
@@ -26,7 +26,6 @@ PROBE_FOLDER = ".backoffice-probe"
 # These stop a check: they say nothing of the bucket.
 NOT_OF_THE_BUCKET = (AwsThrottled, AwsUnavailable, ClockSkewed)
 Finding = tuple[str, str]  # level, code
-NOT_TRIED: Finding = (UNKNOWN, "versioned")  # deleting a key would leave a marker, a version takes another permission
 
 
 def check(bucket: Bucket, *, origin: str) -> None:
@@ -35,24 +34,31 @@ def check(bucket: Bucket, *, origin: str) -> None:
     Raises AwsNotFound when the bucket is gone, which its row then says. What stops a check half-way (quota, faults) is
     raised too, with nothing stored.
     """
-    probe = f"{PROBE_FOLDER}/{secrets.token_hex(8)}"
+    probe = probe_key()
     try:
         may_list = _may(lambda: listing.list_page(bucket.name, size=1))
     except AwsNotFound:
         mark_missing(bucket)
         raise
+    may_list_versions = _may(lambda: listing.list_versions(bucket.name, size=1))
     found, unread = _read_settings(bucket, origin)
     checks = {slug: (UNKNOWN, "denied") if slug in unread else judge(bucket, found) for slug, judge in JUDGES.items()}
     checks["csp"] = _csp(bucket)
     checks["list"] = may_list
+    checks["versions"] = may_list_versions
     checks["read"] = _may_read(bucket, probe) if may_list[0] == GOOD else (UNKNOWN, "needs_list")
     checks["write"] = _may(lambda: objects.probe_write(bucket.name, probe))
-    checks["delete"] = NOT_TRIED if found.get("versioning", True) else _may_delete(bucket, probe)
+    checks["delete"] = _may_delete(bucket, probe) if checks["read"][0] == GOOD else (UNKNOWN, "needs_read")
     bucket.health = _as_json(checks)
     bucket.health_at = timezone.now()
     bucket.settings = _merged(bucket, found)
     bucket.missing_since = None
     bucket.save(update_fields=["health", "health_at", "settings", "missing_since"])
+
+
+def probe_key() -> str:
+    """A key that nobody has."""
+    return f"{PROBE_FOLDER}/{secrets.token_hex(8)}"
 
 
 def judge_again(bucket: Bucket) -> None:
@@ -62,8 +68,6 @@ def judge_again(bucket: Bucket) -> None:
         return
     found = asdict(now)
     checks = {slug: judge(bucket, found) for slug, judge in JUDGES.items()}
-    if now.versioning:
-        checks["delete"] = NOT_TRIED
     bucket.health |= _as_json(checks)
     bucket.save(update_fields=["health"])
 
@@ -171,4 +175,5 @@ def _may_read(bucket: Bucket, key: str) -> Finding:
 
 
 def _may_delete(bucket: Bucket, key: str) -> Finding:
+    """S3 wants permission to read, too, for a DELETE with a condition."""
     return _may(lambda: objects.probe_delete(bucket.name, key))

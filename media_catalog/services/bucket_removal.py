@@ -26,15 +26,24 @@ from media_catalog.models import (
     TrashedObject,
 )
 
-from . import batches, inventory, trash_purge
+from . import batches, bucket_audit, inventory, trash_purge
+from .bucket_health import probe_key
 from .names import KINDS
 from .turns import TURN_SECONDS, Turn, deletions_of
+
+OF_THE_SITE = (
+    "BUCKET_ORIGINALS",
+    "BUCKET_RENDITIONS",
+    "BUCKET_STATIC",
+    "BUCKET_FILES",
+    "ASYNC_IMAGE_UPLOAD_BUCKET",
+    "ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET",
+)
 
 
 def refusal(bucket: Bucket) -> BucketRefused | None:
     """Why the bucket may not be deleted, full or empty, as things are. No request."""
-    of_the_site = (settings.BUCKET_ORIGINALS, settings.BUCKET_RENDITIONS, settings.BUCKET_STATIC, settings.BUCKET_FILES)
-    if bucket.name in of_the_site:
+    if bucket.name in [getattr(settings, name) for name in OF_THE_SITE]:
         return BucketRefused("of_the_site")
     if Bucket.objects.filter(pk=bucket.pk, legal_hold=True).exists():
         return BucketRefused("held")
@@ -55,13 +64,13 @@ def delete_empty(bucket: Bucket) -> None:
     if refused or renditions:
         raise refused or BucketRefused("has_renditions", count=renditions)
     _delete_at_s3(bucket)
-    _delete_rows(bucket)
+    _delete_rows(bucket, entries=0)
 
 
 def empty_cost(bucket: Bucket) -> dict[str, int]:
     """Requests to empty and delete it, by its last inventory and the catalogue: without what has come since."""
     total = inventory.cost_of_deleting(bucket)
-    total[RequestClass.FREE.value] += 1  # of the bucket
+    total[RequestClass.FREE.value] += 2  # the probe and the bucket itself
     rows = _renditions_elsewhere(bucket).values_list("bucket_id", "key").iterator()
     for _place, held in groupby(rows, key=itemgetter(0)):
         while batch := list(islice(held, batches.BATCH)):
@@ -72,25 +81,39 @@ def empty_cost(bucket: Bucket) -> dict[str, int]:
 def empty_and_delete(bucket: Bucket, *, run: str) -> Turn:
     """Delete renditions of its images, every version of what lies in it, the bucket, and last its row, for one turn.
 
-    Objects go before their rows, so a run that is cut off leaves no object without a row of ours. Raises
-    BucketRefused as `refusal` says, and BucketNotEmpty when somebody writes to the bucket meanwhile.
+    Before anything goes S3 is asked whether versions may be deleted, AwsDenied otherwise. Objects go before their rows,
+    so a run that is cut off leaves no object without a row of ours. Raises BucketRefused as `refusal` says, which is
+    asked before each batch and the bucket itself, and BucketNotEmpty when somebody writes to the bucket meanwhile.
     """
-    if refused := refusal(bucket):
-        raise refused
     so_far = _so_far(bucket, run)
     until = time.monotonic() + TURN_SECONDS
-    while time.monotonic() < until:
-        if so_far["gone"]:
-            if not _delete_lost(bucket):
-                _delete_rows(bucket)
-                return Turn(count=so_far["entries"], done=True)
-        elif deleted := _delete_renditions(bucket) or _delete_versions(bucket):
-            so_far["entries"] += deleted
-        else:
-            _delete_at_s3(bucket)
-            so_far["gone"] = True
-    _store_progress(bucket, so_far)
-    return Turn(count=so_far["entries"], done=False)
+    over = False
+    try:
+        while not over and time.monotonic() < until:
+            if refused := refusal(bucket):
+                raise refused
+            over = _go_on(bucket, so_far)
+    finally:
+        Bucket.objects.filter(pk=bucket.pk).update(progress=so_far)
+    return Turn(count=so_far["entries"], done=over)
+
+
+def _go_on(bucket: Bucket, so_far: dict[str, Any]) -> bool:
+    """The next batch, or whatever comes next; whether that was the last."""
+    if not so_far["allowed"]:
+        with suppress(AwsNotFound):  # the bucket is gone
+            objects.probe_delete_version(bucket.name, probe_key())
+        so_far["allowed"] = True
+    elif so_far["gone"]:
+        if not _delete_lost(bucket):
+            _delete_rows(bucket, entries=so_far["entries"])
+            return True
+    elif deleted := _delete_renditions(bucket) or _delete_versions(bucket):
+        so_far["entries"] += deleted
+    else:
+        _delete_at_s3(bucket)
+        so_far["gone"] = True
+    return False
 
 
 def _renditions_elsewhere(bucket: Bucket) -> QuerySet[Rendition]:
@@ -120,9 +143,12 @@ def _delete_versions(bucket: Bucket) -> int:
     except AwsNotFound:
         return 0
     if page.versions:
-        objects.delete_objects(bucket.name, [(version.key, version.version) for version in page.versions])
+        failed = objects.try_to_delete(bucket.name, [(version.key, version.version) for version in page.versions])
+        gone = [version.key for version in page.versions if version.key not in failed]
         # Of one that goes on on the next page an older version lies there now.
-        _delete_rows_of(bucket, {version.key for version in page.versions} - {page.after.get("KeyMarker", "")})
+        _delete_rows_of(bucket, set(gone) - {page.after.get("KeyMarker", "")})
+        bucket_audit.emptied(bucket, gone)
+        objects.check_deleted(failed)
     return len(page.versions)
 
 
@@ -147,7 +173,7 @@ def _delete_at_s3(bucket: Bucket) -> None:
         objects.delete_bucket(bucket.name)
 
 
-def _delete_rows(bucket: Bucket) -> None:
+def _delete_rows(bucket: Bucket, *, entries: int) -> None:
     with transaction.atomic():
         Image.everything.filter(bucket=bucket).exclude(trashed_at=None).delete()
         TrashedObject.objects.filter(bucket=bucket).delete()
@@ -157,16 +183,12 @@ def _delete_rows(bucket: Bucket) -> None:
         # By the bucket, which has an index: with the bucket's row they would be looked for by each of its scans too.
         for kind in (Finding, InventoryObject, Scan):
             kind.objects.filter(bucket=bucket)._raw_delete(kind.objects.db)
+        bucket_audit.deleted(bucket, entries=entries)
         bucket.delete()
 
 
 def _so_far(bucket: Bucket, run: str) -> dict[str, Any]:
     """Where the run has got to, or the start of a new one."""
-    start = {"run": run, "entries": 0, "gone": False}
+    start = {"run": run, "allowed": False, "entries": 0, "gone": False}
     held: dict[str, Any] = bucket.progress
     return {**start, **held} if held.get("run") == run else start
-
-
-def _store_progress(bucket: Bucket, so_far: dict[str, Any]) -> None:
-    bucket.progress = so_far
-    bucket.save(update_fields=["progress"])

@@ -8,10 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from django.db import transaction
+
 from media_catalog.aws import bucket_settings as s3_settings
 from media_catalog.aws.bucket_settings import Rule
 from media_catalog.exceptions import BackofficeError
 from media_catalog.models import Bucket, RequestClass
+
+from . import bucket_audit
 
 CORS_ID = "backoffice-site"
 TEMP_ID, MULTIPART_ID, OLD_VERSIONS_ID = "backoffice-temp", "backoffice-multipart", "backoffice-old-versions"
@@ -104,8 +108,12 @@ def cost(steps: Sequence[Step]) -> dict[str, int]:
 def apply(
     bucket: Bucket, steps: Sequence[Step], *, now: BucketSettings, wanted: BucketSettings
 ) -> tuple[list[str], BackofficeError | None]:
-    """Do the steps up to the first that fails; returns those done (slugs) and the error. What is done is remembered."""
+    """Do the steps up to the first that fails; returns those done (slugs) and the error.
+
+    What is done is remembered, and leaves an audit event.
+    """
     done: list[str] = []
+    before = now
     failed: BackofficeError | None = None
     for step in steps:
         try:
@@ -115,7 +123,9 @@ def apply(
             break
         done.append(step.slug)
         now = replace(now, **{name: getattr(wanted, name) for name in step.fields})
-    remember(bucket, now)
+    with transaction.atomic():
+        remember(bucket, now)
+        bucket_audit.changed(bucket, before=asdict(before), after=asdict(now))
     return done, failed
 
 
@@ -134,12 +144,13 @@ def site_rule(origins: Sequence[str]) -> Rule:
 def let_in(*, bucket: Bucket, origin: str) -> bool:
     """Let the pages of an origin (`https://backoffice.example`) upload to the bucket; False when they could before.
 
-    One GET, and one PUT when that changes something. Other rules stay.
+    One GET, and one PUT when that changes something, which leaves an audit event. Other rules stay.
     """
     held = s3_settings.get_cors(bucket.name, region=bucket.region)
     if lets_in(held, origin):
         return False
     s3_settings.put_cors(bucket.name, with_site(held, [origin]), region=bucket.region)
+    bucket_audit.changed(bucket, before={}, after={"cors_origin": origin})
     return True
 
 

@@ -1,5 +1,6 @@
 """Buckets: what S3 has, those that the settings name, new ones, and what each is for."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from media_catalog.aws import bucket_settings, client, s3
 from media_catalog.exceptions import AwsConflict, AwsDenied, BucketRefused, ClockSkewed
 from media_catalog.models import Bucket, Image, Rendition, RequestClass, StoredFile
 
+from . import bucket_audit
 from .bucket_settings import site_rule
 from .turns import pages
 
@@ -153,12 +155,15 @@ def _ensure_pair(pair: Pair, origins: list[str]) -> tuple[Bucket, Bucket]:
 
 
 def _ensure(name: str, role: Bucket.Role, *, engine: Bucket.ResizeEngine = Bucket.ResizeEngine.WORKER) -> Bucket:
-    if not s3.bucket_exists(name):
+    is_new = not s3.bucket_exists(name)
+    if is_new:
         s3.create_bucket(name, region=settings.AWS_REGION)
     known = {"role": role, "region": settings.AWS_REGION, "synced_at": timezone.now(), "missing_since": None}
     bucket, _created = Bucket.objects.update_or_create(
         name=name, defaults=known, create_defaults={**known, "resize_engine": engine}
     )
+    if is_new:
+        bucket_audit.created(bucket)
     return bucket
 
 
@@ -187,7 +192,9 @@ def create(*, name: str, region: str, role: str, accepts: str, partner: Bucket |
     bucket, _created = Bucket.objects.update_or_create(
         name=name, defaults={"region": region, "created_at": now, "synced_at": now, "missing_since": None}
     )
-    assign(bucket, role=role, accepts=accepts, partner=partner)
+    with transaction.atomic():
+        _assign(bucket, role=role, accepts=accepts, partner=partner)
+        bucket_audit.created(bucket)
     return bucket
 
 
@@ -205,19 +212,35 @@ def _check_free(name: str) -> None:
 def assign(bucket: Bucket, *, role: str, accepts: str, partner: Bucket | None) -> None:
     """Say what the bucket is for and with which it is paired: originals with renditions, or the other way round.
 
-    No request. Raises BucketRefused when it holds catalogued objects that the role does not allow, or when the
-    renditions bucket serves others.
+    No request. Leaves an audit event. Raises BucketRefused when it holds catalogued objects that the role does not
+    allow, or when the renditions bucket serves others.
     """
     with transaction.atomic():
-        held = Bucket.objects.select_for_update().get(pk=bucket.pk)
-        _check_contents(held, role)
-        _check_partner(held.pk, role, partner)
-        held.role, held.accepts = role, accepts
-        held.renditions_bucket = partner if role == Bucket.Role.ORIGINALS else None
-        held.save(update_fields=["role", "accepts", "renditions_bucket"])
-        Bucket.objects.filter(renditions_bucket=held).update(renditions_bucket=None)
-        if partner and role == Bucket.Role.RENDITIONS:
-            Bucket.objects.filter(pk=partner.pk).update(renditions_bucket=held)
+        before = bucket_audit.purpose(bucket)
+        _assign(bucket, role=role, accepts=accepts, partner=partner)
+        bucket_audit.changed(bucket, before=before, after=bucket_audit.purpose(bucket))
+
+
+def change(bucket: Bucket, fields: Sequence[str]) -> None:
+    """Save these columns, which hold rules of ours, and no others. Leaves audit events."""
+    if not fields:
+        return
+    with transaction.atomic():
+        before = Bucket.objects.select_for_update().values(*fields).get(pk=bucket.pk)
+        bucket.save(update_fields=fields)
+        bucket_audit.changed(bucket, before=before, after={name: getattr(bucket, name) for name in fields})
+
+
+def _assign(bucket: Bucket, *, role: str, accepts: str, partner: Bucket | None) -> None:
+    held = Bucket.objects.select_for_update().get(pk=bucket.pk)
+    _check_contents(held, role)
+    _check_partner(held.pk, role, partner)
+    held.role, held.accepts = role, accepts
+    held.renditions_bucket = partner if role == Bucket.Role.ORIGINALS else None
+    held.save(update_fields=["role", "accepts", "renditions_bucket"])
+    Bucket.objects.filter(renditions_bucket=held).update(renditions_bucket=None)
+    if partner and role == Bucket.Role.RENDITIONS:
+        Bucket.objects.filter(pk=partner.pk).update(renditions_bucket=held)
     bucket.refresh_from_db()
 
 

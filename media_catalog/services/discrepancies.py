@@ -1,13 +1,17 @@
-"""What the catalogue and the inventory of a bucket do not agree about, of each kind. Queries only, no request."""
+"""What the catalogue and the inventory of a bucket do not agree about, of each kind. Queries only, no request.
+
+Rows are named by their numbers, and what is asked of others stands beside them, not among the conditions: so no planner
+joins whole tables, or reads a whole bucket for a few keys, because its statistics are older than the bucket's rows.
+"""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper, Model, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Length
 from django.utils import timezone
 
@@ -36,11 +40,27 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """Rows (with `key`) that look like a discrepancy of a kind, and what is left of a batch at a closer look."""
+    """Rows (with `bucket` and `key`) of all buckets that are a discrepancy of a kind unless they are `in_order`, which
+    is asked of each; and what is left of a batch at a closer look.
+    """
 
     kind: Finding.Kind
     rows: QuerySet[Any]
+    in_order: Any
     read: Callable[[Sequence[Any]], list[Seen]]
+
+    @property
+    def name(self) -> str:
+        """Its own in a bucket."""
+        return f"{self.kind} {self.rows.model._meta.model_name}"
+
+    def suspects(self, rows: Collection[int]) -> list[Any]:
+        """Of these (ids), those that are not in order. `noted` is the id of their live finding, or None. One query."""
+        live = Finding.objects.live().filter(kind=self.kind, bucket=OuterRef("bucket"), key=OuterRef("key"))
+        found = self.rows.filter(pk__in=rows).annotate(
+            in_order=ExpressionWrapper(self.in_order, output_field=BooleanField()), noted=first_of(live)
+        )
+        return [row for row in found if not row.in_order]
 
 
 def checks(bucket: Bucket, scan: Scan) -> list[Check]:
@@ -48,27 +68,37 @@ def checks(bucket: Bucket, scan: Scan) -> list[Check]:
 
     Rows younger than the scan are left alone: it may have passed their keys before.
     """
-    found = [_rows_without_object(table, bucket, scan) for table in tables()]
-    found.append(_renditions_without_object(bucket, scan))
+    found = [_rows_without_object(table, scan) for table in tables()]
+    found.append(_renditions_without_object(scan))
     if is_kept(bucket):
-        found.append(_objects_without_row(bucket, scan))
+        found.append(_objects_without_row(scan))
     if bucket.role == Bucket.Role.RENDITIONS:
         found.append(_renditions_without_original(bucket, scan))
-    found.append(_stale_uploads(bucket))
+    found.append(_stale_uploads())
     return found
 
 
-def present(bucket: Bucket, scan: Scan) -> QuerySet[InventoryObject]:
-    """What this scan, or a later one that is under way, has seen."""
-    return InventoryObject.objects.filter(bucket=bucket, scan__gte=scan.pk, missing_since=None)
+def is_present(scan: Scan) -> Exists:
+    """Whether this scan, or a later one that is under way, has seen the object of a row."""
+    return Exists(_present(scan).filter(bucket=OuterRef("bucket"), key=OuterRef("key")))
 
 
-def _missing(rows: QuerySet[Any], bucket: Bucket, scan: Scan) -> QuerySet[Any]:
-    held = Exists(present(bucket, scan).filter(key=OuterRef("key")))
-    return rows.filter(~held, bucket=bucket, created_at__lt=scan.started_at)
+def at_the_places(rows: QuerySet[Any], findings: Collection[int]) -> set[int]:
+    """The rows (ids) with the buckets and keys of these findings, one of each. One query."""
+    same = first_of(rows.filter(bucket=OuterRef("bucket"), key=OuterRef("key")))
+    found = Finding.objects.filter(pk__in=findings).annotate(row=same).values_list("row", flat=True)
+    return {pk for pk in found if pk is not None}
 
 
-def _rows_without_object(table: type[Model], bucket: Bucket, scan: Scan) -> Check:
+def first_of(rows: QuerySet[Any]) -> Subquery:
+    return Subquery(rows.order_by().values("pk")[:1])
+
+
+def _present(scan: Scan) -> QuerySet[InventoryObject]:
+    return InventoryObject.objects.filter(scan__gte=scan.pk, missing_since=None)
+
+
+def _rows_without_object(table: type[Model], scan: Scan) -> Check:
     def read(batch: Sequence[Any]) -> list[Seen]:
         return [
             Seen(
@@ -79,11 +109,11 @@ def _rows_without_object(table: type[Model], bucket: Bucket, scan: Scan) -> Chec
             for row in batch
         ]
 
-    rows = _missing(table._default_manager.all(), bucket, scan)
-    return Check(kind=Finding.Kind.ROW_WITHOUT_OBJECT, rows=rows, read=read)
+    rows = table._default_manager.filter(created_at__lt=scan.started_at)
+    return Check(kind=Finding.Kind.ROW_WITHOUT_OBJECT, rows=rows, in_order=is_present(scan), read=read)
 
 
-def _renditions_without_object(bucket: Bucket, scan: Scan) -> Check:
+def _renditions_without_object(scan: Scan) -> Check:
     def read(batch: Sequence[Rendition]) -> list[Seen]:
         return [
             Seen(
@@ -94,13 +124,15 @@ def _renditions_without_object(bucket: Bucket, scan: Scan) -> Check:
             for row in batch
         ]
 
-    rows = _missing(Rendition.objects.filter(image__trashed_at=None), bucket, scan)
-    return Check(kind=Finding.Kind.ROW_WITHOUT_OBJECT, rows=rows, read=read)
+    rows = Rendition.objects.filter(image__trashed_at=None, created_at__lt=scan.started_at)
+    return Check(kind=Finding.Kind.ROW_WITHOUT_OBJECT, rows=rows, in_order=is_present(scan), read=read)
 
 
-def _objects_without_row(bucket: Bucket, scan: Scan) -> Check:
-    rows = _unknown(bucket, scan)
-    return Check(kind=Finding.Kind.OBJECT_WITHOUT_ROW, rows=rows, read=lambda batch: [_object(row) for row in batch])
+def _objects_without_row(scan: Scan) -> Check:
+    def read(batch: Sequence[InventoryObject]) -> list[Seen]:
+        return [_object(row) for row in batch]
+
+    return Check(kind=Finding.Kind.OBJECT_WITHOUT_ROW, rows=_present(scan), in_order=_is_known(), read=read)
 
 
 def _renditions_without_original(bucket: Bucket, scan: Scan) -> Check:
@@ -108,14 +140,14 @@ def _renditions_without_original(bucket: Bucket, scan: Scan) -> Check:
         ours = _of_known_uploads(batch) | _of_known_originals(batch, bucket) | _of_long_originals(batch, bucket)
         return [_object(row) for row in batch if row.key not in ours]
 
-    return Check(kind=Finding.Kind.RENDITION_WITHOUT_ORIGINAL, rows=_unknown(bucket, scan), read=read)
+    kind = Finding.Kind.RENDITION_WITHOUT_ORIGINAL
+    return Check(kind=kind, rows=_present(scan), in_order=_is_known(), read=read)
 
 
-def _unknown(bucket: Bucket, scan: Scan) -> QuerySet[InventoryObject]:
-    """Objects that no row names. Folders, which some tools write as empty objects, are none."""
+def _is_known() -> Q:
+    """Whether a row names the object. Folders, which some tools write as empty objects, need none."""
     folder = Q(key__endswith="/", size=0)
-    known = has_row() | is_rendition() | is_on_its_way() | is_reserved() | folder
-    return present(bucket, scan).filter(~known)
+    return has_row() | is_rendition() | is_on_its_way() | is_reserved() | folder
 
 
 def _object(row: InventoryObject) -> Seen:
@@ -155,7 +187,7 @@ def _of_long_originals(batch: Sequence[InventoryObject], bucket: Bucket) -> set[
     return {key for key, match in parsed.items() if (match["digits"], match["etag"]) in sources}
 
 
-def _stale_uploads(bucket: Bucket) -> Check:
+def _stale_uploads() -> Check:
     def read(batch: Sequence[Upload]) -> list[Seen]:
         return [
             Seen(
@@ -174,9 +206,6 @@ def _stale_uploads(bucket: Bucket) -> Check:
 
     before = timezone.now() - STALE
     rows = Upload.objects.filter(
-        Q(expires_at=None) | Q(expires_at__lt=before),
-        bucket=bucket,
-        status=Upload.Status.CREATED,
-        created_at__lt=before,
+        Q(expires_at=None) | Q(expires_at__lt=before), status=Upload.Status.CREATED, created_at__lt=before
     )
-    return Check(kind=Finding.Kind.STALE_UPLOAD, rows=rows, read=read)
+    return Check(kind=Finding.Kind.STALE_UPLOAD, rows=rows, in_order=Value(False), read=read)

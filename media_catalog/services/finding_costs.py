@@ -10,10 +10,9 @@ from typing import Any
 from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Subquery
 
 from media_catalog.aws.objects import MAX_COPY_BYTES
-from media_catalog.exceptions import ObjectRefused
 from media_catalog.models import Finding, Image, InventoryObject, Rendition, RequestClass, StoredFile, Upload
 
-from . import quarantine, renditions
+from . import renditions
 from .catalogued import has_row, is_on_its_way, is_rendition
 from .findings import actions_for
 
@@ -120,16 +119,9 @@ def _of_object(finding: Found, action: str, known: _Known) -> Requests:
     if action == _Action.ADOPT:
         return requests + Counter(LOOK)
     too_large = finding.evidence.get("size", 0) > MAX_COPY_BYTES
-    if finding.bucket.legal_hold or (action == _Action.QUARANTINE and (too_large or not _has_place(finding))):
+    if finding.bucket.legal_hold or (action == _Action.QUARANTINE and too_large):
         return requests
     return requests + Counter(LOOK if too_large else MOVE)
-
-
-def _has_place(finding: Finding) -> bool:
-    try:
-        return bool(quarantine.place_of(finding))
-    except ObjectRefused:
-        return False
 
 
 def _of_upload(finding: Found, action: str, known: _Known) -> Requests:

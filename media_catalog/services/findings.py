@@ -7,7 +7,10 @@ That an object is missing is believed only while its bucket answers.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from django.db import transaction
+from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -23,7 +26,18 @@ from media_catalog.exceptions import (
 )
 from media_catalog.models import Bucket, Finding, Image, InventoryObject, Rendition, StoredFile, Upload
 
-from . import arrivals, direct_uploads, events, inventory, previews, quarantine, renditions, trash, uploads
+from . import (
+    arrivals,
+    bucket_audit,
+    direct_uploads,
+    events,
+    inventory,
+    previews,
+    quarantine,
+    renditions,
+    trash,
+    uploads,
+)
 from .catalogued import has_row, is_on_its_way, is_rendition
 from .sentences import sentence
 
@@ -41,15 +55,14 @@ class Done:
 
 
 def actions_for(finding: Finding) -> set[str]:
-    """What can be done about it now."""
+    """What can be done about it now. What one inventory alone has seen may be catalogued, and is not touched."""
     if _is_in_quarantine(finding):
         return {_Action.RESTORE}
     if finding.state not in Finding.LIVE:
         return set()
     settled: set[str] = {_Action.REOPEN} if finding.state == Finding.State.DISMISSED else {_Action.DISMISS}
-    if finding.kind == _Kind.ROW_WITHOUT_OBJECT and finding.state == Finding.State.ONCE:
-        return settled
-    return settled | {action for kind, action in _ACTS if kind == finding.kind and _fits(finding, action)}
+    acts = {action for kind, action in _ACTS if kind == finding.kind and _fits(finding, action)}
+    return settled | (acts if finding.is_certain else acts & {_Action.ADOPT})
 
 
 def permission_for(finding: Finding, action: str) -> str:
@@ -62,8 +75,10 @@ def permission_for(finding: Finding, action: str) -> str:
 
 
 def mark(findings: Sequence[Finding], action: str, *, by: str) -> None:
-    """Dismiss findings, or open them again. One query."""
-    state = Finding.State.DISMISSED if action == _Action.DISMISS else Finding.State.OPEN
+    """Dismiss findings, or have them as their inventories have left them. One query."""
+    certain = Q(kind=_Kind.STALE_UPLOAD) | Q(times_seen__gte=Finding.CERTAIN)
+    opened = Case(When(certain, then=Value(Finding.State.OPEN.value)), default=Value(Finding.State.ONCE.value))
+    state = Finding.State.DISMISSED if action == _Action.DISMISS else opened
     Finding.objects.filter(pk__in=[finding.pk for finding in findings]).update(
         state=state, action=action, acted_by=by, acted_at=timezone.now()
     )
@@ -74,7 +89,8 @@ def act(finding: Finding, action: str, *, by: str, run: str, may: Callable[[str]
 
     Raises faults that may pass, and QuotaRefused; with others the finding stays as it was, with the reason.
     """
-    fields: dict[str, object] = {"run": run}
+    fields: dict[str, Any] = {"run": run}
+    done: Done | None = None
     try:
         done = _act(finding, action, may)
     except _RAISED:
@@ -86,7 +102,10 @@ def act(finding: Finding, action: str, *, by: str, run: str, may: Callable[[str]
         state = Finding.State.GONE if done.gone else Finding.State.RESOLVED
         fields |= {} if done.gone else {"action": action, "acted_by": by, "acted_at": now}
         fields |= {"state": state, "result": done.said, **(done.fields or {})}
-    Finding.objects.filter(pk=finding.pk).update(**fields)
+    with transaction.atomic():
+        Finding.objects.filter(pk=finding.pk).update(**fields)
+        if done and not done.gone:
+            bucket_audit.acted(finding, fields["action"], by=by)
 
 
 def _act(finding: Finding, action: str, may: Callable[[str], bool]) -> Done:

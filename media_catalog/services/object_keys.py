@@ -38,6 +38,11 @@ def is_reserved(key: str) -> bool:
     return key.startswith(RESERVED_PREFIXES)
 
 
+def is_passing(key: str) -> bool:
+    """Whether the catalogue need not know an object with this key."""
+    return key.startswith(passing_prefixes())
+
+
 def passing_prefixes() -> tuple[str, ...]:
     """Of objects that the catalogue need not know: those moved aside, and what the API's clients are sending."""
     return tuple({*RESERVED_PREFIXES, TEMP, settings.ASYNC_IMAGE_UPLOAD_TEMPORARY_IMAGE_PATH} - {""})

@@ -17,6 +17,7 @@ from media_catalog.imaging.probe import extension
 from media_catalog.models import Bucket, Image, Rendition, StoredFile, TrashedObject
 
 from . import decoding, keys, object_keys, uploads
+from .catalogued import is_kept
 
 PAGE_SIZE = 100
 VERSIONS = 100  # shown of one object
@@ -119,12 +120,14 @@ def upload(bucket: Bucket, *, file: BinaryIO, name: str, prefix: str, user: User
     """Write a file under the prefix and return its key. One PUT; a taken name gets a suffix.
 
     In a bucket for originals that is an upload to the catalogue. Raises ImageRefused for what is no image where only
-    images are taken, and ObjectRefused.
+    images are taken, and ObjectRefused, also where the catalogue knows all and would not know this.
     """
     if bucket.role == Bucket.Role.RENDITIONS:
         raise ObjectRefused("renditions_bucket")
     if bucket.role == Bucket.Role.ORIGINALS:
         return _catalogue(bucket, file=file, name=name, prefix=prefix, user=user)
+    if is_kept(bucket):
+        raise ObjectRefused("unknown_object")
     size = file.seek(0, 2)
     if size > settings.FILE_MAX_BYTES:
         raise ObjectRefused("too_large", size=size, limit=settings.FILE_MAX_BYTES)

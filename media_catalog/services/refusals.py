@@ -47,6 +47,14 @@ _OBJECTS: dict[str, Callable[[], str]] = {
         "One rendition was not made: by the key of this image it would replace the rendition of another image. Choose"
         " “Rename or move” in the browser of objects, then make the renditions again."
     ),
+    "unknown_image": lambda: _(
+        "In a bucket for originals each object is an image of the catalogue, and this one would be none. Move an image,"
+        " or download it and upload it there."
+    ),
+    "unknown_object": lambda: _(
+        "The catalogue has what this bucket holds, and would not know this object. Upload it on the page “Files”, with"
+        " a description, or choose another bucket."
+    ),
     "renditions_bucket": lambda: _("Only renditions are written to this bucket."),
     "not_permitted": lambda: _("Who has asked for this may not delete it."),
     "not_for_finding": lambda: _("What was found does not allow this (any more)."),

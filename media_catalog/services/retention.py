@@ -4,10 +4,10 @@ Our clock decides what is due, by the time at which the catalogue came to know a
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
@@ -15,12 +15,12 @@ from django.db import transaction
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
+from media_catalog.aws.objects import goes_alone
 from media_catalog.models import AuditEvent, Bucket, Image, Rendition, StoredFile
 
 from . import batches
 from .batches import Row
 from .names import KINDS
-from .turns import deletions_of
 
 FIRST = 100  # objects shown of a preview
 # A sweep that failed is not tried each minute: each try is a request.
@@ -134,12 +134,15 @@ def preview(bucket: Bucket) -> Preview:
 def cost(bucket: Bucket) -> dict[str, int]:
     """Requests of removing what is due now: none under legal hold. A query for each kind.
 
-    1 for each 1,000 keys of a bucket, anew for each batch of rows; a single one is free.
+    1 for each 1,000 keys of a bucket; a single one is free.
     """
     total: Counter[str] = Counter()
     for kind in () if bucket.legal_hold else KINDS:
-        for together in _deleted_together(bucket, kind):
-            total += deletions_of(together)
+        counts: dict[int | None, Counter[bool]] = defaultdict(Counter)
+        for place, key in _objects_due(bucket, kind):
+            counts[place][goes_alone(key)] += 1
+        for kept in counts.values():
+            total += batches.cost(together=kept[False], alone=kept[True])
     return total
 
 
@@ -176,18 +179,16 @@ def _renditions_of(bucket: Bucket) -> QuerySet[Rendition]:
     return Rendition.objects.filter(image__in=due(bucket, Image).order_by().values("pk")).order_by()
 
 
-def _deleted_together(bucket: Bucket, kind: type[Image] | type[StoredFile]) -> Iterator[Iterable[str]]:
-    """The keys of each batch of rows, and for images those of their renditions in each bucket (`batches.delete`)."""
+def _objects_due(bucket: Bucket, kind: type[Image] | type[StoredFile]) -> Iterator[tuple[int | None, str]]:
+    """The key of each object that goes, and for renditions the bucket (id)."""
     made = ("renditions__bucket", "renditions__key") if kind is Image else ()
     rows = due(bucket, kind).values_list("pk", "key", *made).iterator()
-    of_each = groupby(rows, key=itemgetter(0))
-    while batch := [list(group) for _pk, group in islice(of_each, batches.BATCH)]:
-        yield [group[0][1] for group in batch]
-        places: dict[int, list[str]] = defaultdict(list)
-        for _pk, _key, *rendition in (row for group in batch for row in group):
+    for _pk, group in groupby(rows, key=itemgetter(0)):
+        for number, (_same, key, *rendition) in enumerate(group):
+            if not number:
+                yield None, key
             if rendition and rendition[0]:
-                places[rendition[0]].append(rendition[1])
-        yield from places.values()
+                yield rendition[0], rendition[1]
 
 
 def _set(bucket: Bucket, values: Mapping[str, Any], *, action: str, username: str, reason: str) -> None:

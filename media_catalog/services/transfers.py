@@ -14,6 +14,7 @@ from media_catalog.exceptions import AwsConflict, AwsNotFound, ObjectRefused
 from media_catalog.models import Bucket, RequestClass, TrashedObject, Upload
 
 from . import inventory, object_keys
+from .catalogued import is_kept
 from .objects import Known, known
 
 
@@ -43,8 +44,8 @@ def cost_at_once(*, moves: bool) -> dict[str, int]:
 def prepare(bucket: Bucket, key: str, *, to_bucket: Bucket, to_key: str, moves: bool) -> tuple[Transfer, int]:
     """What is to be done, and the bytes that S3 must copy for it. Two HEAD.
 
-    Raises ObjectRefused before any request for what must not be moved or written there, and above what S3 copies;
-    AwsNotFound when there is no such object; AwsConflict when the new key is taken.
+    Raises ObjectRefused before any request for what must not be moved or written there, also as the catalogue would not
+    know it, and above what S3 copies; AwsNotFound when there is no such object; AwsConflict when the new key is taken.
     """
     _check(bucket, key, to_bucket=to_bucket, to_key=to_key, moves=moves)
     source = s3.head_object(bucket.name, key)
@@ -137,6 +138,9 @@ def _check(bucket: Bucket, key: str, *, to_bucket: Bucket, to_key: str, moves: b
     object_keys.check_new(to_key)
     if to_bucket.role == Bucket.Role.RENDITIONS:
         raise ObjectRefused("renditions_bucket")
+    stays_unknown = moves and bucket == to_bucket and not object_keys.is_passing(key)
+    if not stays_unknown and not object_keys.is_passing(to_key) and is_kept(to_bucket):
+        raise ObjectRefused("unknown_image" if to_bucket.role == Bucket.Role.ORIGINALS else "unknown_object")
     if _being_uploaded(to_bucket, to_key):
         raise ObjectRefused("being_uploaded")
     if TrashedObject.objects.holding(to_bucket, [to_key]).exists():

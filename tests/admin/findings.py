@@ -73,7 +73,7 @@ def found(originals, store, take) -> Bucket:
     uploads(originals, ["stale.jpg"])
     for bucket in (originals, renditions, originals, renditions):
         inventory.sync(bucket, run=secrets.token_hex(8))
-        reconcile.reconcile(bucket)
+        reconcile.reconcile(bucket, run="look")
     return originals
 
 

@@ -137,6 +137,21 @@ def test_bad_input_is_said_at_its_field(admin_client, originals, cloud, changes,
     assert not cloud.access_log.since(mark)
 
 
+def test_where_only_names_of_a_prefix_may_be_created_the_form_says_so(admin_client, originals, cloud, settings):
+    settings.MANAGED_BUCKET_PREFIX = "acme-media-"
+    assert "It begins with “acme-media-”." in admin_client.get(ADD).content.decode()
+    mark = cloud.access_log.mark()
+
+    response = admin_client.post(ADD, creation(confirm="1"))
+
+    assert response.context["form"].errors["name"] == [
+        "Begin the name with “acme-media-”: AWS lets this site create no other buckets."
+    ]
+    assert not cloud.access_log.since(mark)
+    data = creation(name=f"acme-media-{secrets.token_hex(6)}", confirm="1")
+    assert "was created" in messages_of(admin_client.post(ADD, data, follow=True))[0]
+
+
 def test_a_name_that_is_known_or_ours_is_refused_with_what_to_do(admin_client, originals, cloud):
     response = admin_client.post(ADD, creation(name=originals.name, confirm="1"))
     assert "has this name already" in response.context["form"].errors["name"][0]

@@ -1,13 +1,18 @@
 """Deleting a bucket: only empty, or by a job behind its name typed out."""
 
+from functools import partial
+from uuid import uuid4
+
 import pytest
 from django.contrib.admin.models import DELETION, LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from media_catalog.aws import bucket_settings, listing, s3
+from media_catalog.aws import bucket_settings, listing, objects, s3
 from media_catalog.aws.client import forget_clients
+from media_catalog.exceptions import AwsDenied, BucketRefused
 from media_catalog.models import (
+    AuditEvent,
     Bucket,
     Finding,
     Image,
@@ -23,7 +28,9 @@ from media_catalog.services import bucket_removal
 from media_catalog.services import renditions as making
 from tests.aws.faults import Answer, s3_error, serving
 
-from .buckets import LIST, messages_of, new_bucket, page, put
+from .buckets import LIST, keys_of, messages_of, new_bucket, page, put
+
+UNDER_WAY = ["This is under way already."]
 
 
 @pytest.fixture
@@ -99,7 +106,10 @@ def test_one_with_catalogued_images_is_refused_before_any_request(admin_client, 
     assert not cloud.access_log.since(mark)
 
 
-@pytest.mark.parametrize("setting", ["BUCKET_STATIC", "BUCKET_FILES"])
+@pytest.mark.parametrize(
+    "setting",
+    ["BUCKET_STATIC", "BUCKET_FILES", "ASYNC_IMAGE_UPLOAD_BUCKET", "ASYNC_IMAGE_UPLOAD_RENDITIONS_BUCKET"],
+)
 @pytest.mark.parametrize("data", [{"delete": "1"}, {"empty": "1"}])
 def test_one_that_others_need_is_refused_with_the_reason(admin_client, originals, settings, cloud, data, setting):
     setattr(settings, setting, "of-the-site")
@@ -156,10 +166,29 @@ def test_the_job_empties_all_versions_and_deletes_the_bucket(admin_client, count
     item = job.items.get()
     assert (item.state, item.message) == ("done", "7 entries deleted. The bucket is deleted.")
     sent = cloud.access_log.operations(mark)
-    assert sent == {"ListObjectVersions": 2, "DeleteObjects": 1, "DeleteBucket": 1}
+    assert sent == {"DeleteObject": 1, "ListObjectVersions": 2, "DeleteObjects": 1, "DeleteBucket": 1}
     assert job.estimate["s3_tier1"] == 3
     assert not s3.bucket_exists(counted.name)
     assert not Bucket.objects.filter(pk=counted.pk).exists()
+
+
+def test_the_form_sent_twice_is_one_job_and_so_is_another_form_meanwhile(admin_client, counted):
+    def send(token):
+        response = _delete(admin_client, counted, empty="1", name=counted.name, token=token)
+        return Job.objects.get(kind="empty_bucket"), response
+
+    token = admin_client.get(page(counted, "delete")).context["token"]
+    job, _response = send(token)
+    for again, said in ((token, []), (uuid4().hex, UNDER_WAY), ("", UNDER_WAY)):
+        same, response = send(again)
+        assert same == job
+        assert response.redirect_chain[-1][0].startswith(f"/admin/media_catalog/job/{job.pk}/")
+        assert messages_of(response) == said
+
+    Job.objects.filter(pk=job.pk).update(state=Job.State.FINISHED)
+    assert send(token)[0] == job
+    _delete(admin_client, counted, empty="1", name=counted.name, token=uuid4().hex)
+    assert Job.objects.filter(kind="empty_bucket").count() == 2
 
 
 def test_catalogued_images_go_with_their_renditions(admin_client, originals, store, work):
@@ -223,14 +252,60 @@ def test_what_s3_does_not_delete_fails_the_job(admin_client, counted, settings, 
         b"<DeleteResult><Error><Key>a</Key><Code>AccessDenied</Code><Message>locked</Message></Error></DeleteResult>"
     )
     with serving() as server:
-        server.script.extend([Answer(body=versions), Answer(body=refused)])
+        server.script.extend([Answer(status=204), Answer(body=versions), Answer(body=refused)])
         settings.AWS_ENDPOINT_URL = server.url
         forget_clients()
         work()
 
     item = Job.objects.get(kind="empty_bucket").items.get()
     assert (item.state, item.code) == ("failed", "denied")
+    assert AuditEvent.objects.get().before == {"count": 1, "first": ["b"]}
     assert Bucket.objects.filter(pk=counted.pk).exists()
+
+
+def test_what_may_not_be_emptied_loses_nothing(originals, store, settings):
+    """Not even renditions, which lie elsewhere."""
+    making.make(image=store())
+    with serving() as server:
+        server.script.append(s3_error(403, "AccessDenied"))
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        with pytest.raises(AwsDenied):
+            bucket_removal.empty_and_delete(originals, run="one")
+
+    assert [request.method for request in server.log] == ["DELETE"]
+    assert Rendition.objects.count() == 6
+
+
+@pytest.mark.parametrize("after", [1, 3, 4])
+def test_a_hold_that_is_set_meanwhile_stops_it(originals, store, monkeypatch, after):
+    """Asked before each batch, here one of renditions and two of versions, and before the bucket itself goes."""
+    images = [store(name=f"{number}.jpg") for number in range(2)]
+    making.make(image=images[0])
+    monkeypatch.setattr(listing, "list_versions", partial(listing.list_versions, size=1))
+    left = after
+
+    def hold_after(send):
+        def _send(*args):
+            nonlocal left
+            left -= 1
+            if not left:
+                Bucket.objects.filter(pk=originals.pk).update(legal_hold=True)
+            return send(*args)
+
+        return _send
+
+    for name in ("probe_delete_version", "try_to_delete"):
+        monkeypatch.setattr(objects, name, hold_after(getattr(objects, name)))
+
+    with pytest.raises(BucketRefused, match="held"):
+        bucket_removal.empty_and_delete(originals, run="one")
+
+    assert s3.bucket_exists(originals.name)
+    kept = {1: (6, 2), 3: (0, 1), 4: (0, 0)}[after]
+    assert (Rendition.objects.count(), len(keys_of(originals))) == kept
+    assert AuditEvent.objects.filter(action="bucket_emptied").count() == 2 - kept[1]
+    assert not AuditEvent.objects.filter(action="bucket_deleted").exists()
 
 
 def test_a_limit_refuses_the_job(admin_client, counted):

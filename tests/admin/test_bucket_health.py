@@ -1,16 +1,22 @@
 """The health card: what a check finds, what it costs, and its buttons."""
 
+from collections import Counter
+
 import pytest
 from django.contrib.admin.models import LogEntry
 
 from media_catalog.aws import bucket_settings, listing
 from media_catalog.aws.client import client, forget_clients
 from media_catalog.models import Bucket, RequestLimit
+from media_catalog.quota.request_classes import classify
 from media_catalog.services import bucket_health
 from media_catalog.services.bucket_settings import site_rule
 from tests.aws.faults import Answer, s3_error, serving
 
 from .buckets import messages_of, page
+
+EMPTY_LIST = Answer(body=b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+EMPTY_VERSIONS = Answer(body=b"<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>")
 
 
 def _check(browser, bucket):
@@ -45,37 +51,77 @@ def test_a_check_finds_what_a_bare_bucket_lacks(admin_client, bare, cloud):
         "csp": "not_named",
         "lifecycle": "unfinished_uploads",
         "list": "allowed",
+        "versions": "allowed",
         "read": "allowed",
         "write": "allowed",
         "delete": "allowed",
     }
-    sent = cloud.access_log.operations(mark)
-    assert sum(sent.values()) == sum(bucket_health.COST.values()) == 10
-    assert "2 PUT-class, 6 GET-class and 2 free requests" in response.content.decode()
+    sent = Counter[str]()
+    for operation, count in cloud.access_log.operations(mark).items():
+        sent[classify("s3", operation).value] += count
+    assert sent == bucket_health.COST == {"s3_tier1": 3, "s3_tier2": 6, "free": 2}
+    shown = response.content.decode()
+    assert "3 PUT-class, 6 GET-class and 2 free requests" in shown
+    assert "Jobs run with a role of their own" in shown
     assert LogEntry.objects.get().object_repr == bare.name
 
 
-def test_a_check_leaves_nothing_in_the_bucket(admin_client, originals, settings):
-    admin_client.post(page(originals, "check"))
-    bucket_settings.put_versioning(originals.name, on=True)
+@pytest.mark.parametrize("versioning", ["never", "on", "suspended"])
+def test_a_check_leaves_nothing_in_the_bucket(admin_client, originals, settings, versioning):
+    """Nor a delete marker, which an attempt to delete any key would leave where versions are, or were, kept."""
+    if versioning != "never":
+        bucket_settings.put_versioning(originals.name, on=True)
+    if versioning == "suspended":
+        bucket_settings.put_versioning(originals.name, on=False)
 
-    admin_client.post(page(originals, "check"))
+    _check(admin_client, originals)
 
+    assert originals.health["delete"] == {"level": "good", "code": "allowed"}
     settings.QUOTA_REFUSE_UNKNOWN = False  # the application never asks for unfinished uploads as the test does below
     assert listing.list_versions(originals.name).versions == []
     assert "Uploads" not in client("s3").list_multipart_uploads(Bucket=originals.name)
 
 
-def test_where_versions_are_kept_deleting_is_not_tried(admin_client, originals, cloud):
-    """A role that may delete objects may not delete versions, and a key would leave a marker."""
-    bucket_settings.put_versioning(originals.name, on=True)
-    mark = cloud.access_log.mark()
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (s3_error(404, "NoSuchKey"), "allowed"),
+        (s3_error(412, "PreconditionFailed"), "allowed"),
+        (s3_error(403, "AccessDenied"), "denied"),
+        (s3_error(400, "Odd"), "failed"),
+    ],
+    ids=["404", "412", "403", "400"],
+)
+def test_what_s3_says_to_a_delete_that_cannot_be_meant(admin_client, originals, settings, answer, code):
+    with serving() as server:
+        server.script.extend([EMPTY_LIST, EMPTY_VERSIONS, *[s3_error(403, "AccessDenied")] * 5])
+        server.script.extend([Answer(status=404), s3_error(403, "AccessDenied"), answer])
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        _check(admin_client, originals)
 
-    shown = _check(admin_client, originals).content.decode()
+    sent = server.log[-1]
+    assert (sent.method, sent.headers["if-match"]) == ("DELETE", f'"{"0" * 32}"')
+    assert _codes(originals)["delete"] == code
 
-    assert originals.health["delete"] == {"level": "unknown", "code": "versioned"}
-    assert "DeleteObject" not in cloud.access_log.operations(mark)
-    assert "Not tried: where versions are kept" in shown
+
+def test_without_permission_to_read_nothing_is_said_of_deleting(admin_client, originals, settings):
+    """S3 wants that permission for a DELETE with a condition, too."""
+    denied = s3_error(403, "AccessDenied")
+    with serving() as server:
+        server.script.extend([EMPTY_LIST, denied, *[denied] * 5, Answer(status=403), denied])
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        response = _check(admin_client, originals)
+
+    codes = _codes(originals)
+    assert [codes[slug] for slug in ("list", "versions", "read", "delete")] == [
+        "allowed",
+        "denied",
+        "denied",
+        "needs_read",
+    ]
+    assert "Cannot be told without permission to read." in response.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -158,7 +204,7 @@ def test_what_aws_denies_is_said_and_needs_an_administrator(admin_client, origin
 
     codes = _codes(originals)
     assert codes["list"] == codes["write"] == codes["cors"] == "denied"
-    assert (codes["read"], codes["delete"]) == ("needs_list", "versioned")
+    assert (codes["read"], codes["delete"]) == ("needs_list", "needs_read")
     assert originals.settings == {}
     assert "AWS denies it. An administrator must grant the permission." in response.content.decode()
 
@@ -256,3 +302,17 @@ def test_a_fix_that_s3_refuses_is_said(admin_client, bare, settings):
     assert messages_of(response) != ["Done: Block public access."]
     bare.refresh_from_db()
     assert bare.health["public_access"]["code"] == "possible"
+
+
+def test_of_a_fix_that_s3_refuses_half_way_what_was_done_is_said(admin_client, bare, settings):
+    _check(admin_client, bare)
+    with serving() as server:
+        server.script.extend([Answer(), s3_error(403, "AccessDenied")])
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        response = admin_client.post(page(bare, "fix"), {"check": "versioning"}, follow=True)
+
+    done, denied = messages_of(response)
+    assert done == "Done: Set the versioning."
+    assert "denied access" in denied
+    assert LogEntry.objects.first().change_message == "Set the versioning"

@@ -22,7 +22,7 @@ def checked(admin_client, originals):
     return bucket
 
 
-def _data(client, bucket, **changes):
+def form_data(client, bucket, **changes):
     """What the form shows, as a browser would post it, with changes; None leaves a field out."""
     form = client.get(page(bucket, "settings")).context["form"]
     values = {name: form[name].value() for name in form.fields} | changes
@@ -42,7 +42,7 @@ def test_a_change_of_purpose_costs_nothing(admin_client, checked, originals, clo
     Bucket.objects.filter(pk=originals.pk).update(renditions_bucket=None)
     mark = cloud.access_log.mark()
 
-    data = _data(admin_client, checked, role="renditions", originals_bucket=originals.pk, accepts="images")
+    data = form_data(admin_client, checked, role="renditions", originals_bucket=originals.pk, accepts="images")
     response = admin_client.post(page(checked, "settings"), data, follow=True)
 
     assert messages_of(response) == ["Saved."]
@@ -53,7 +53,7 @@ def test_a_change_of_purpose_costs_nothing(admin_client, checked, originals, clo
 
 
 def test_only_what_changes_is_sent_after_its_costs_were_shown(admin_client, checked, cloud):
-    data = _data(admin_client, checked, versioning=True, multipart_days=3)
+    data = form_data(admin_client, checked, versioning=True, multipart_days=3)
     mark = cloud.access_log.mark()
     response = admin_client.post(page(checked, "settings"), data)
     assert [str(label) for label, _requests in response.context["review"]] == [
@@ -76,9 +76,9 @@ def test_only_what_changes_is_sent_after_its_costs_were_shown(admin_client, chec
 
 
 def test_everything_can_be_switched_off_again(admin_client, checked):
-    on = _data(admin_client, checked, versioning=True, multipart_days=3, cors=True, block_public_access=True)
+    on = form_data(admin_client, checked, versioning=True, multipart_days=3, cors=True, block_public_access=True)
     admin_client.post(page(checked, "settings"), {**on, "confirm": "1"})
-    off = _data(admin_client, checked, versioning=None, multipart_days=0, cors=None, block_public_access=None)
+    off = form_data(admin_client, checked, versioning=None, multipart_days=0, cors=None, block_public_access=None)
 
     admin_client.post(page(checked, "settings"), {**off, "confirm": "1"})
 
@@ -88,7 +88,7 @@ def test_everything_can_be_switched_off_again(admin_client, checked):
 
 
 def test_the_way_back_to_the_form_changes_nothing(admin_client, checked, cloud):
-    data = _data(admin_client, checked, versioning=True)
+    data = form_data(admin_client, checked, versioning=True)
     mark = cloud.access_log.mark()
 
     response = admin_client.post(page(checked, "settings"), {**data, "back": "1"})
@@ -98,19 +98,36 @@ def test_the_way_back_to_the_form_changes_nothing(admin_client, checked, cloud):
     assert not cloud.access_log.since(mark)
 
 
-def test_a_fault_keeps_what_was_done_before_it(admin_client, checked, settings):
-    data = _data(admin_client, checked, versioning=True, cors=True)
+def test_a_fault_keeps_what_was_done_before_it_and_says_what_was_not(admin_client, checked, settings):
+    data = form_data(admin_client, checked, versioning=True, cors=True, accepts="images", multipart_days=3)
     with serving() as server:
         server.script.extend([Answer(), s3_error(403, "AccessDenied")])
         settings.AWS_ENDPOINT_URL = server.url
         forget_clients()
         response = admin_client.post(page(checked, "settings"), {**data, "confirm": "1"}, follow=True)
 
-    denied, saved = messages_of(response)
-    assert "denied access" in denied
-    assert saved == "Saved. At S3: Set the versioning."
+    [said] = messages_of(response)
+    assert "denied access" in said
+    assert said.endswith(
+        " Saved: Accepts, Keep older versions. Not saved: Let browsers on this site read and upload (CORS),"
+        " End unfinished uploads after (days)."
+    )
+    assert LogEntry.objects.get().change_message == "Changed: Accepts, Keep older versions."
     checked.refresh_from_db()
     assert (checked.settings["versioning"], checked.settings["cors"]) == (True, False)
+
+
+def test_what_s3_refuses_at_once_is_not_called_saved(admin_client, checked, settings):
+    data = form_data(admin_client, checked, versioning=True)
+    with serving() as server:
+        server.script.append(s3_error(403, "AccessDenied"))
+        settings.AWS_ENDPOINT_URL = server.url
+        forget_clients()
+        response = admin_client.post(page(checked, "settings"), {**data, "confirm": "1"}, follow=True)
+
+    [said] = messages_of(response)
+    assert said.endswith(" Not saved: Keep older versions.")
+    assert not LogEntry.objects.exists()
 
 
 def test_a_bucket_with_images_stays_one_for_originals(admin_client, originals, store):

@@ -117,11 +117,14 @@ def test_emptying_a_bucket(originals, store, agree, chance, monkeypatch):
 
 
 def test_a_sweep(originals, agree, chance, monkeypatch):
-    """In batches of three rows."""
+    """Three keys a request: of each bucket one at most that is not full, however many renditions an image has."""
     monkeypatch.setattr(batches, "BATCH", 3)
     places = [originals.renditions_bucket, new_bucket("renditions")]
     _catalogued(originals, _names(chance, 12), places=places, chance=chance)
     retention.change(originals, Rule(expire_after=900), username="editor", reason="tidy")
+    of_each = [Image.objects.all(), *(Rendition.objects.filter(bucket=place) for place in places)]
+    counts = [rows.exclude(key__contains=ODD).count() for rows in of_each]
+    assert retention.cost(originals)["s3_tier1"] == sum(-(-count // 3) - (count % 3 == 1) for count in counts)
     address = page(originals, "retention_preview")
 
     agree(

@@ -1,16 +1,19 @@
 """What staff do about findings, and what comes of it."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.utils import timezone
 
 from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
-from media_catalog.models import Bucket, Finding, Image, Leftover, Rendition, Upload
+from media_catalog.models import Bucket, Finding, Image, Job, Leftover, Rendition, Upload
 from media_catalog.services import inventory
 from tests.pictures import jpeg
 from tests.reconciling import uploads
 
-from .buckets import messages_of, put
+from .buckets import messages_of, page, put
 from .findings import LIST, Kind, State, act, choose, found, keys, one, take
 
 __all__ = ["act", "found", "take"]
@@ -174,3 +177,50 @@ class TestActing:
         assert not admin_client.get(LIST).context["cl"].result_count
         choose(admin_client, "reopen")
         assert set(Finding.objects.values_list("state", "acted_by")) == {(State.OPEN, "admin")}
+
+
+class TestAfterOneInventory:
+    @pytest.fixture
+    def once(self, originals, store, take) -> Image:
+        """A row without object, an object without row and a rendition without original, each seen once."""
+        image = store(name="gone.jpg")
+        Image.objects.filter(pk=image.pk).update(created_at=timezone.now() - timedelta(days=1))
+        s3.delete_object(originals.name, image.key)
+        put(originals, "new.jpg", jpeg())
+        put(originals.renditions_bucket, "orphan.jpg", jpeg())
+        take(originals, originals.renditions_bucket, times=1)
+        return image
+
+    @pytest.mark.parametrize("marks", [[], ["dismiss"], ["dismiss", "reopen"]])
+    def test_nothing_is_touched_whatever_was_dismissed(self, once, act, admin_client, work, marks):
+        for mark in marks:
+            choose(admin_client, mark)
+        admin_client.post(page(once.bucket, "reconcile"))
+        work()
+        for finding in Finding.objects.all():
+            shown = admin_client.get(f"{LIST}{finding.pk}/change/").content.decode()
+            assert not any(f'value="{action}"' in shown for action in ("delete", "quarantine", "recreate"))
+
+        for action in ("delete", "quarantine", "recreate"):
+            assert act(action) is None
+            assert "waits for the next" in messages_of(admin_client.get(LIST))[-1]
+        assert not Job.objects.filter(kind__in=["delete_findings", "resolve_findings"]).exists()
+        once.refresh_from_db()
+        assert once.missing_since is None
+        assert keys(once.bucket) == {"new.jpg"}
+        state = State.DISMISSED if marks == ["dismiss"] else State.ONCE
+        assert set(Finding.objects.values_list("state", "times_seen")) == {(state, 1)}
+
+    def test_what_was_reopened_is_open_after_the_second(self, once, act, admin_client, take):
+        for mark in ("dismiss", "reopen"):
+            choose(admin_client, mark)
+        take(once.bucket, times=1)
+
+        once.refresh_from_db()
+        assert once.missing_since
+        act("delete")
+        assert not Image.objects.filter(pk=once.pk).exists()
+
+    def test_an_object_may_be_adopted(self, once, act):
+        assert act("adopt").state == "done"
+        assert Image.objects.filter(key="new.jpg").exists()

@@ -56,8 +56,8 @@ def _known_by_now(places: SimpleNamespace, name: str) -> Later:
     return partial(images, places.originals, [f"{name}.jpg"])
 
 
-def _without_a_place_in_quarantine(places: SimpleNamespace, name: str) -> None:
-    put(places.originals, f"{name}/".ljust(1020, "k"), BODY)
+def _object_with_the_longest_key(places: SimpleNamespace, name: str) -> None:
+    put(places.originals, f"{name}/".ljust(1024, "k"), BODY)
 
 
 def _held_object(places: SimpleNamespace, name: str) -> None:
@@ -122,7 +122,7 @@ SORTS = [
     _object,
     _no_image,
     _known_by_now,
-    _without_a_place_in_quarantine,
+    _object_with_the_longest_key,
     _held_object,
     _orphan,
     _lost_image,
@@ -164,7 +164,7 @@ def _take(places: SimpleNamespace, chance: random.Random, *, reconciled: bool = 
     for bucket in chance.sample(list(vars(places).values()), 4):
         inventory.sync(bucket, run=secrets.token_hex(8))
         if reconciled:
-            reconcile.reconcile(bucket)
+            reconcile.reconcile(bucket, run="look")
 
 
 def _choose(client, action: str, findings: list[int], **data: str):

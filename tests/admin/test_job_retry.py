@@ -85,7 +85,7 @@ def _trashed(bucket: Bucket) -> dict[str, Any]:
 def _found(bucket: Bucket) -> dict[str, Any]:
     scan = Scan.objects.create(bucket=bucket)
     rows = [
-        Finding(bucket=bucket, kind="object", state="open", key=key, run=run, scan=scan)
+        Finding(bucket=bucket, kind="object", state="open", times_seen=2, key=key, run=run, scan=scan)
         for key, run in (("a", ""), ("b", "another"), ("c", "r"))
     ]
     Finding.objects.bulk_create(rows)

@@ -1,5 +1,7 @@
 """Copying and moving by jobs: large objects, and images of the catalogue with their renditions."""
 
+import io
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
@@ -9,13 +11,14 @@ from media_catalog.aws import objects as s3_objects
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsUnavailable
 from media_catalog.jobs.enqueue import go_on
-from media_catalog.models import Bucket, Image, Job, JobItem, RequestLimit
-from media_catalog.services import renditions
+from media_catalog.models import Bucket, Finding, Image, Job, JobItem, RequestLimit
+from media_catalog.services import files, renditions
 from tests.services.objects import no_more
 
-from .buckets import bucket, keys_of, messages_of, page, put
+from .buckets import bucket, keys_of, messages_of, new_bucket, page, put
+from .findings import take
 
-__all__ = ["bucket"]
+__all__ = ["bucket", "take"]
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +26,17 @@ def all_is_large(monkeypatch) -> None:
     monkeypatch.setattr(object_transfer, "AT_ONCE_BYTES", 3)
 
 
-def _ask(client, bucket, key="a", to_key="b", how="move", **fields):
-    return client.post(page(bucket, "copy", key=key), {"how": how, "bucket": bucket.pk, "key": to_key, **fields})
+def _ask(client, bucket, key="a", to_key="b", how="move", to=None, **fields):
+    where = {"bucket": (to or bucket).pk, "key": to_key}
+    return client.post(page(bucket, "copy", key=key), {"how": how, **where, **fields})
 
 
 def _confirm(client, bucket, shown, **fields):
     fields = {"etag": shown.context["etag"], "token": shown.context["token"], "confirm": "1", **fields}
     wanted = shown.context["wanted"]
-    return _ask(client, bucket, wanted.key, wanted.to_key, "move" if wanted.moves else "copy", **fields)
+    return _ask(
+        client, bucket, wanted.key, wanted.to_key, "move" if wanted.moves else "copy", wanted.to_bucket, **fields
+    )
 
 
 class TestALargeObject:
@@ -151,6 +157,51 @@ class TestALargeObject:
         assert keys_of(bucket) == ["a"]
 
 
+class TestWhereTheCatalogueKnowsAll:
+    """No object comes there that the next inventory would find without a row."""
+
+    @pytest.mark.parametrize("how", ["move", "copy"])
+    @pytest.mark.parametrize("catalogued", [True, False], ids=["image", "object"])
+    def test_nothing_unknown_comes_to_originals(self, admin_client, originals, store, bucket, cloud, how, catalogued):
+        image = store()
+        place, key = (originals, image.key) if catalogued else (bucket, "a")
+        put(bucket, "a")
+        mark = cloud.access_log.mark()
+        refused = _ask(admin_client, place, key, "b.jpg", how, originals)
+        if catalogued and how == "move":
+            assert refused.context["renditions"] == 0
+        else:
+            assert "download it and upload it there" in refused.context["form"].errors["key"][0]
+            assert not cloud.access_log.since(mark)
+
+    def test_nor_to_catalogued_files(self, admin_client, originals, store, bucket):
+        image, kept = store(), new_bucket()
+        files.store(file=io.BytesIO(b"x"), name="a.txt", description="known", bucket=kept, user=None)
+        put(bucket, "a")
+        for place, key, how in [(originals, image.key, "copy"), (bucket, "a", "copy"), (bucket, "a", "move")]:
+            refused = _ask(admin_client, place, key, "b.txt", how, kept)
+            assert "Upload it on the page “Files”" in refused.context["form"].errors["key"][0]
+
+    def test_what_is_unknown_there_may_get_another_name(self, admin_client, originals, work):
+        put(originals, "a.jpg")
+        put(originals, "temp/b.jpg")
+        refused = _ask(admin_client, originals, "temp/b.jpg", "b.jpg")
+        assert "upload it there" in refused.context["form"].errors["key"][0]
+        _confirm(admin_client, originals, _ask(admin_client, originals, "a.jpg", "c.jpg"))
+        _confirm(admin_client, originals, _ask(admin_client, originals, "temp/b.jpg", "temp/d.jpg", "copy"))
+        work()
+        assert keys_of(originals) == ["c.jpg", "temp/b.jpg", "temp/d.jpg"]
+
+    def test_a_job_asks_again(self, admin_client, bucket, work):
+        kept = new_bucket()
+        put(bucket, "a")
+        _confirm(admin_client, bucket, _ask(admin_client, bucket, to=kept))
+        files.store(file=io.BytesIO(b"x"), name="a.txt", description="known", bucket=kept, user=None)
+        work()
+        assert "Upload it on the page “Files”" in Job.objects.get().items.get().message
+        assert (keys_of(bucket), keys_of(kept)) == (["a"], ["a.txt"])
+
+
 class TestAnImage:
     def test_moves_with_its_renditions_by_a_job(self, admin_client, originals, store, work):
         image = store()
@@ -169,13 +220,15 @@ class TestAnImage:
         assert keys_of(originals) == ["album/new.jpg"]
         assert renditions.make(image=Image.objects.get()) == 0
 
-    def test_a_copy_of_it_is_an_object(self, admin_client, originals, store, work):
+    def test_a_copy_of_it_is_an_object_elsewhere(self, admin_client, originals, store, bucket, work, take):
         image = store()
-        _confirm(admin_client, originals, _ask(admin_client, originals, image.key, "copy.jpg", "copy"))
+        _confirm(admin_client, originals, _ask(admin_client, originals, image.key, "copy.jpg", "copy", bucket))
         work()
         assert Job.objects.get().kind == "copy_object"
-        assert set(keys_of(originals)) == {image.key, "copy.jpg"}
+        assert (keys_of(originals), keys_of(bucket)) == ([image.key], ["copy.jpg"])
         assert Image.objects.get().key == image.key
+        take(originals, bucket)
+        assert not Finding.objects.exists()
 
     def test_not_where_it_is(self, admin_client, originals, store):
         image = store()

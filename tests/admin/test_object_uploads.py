@@ -1,15 +1,18 @@
 """Uploads into a folder of the object browser, and deletions there."""
 
+import io
+
 from django.contrib.admin.models import LogEntry
 
 from media_catalog.aws import s3
-from media_catalog.models import Bucket, Image, Job, RequestLimit
-from media_catalog.services import renditions
+from media_catalog.models import Bucket, Finding, Image, Job, RequestLimit
+from media_catalog.services import files, renditions
 from tests.pictures import jpeg, upload_file
 
 from .buckets import bucket, keys_of, messages_of, new_bucket, page, put
+from .findings import take
 
-__all__ = ["bucket"]
+__all__ = ["bucket", "take"]
 
 
 class TestUploading:
@@ -74,6 +77,21 @@ class TestUploading:
         response = self._upload(admin_client, originals.renditions_bucket, upload_file(jpeg(), "a.jpg"))
 
         assert "Only renditions are written" in messages_of(response)[0]
+
+    def test_where_files_are_catalogued_the_page_leads_to_theirs(self, client, admin_client, staff_with, bucket, take):
+        files.store(file=io.BytesIO(b"x"), name="a.txt", description="known", bucket=bucket, user=None)
+        theirs = f'href="/admin/media_catalog/storedfile/add/?bucket={bucket.pk}"'
+        shown = admin_client.get(page(bucket, "objects")).content.decode()
+        assert theirs in shown
+        assert 'name="chosen"' not in shown
+
+        said = messages_of(self._upload(admin_client, bucket, upload_file(b"x", "b.txt")))
+        assert "Upload it on the page “Files”, with a description" in said[0]
+        assert keys_of(bucket) == ["a.txt"]
+        take(bucket)
+        assert not Finding.objects.exists()
+        client.force_login(staff_with("browse_objects", "write_objects"))
+        assert theirs not in client.get(page(bucket, "objects")).content.decode()
 
     def test_a_file_over_the_limit_and_no_file_are_refused(self, admin_client, bucket, settings):
         settings.FILE_MAX_BYTES = 3

@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from media_catalog.exceptions import QuotaRefused
 from media_catalog.jobs import control
-from media_catalog.models import AuditEvent, BlockedRequest, Bucket, Job, RequestLimit
+from media_catalog.models import AuditEvent, BlockedRequest, Bucket, Finding, Job, RequestLimit
 from media_catalog.quota import audit
 from media_catalog.quota.attribution import attribute
 from media_catalog.quota.meter import spend
-from media_catalog.services import retention
+from media_catalog.services import bucket_audit, buckets, retention
 from media_catalog.services.retention import Rule
 
 AUDIT = "/admin/media_catalog/auditevent/"
@@ -81,6 +81,23 @@ def _deleted(action: str) -> None:
     audit.deleted(action, bucket="photos", keys=[f"2026/{number}.jpg" for number in range(1200)], username="ana")
 
 
+def _change_bucket() -> None:
+    bucket = _bucket()
+    bucket.page_title, bucket.inventory_every, bucket.legal_hold = "Our photos", 168, True
+    buckets.change(bucket, ["page_title", "inventory_every", "legal_hold"])
+
+
+def _lift_hold() -> None:
+    bucket = _bucket(legal_hold=True)
+    bucket.legal_hold = False
+    buckets.change(bucket, ["legal_hold"])
+
+
+def _act(action: Finding.Action) -> None:
+    finding = Finding(bucket=_bucket(), kind="object", key="a.jpg")
+    bucket_audit.acted(finding, action, by="ana")
+
+
 DONE: dict[str, tuple[Callable[[], object], str]] = {
     Action.LIMIT_CHANGED: (_change_limit, "limit: 2,000 → 3,000"),
     Action.OVERRIDE_ADDED: (_override, "limit: 2,000 → 5,000, until: – → "),
@@ -100,6 +117,26 @@ DONE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     Action.RETENTION_SWEPT: (lambda: _deleted(Action.RETENTION_SWEPT), "objects: 1,200, the first: 2026/0.jpg, 2026/1"),
     Action.TRASH_PURGED: (lambda: _deleted(Action.TRASH_PURGED), "objects: 1,200, the first: 2026/0.jpg, 2026/1"),
+    Action.BUCKET_CREATED: (
+        lambda: bucket_audit.created(_bucket(region="eu-west-1")),
+        "region: eu-west-1, role: General, accepts: Images",
+    ),
+    Action.BUCKET_CHANGED: (
+        _change_bucket,
+        "page of its own: – → Our photos, inventory by the clock: Never → Each week",
+    ),
+    Action.BUCKET_EMPTIED: (
+        lambda: bucket_audit.emptied(_bucket(), [f"a{number}\n" for number in range(1200)]),
+        "objects: 1,200, the first: a0␊, a1␊",
+    ),
+    Action.BUCKET_DELETED: (
+        lambda: bucket_audit.deleted(_bucket(region="eu-west-1"), entries=1200),
+        "region: eu-west-1, role: General, entries deleted: 1,200",
+    ),
+    Action.LEGAL_HOLD_ON: (_change_bucket, "Legal hold set"),
+    Action.LEGAL_HOLD_OFF: (_lift_hold, "Legal hold lifted"),
+    Action.FINDING_QUARANTINED: (lambda: _act(Finding.Action.QUARANTINE), "finding: Object without row, key: a.jpg"),
+    Action.FINDING_DELETED: (lambda: _act(Finding.Action.DELETE), "finding: Object without row, key: a.jpg"),
 }
 
 

@@ -95,9 +95,19 @@ def test_a_write_probe_ends_what_it_began(faults: FaultServer) -> None:
     assert "uploadId=u1" in faults.log[1].path
 
 
-def test_a_delete_probe_is_one_delete_of_the_key(faults: FaultServer) -> None:
-    faults.script.append(Answer(status=204))
+@pytest.mark.parametrize("answer", [s3_error(404, "NoSuchKey"), s3_error(412, "PreconditionFailed")])
+def test_a_delete_probe_is_one_delete_on_a_condition_that_nothing_meets(faults: FaultServer, answer: Answer) -> None:
+    faults.script.append(answer)
 
     objects.probe_delete("photos", "probe")
 
-    assert [(request.method, request.path) for request in faults.log] == [("DELETE", "/photos/probe")]
+    [sent] = faults.log
+    assert (sent.method, sent.path, sent.headers["if-match"]) == ("DELETE", "/photos/probe", f'"{"0" * 32}"')
+
+
+def test_a_probe_of_versions_names_one(faults: FaultServer) -> None:
+    faults.script.append(Answer(status=204))
+
+    objects.probe_delete_version("photos", "probe")
+
+    assert [(request.method, request.path) for request in faults.log] == [("DELETE", "/photos/probe?versionId=null")]

@@ -126,7 +126,12 @@ class TestDemo:
         index = admin_client.get("/admin/").content.decode()
         for title in ("My Images", "My Files"):
             assert title in index
-        assert set(AuditEvent.objects.values_list("action", flat=True)) == {"retention_changed", "retention_on"}
+        assert set(AuditEvent.objects.values_list("action", flat=True)) == {
+            "bucket_created",
+            "bucket_changed",
+            "retention_changed",
+            "retention_on",
+        }
 
         Bucket.objects.filter(page_title="My Files").update(retention_on=False)
         call_command("demo")

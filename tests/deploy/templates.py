@@ -166,6 +166,15 @@ def put_pattern(document: str, parameter: str, pattern: str) -> Mutation:
     return mutate
 
 
+def put_condition(document: str, name: str, value: Any) -> Mutation:
+    """Set what a condition asks."""
+
+    def mutate(templates: Templates) -> None:
+        templates.documents[document]["Conditions"][name] = value
+
+    return mutate
+
+
 def put_value(environment: str, parameter: str, value: str) -> Mutation:
     """Set a value of deploy/parameters."""
 

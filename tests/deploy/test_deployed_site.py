@@ -39,6 +39,7 @@ TRUST = {
         {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "sts:AssumeRole"}
     ],
 }
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 ANSWERS_AT = "127.0.0.1"
 PAIRS = """
 SELECT originals.name, renditions.name FROM media_catalog_bucket AS originals
@@ -57,6 +58,7 @@ bucket = Bucket.objects.for_files().get()
 print(files.store(file=io.BytesIO(b"%PDF-"), name="a.pdf", description="A description", bucket=bucket, user=None).key)
 """
 THERE = "pictures-2019"
+MANAGED = "acme-media-"
 READ = """
 from media_catalog.aws import s3
 from media_catalog.exceptions import AwsDenied
@@ -70,13 +72,17 @@ from media_catalog.models import Bucket
 from media_catalog.services import buckets
 print(buckets.sync().added, Bucket.objects.filter(name={bucket!r}).exists())
 """
+MANAGE = """
+from tests.deploy import managed_buckets
+managed_buckets.{deed}({name!r}, {roles!r})
+"""
 LATER_JOBS = """
 from media_catalog.models import Bucket, Finding, TrashedObject
 from media_catalog.services import findings, inventory, objects, reconcile, trash, trash_purge, trash_restore
 bucket = Bucket.objects.get(name={bucket!r})
 for run in ("one", "two"):
     inventory.sync(bucket, run=run)
-    reconcile.reconcile(bucket)
+    reconcile.reconcile(bucket, run="look")
 finding = Finding.objects.get(key={key!r})
 for action in ("quarantine", "restore"):
     findings.act(finding, action, by="ada", run=action, may=lambda permission: True)
@@ -177,7 +183,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, function_zip: Path) -> It
             _client(cloud, "s3").create_bucket(Bucket=name)
             _client(cloud, "s3").put_object(Bucket=name, Key="a", Body=b"old")
         formation.create("function")
-        formation.create("roles", ExtraBucketArns=f"arn:aws:s3:::{THERE}")
+        formation.create("roles", ExtraBucketArns=f"arn:aws:s3:::{THERE}", ManagedBucketPrefix=MANAGED)
         for name in ("release", "service"):
             formation.create(name)
         for role in ("Originals", "Renditions", "Uploads", "UploadRenditions", "Files", "Static"):
@@ -260,6 +266,42 @@ def test_the_worker_finds_the_buckets_of_the_account(deployed, token):
     """As the job of the page of buckets does."""
     found = deployed.manage("shell", "-v0", "-c", SYNC.format(bucket=THERE), task="worker").split()
     assert (int(found[0]) >= 2, found[1]) == (True, "True")
+
+
+@pytest.fixture
+def manage_buckets(deployed: Deployed, token: str) -> Callable[..., Any]:
+    """What a function of tests/deploy/managed_buckets.py prints, in the roles of pages and worker."""
+
+    def _manage_buckets(deed: str, name: str) -> Any:
+        given = {task: deployed.given_to(task) for task in ("web", "worker")}
+        roles = {task: {key: held[key] for key in CREDENTIALS} for task, held in given.items()}
+        code = MANAGE.format(deed=deed, name=name, roles=roles)
+        return json.loads(deployed.manage("shell", "-v0", "-c", code, task="web"))
+
+    return _manage_buckets
+
+
+def test_staff_make_use_change_empty_and_delete_buckets_of_their_prefix(manage_buckets):
+    assert manage_buckets("administer", MANAGED) == [
+        f"The bucket “{MANAGED}renditions” was created.",
+        f"The bucket “{MANAGED}originals” was created.",
+        "Uploaded <strong>a.jpg</strong>.",
+        "Uploaded <strong>b.jpg</strong>.",
+        "sync_inventory: done",
+        True,
+        "Saved. At S3: Set the public access block, Set the versioning, Set CORS for this site, "
+        "Set the lifecycle rules.",
+        "The bucket was checked.",
+        "Done: Block public access.",
+        "empty_bucket: done",
+        f"The bucket “{MANAGED}renditions” was deleted.",
+    ]
+
+
+def test_no_other_bucket_is_made_changed_emptied_or_deleted(deployed, manage_buckets):
+    denied = manage_buckets("reach_for", deployed.outputs["FilesBucketName"])
+    deeds = ("create", "set", "open", "empty", "delete")
+    assert denied == [f"{task} {deed}" for task in ("web", "worker") for deed in deeds]
 
 
 def test_the_check_may_look_at_what_it_asks_for(deployed, token):

@@ -52,6 +52,8 @@ def _says(text: str, default: object) -> bool:
     if isinstance(default, int):
         number = re.match(r"([\d,]+)( MiB)?", plain)
         return bool(number) and int(number[1].replace(",", "")) * UNITS[number[2] or ""] == default
+    if isinstance(default, float):
+        return plain == str(default)
     if isinstance(default, list) and default:
         return plain == ",".join(default)
     return plain == default or (not default and text.startswith(("none", "empty", "as above", "–")))

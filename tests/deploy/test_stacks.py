@@ -8,6 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from deploy import operations_table
 from localcloud.process import RunningCloud, running
 from resizer import settings
 from tests.cloud import ACCOUNT
@@ -144,6 +145,22 @@ def test_services_run_their_tasks_in_the_private_subnets(aws, outputs, name):
     assert task["taskRoleArn"] == outputs[f"{name.title()}RoleArn"]
     assert task["executionRoleArn"] == outputs["ExecutionRoleArn"]
     assert task["containerDefinitions"][0]["image"] == outputs["ImageUri"]
+
+
+def test_no_role_administers_buckets_unless_that_is_asked_for(aws, outputs):
+    for role in operations_table.MANAGED:
+        kind = role.removesuffix("Role").lower()
+        [name] = aws("iam").list_role_policies(RoleName=f"backoffice-staging-{kind}")["PolicyNames"]
+        policy = aws("iam").get_role_policy(RoleName=f"backoffice-staging-{kind}", PolicyName=name)["PolicyDocument"]
+        allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
+        assert allowed == operations_table.actions_of(role)
+
+
+@pytest.mark.parametrize("prefix", ["backoffice-staging-", "acme", "*-"])
+def test_buckets_of_the_stacks_and_of_everybody_are_never_asked_for(aws, outputs, prefix):
+    given = {**outputs, "ManagedBucketPrefix": prefix}
+    with pytest.raises(ClientError, match="ManagedBucketPrefix"):
+        CloudFormation(aws("cloudformation")).create("roles", stack="other-roles", **given)
 
 
 def test_an_existing_network_is_taken_as_it_is(aws, outputs):

@@ -73,8 +73,8 @@ def test_the_inventory_stays_whole(bucket):
     """Rows refer to the scan that saw them last: the newest, one that is under way, or one before for what is gone."""
     images(bucket, ["gone.jpg"])
     first, second, third = (listed(bucket, keys) for keys in (["gone.jpg", "a"], ["a"], ["a", "b"]))
-    reconcile.reconcile(bucket)
-    reconcile.reconcile(bucket)
+    reconcile.reconcile(bucket, run="look")
+    reconcile.reconcile(bucket, run="look")
     [running] = scans(bucket, 1, state=Scan.State.RUNNING)
     InventoryObject.objects.filter(key="b").update(scan=running)
     Scan.objects.update(started_at=LONG_AGO)

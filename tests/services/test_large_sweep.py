@@ -113,6 +113,33 @@ def test_images_with_their_renditions_too(batches, count):
     assert removed == count
     assert sum(map(len, batches)) == 4 * count
     assert len(batches) == estimate == 4 * count // 1000
-    assert queries <= 60 * count // 1000 + 10
+    assert queries <= 20 * len(batches) + 10
+    assert not Image.objects.exists()
+    assert not Rendition.objects.exists()
+
+
+@pytest.mark.parametrize("count", [2000, pytest.param(20_000, marks=pytest.mark.soak)])
+def test_images_with_none_to_three_renditions_fill_their_requests(batches, count):
+    """1,500 keys for each 1,000 images: those of several batches of images go together."""
+    small = Bucket.objects.create(name="small", role="renditions")
+    bucket = _bucket(name="images", role="originals", renditions_bucket=small, keep_newest=None)
+    images = Image.objects.bulk_create(
+        Image(**_facts(bucket, number), content_type="image/jpeg", width=1, height=1) for number in range(count)
+    )
+    facts = {"bucket": small, "etag": "e", "size": 1, "width": 1, "height": 1, "source_etag": "e", "preset_version": 1}
+    presets = list(Preset.objects.order_by("pk")[:3])
+    Rendition.objects.bulk_create(
+        Rendition(image=image, preset=preset, key=f"{preset.slug}/{image.key}", **facts)
+        for number, image in enumerate(images)
+        for preset in presets[: number % 4]
+    )
+    estimate = retention.cost(bucket)["s3_tier1"]
+
+    removed, _queries = _sweep(bucket)
+
+    assert removed == count
+    assert len(batches) == estimate == 5 * count // 2000
+    assert {len(batch) for batch in batches} == {1000}
+    assert len({key for batch in batches for key in batch}) == 5 * count // 2
     assert not Image.objects.exists()
     assert not Rendition.objects.exists()

@@ -31,7 +31,7 @@ def pair():
 def look(bucket: Bucket, keys: list[str], times: int = 2) -> None:
     for _time in range(times):
         listed(bucket, keys)
-        turn = reconcile.reconcile(bucket)
+        turn = reconcile.reconcile(bucket, run="look")
         assert turn
         assert turn.done
 
@@ -59,7 +59,7 @@ def take(settings):
             try:
                 inventory.sync(bucket, run=uuid4().hex)
             finally:
-                reconcile.reconcile(bucket)
+                reconcile.reconcile(bucket, run="look")
 
         yield _take
         forget_clients()
@@ -117,7 +117,7 @@ class TestOnce:
         originals, _renditions = pair
         images(originals, ["gone.jpg"])
         look(originals, [], times=1)
-        reconcile.reconcile(originals)
+        reconcile.reconcile(originals, run="look")
 
         assert Finding.objects.get().times_seen == 1
         assert Finding.objects.get().state == State.ONCE
@@ -136,7 +136,7 @@ class TestOnce:
         originals, _renditions = pair
         listed(originals, [])
         images(originals, ["just-uploaded.jpg"], created_at=timezone.now())
-        reconcile.reconcile(originals)
+        reconcile.reconcile(originals, run="look")
 
         assert not Finding.objects.exists()
 
@@ -177,7 +177,7 @@ def test_what_was_deleted_since_the_inventory_stays_missing(pair):
     images(originals, ["a.jpg"])
     look(originals, ["a.jpg"], times=1)
     Image.objects.update(missing_since=timezone.now())
-    reconcile.reconcile(originals)
+    reconcile.reconcile(originals, run="look")
     assert Image.objects.get().missing_since
 
     look(originals, ["a.jpg"], times=1)
@@ -205,7 +205,7 @@ class TestNoDiscrepancy:
         keys += ["temp/a", "trash/a", "quarantine/a", "incoming/a"]
         listed(originals, keys)
         originals.inventory.filter(key="folder/").update(size=0)
-        reconcile.reconcile(originals)
+        reconcile.reconcile(originals, run="look")
 
         assert not Finding.objects.exists()
 
@@ -240,22 +240,70 @@ class TestNoDiscrepancy:
     def test_without_an_inventory(self, pair):
         originals, _renditions = pair
         images(originals, ["a.jpg"])
-        assert reconcile.reconcile(originals) is None
+        assert reconcile.reconcile(originals, run="look") is None
         assert not Finding.objects.exists()
 
 
-def test_it_works_in_turns(pair, monkeypatch):
-    originals, _renditions = pair
-    monkeypatch.setattr(reconcile, "TURN_SECONDS", 0)
-    monkeypatch.setattr(reconcile, "BATCH", 10)
-    listed(originals, named("object", 35))
-    turns = 0
-    while not (turn := reconcile.reconcile(originals)) or not turn.done:
-        turns += 1
-        assert turns < 10
+class TestTurns:
+    @pytest.fixture
+    def turns(self, monkeypatch):
+        """Of one batch each: `turns(bucket)` counts those of a run to its end."""
+        monkeypatch.setattr(reconcile, "TURN_SECONDS", 0)
+        monkeypatch.setattr(reconcile, "BATCH", 10)
+        monkeypatch.setattr(reconcile, "WINDOW", 25)
 
-    assert turns == 4
-    assert Finding.objects.filter(kind=Kind.OBJECT_WITHOUT_ROW, times_seen=1).count() == 35
+        def _turns(bucket: Bucket) -> int:
+            run = uuid4().hex
+            for count in range(1, 30):
+                turn = reconcile.reconcile(bucket, run=run)
+                assert turn
+                if turn.done:
+                    return count
+            raise AssertionError("it does not end")
+
+        return _turns
+
+    def test_objects_are_noted_and_looked_at_again(self, pair, turns):
+        originals, _renditions = pair
+        listed(originals, named("object", 35))
+        assert turns(originals) == 4 + 4 + 1
+
+        assert Finding.objects.filter(kind=Kind.OBJECT_WITHOUT_ROW, times_seen=1).count() == 35
+        assert originals.scans.get().compared == {}
+
+    def test_what_is_in_order_is_passed_once(self, pair, turns):
+        originals, _renditions = pair
+        images(originals, named("fine", 35))
+        listed(originals, named("fine", 35))
+        assert turns(originals) == 4 + 4 + 1
+        assert not Finding.objects.exists()
+
+    def test_what_is_over_is_closed_in_turns_too(self, pair, turns):
+        originals, _renditions = pair
+        images(originals, named("gone", 35))
+        for _time in range(2):
+            listed(originals, named("object", 35))
+            turns(originals)
+        assert Image.objects.exclude(missing_since=None).count() == 35
+        listed(originals, named("gone", 35))
+        assert turns(originals) == 4 + 4 + 4 + 4 + 4 + 1
+
+        assert Finding.objects.filter(state=State.GONE).count() == 70
+        assert not Image.objects.exclude(missing_since=None).exists()
+
+    def test_another_run_begins_at_the_start_and_disturbs_none(self, pair, turns):
+        originals, _renditions = pair
+        images(originals, named("gone", 35))
+        listed(originals, [])
+        for _time in range(3):
+            reconcile.reconcile(originals, run="cancelled")
+        images(originals, ["gone/35.jpg"])
+        place = originals.scans.get().compared
+        assert list(place) == ["cancelled"]
+        turns(originals)
+
+        assert Finding.objects.filter(times_seen=1).count() == 36
+        assert originals.scans.get().compared == place
 
 
 def test_two_rows_of_one_key_are_one_finding(pair):
@@ -273,6 +321,6 @@ def test_the_evidence_is_that_of_the_last_look(pair):
     look(originals, ["new.jpg"], times=1)
     listed(originals, ["new.jpg"])
     originals.inventory.update(etag="changed")
-    reconcile.reconcile(originals)
+    reconcile.reconcile(originals, run="look")
 
     assert Finding.objects.get().evidence["etag"] == "changed"

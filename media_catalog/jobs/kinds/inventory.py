@@ -27,7 +27,7 @@ def _sync_inventory(image: Image | None, job: Job) -> Outcome:
     except inventory.Replaced:
         return skipped(_("Another inventory of this bucket has begun meanwhile."), "replaced")
     said = ngettext("%(count)d entry listed.", "%(count)d entries listed.", turn.count) % {"count": turn.count}
-    found = reconcile.reconcile(bucket) if turn.done else None
+    found = reconcile.reconcile(bucket, run=job.options["run"]) if turn.done else None
     if found is None or not found.done:
         return goes_on(said)
     return done(f"{said} {_discrepancies(found.count)}")
@@ -37,7 +37,7 @@ def _reconcile(image: Image | None, job: Job) -> Outcome:
     bucket = bucket_of(job.options)
     if bucket is None:
         return bucket_gone()
-    found = reconcile.reconcile(bucket)
+    found = reconcile.reconcile(bucket, run=job.options["run"])
     if found is None:
         return skipped(_("There is no inventory of this bucket yet."), "no_inventory")
     return done(_discrepancies(found.count)) if found.done else goes_on(_discrepancies(found.count))

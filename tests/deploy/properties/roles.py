@@ -4,9 +4,9 @@ import json
 import re
 from collections.abc import Callable
 
-from deploy.operations_table import NOBODY, ROLES, actions_of
+from deploy.operations_table import MANAGED, NOBODY, ROLES, actions_of, managed_actions_of
 from tests.deploy.registry import holds
-from tests.deploy.templates import Node, Templates, drop, put, put_pattern
+from tests.deploy.templates import Node, Templates, drop, put, put_condition, put_default, put_pattern
 
 STATEMENT = "Policies.0.PolicyDocument.Statement"
 # They have no resource of their own, by the service authorization reference of AWS.
@@ -32,6 +32,16 @@ def _statements(role: Node) -> list[Node]:
     return [item["Fn::If"][1] if "Fn::If" in item else item for item in statements]
 
 
+def _on_condition(role: Node, condition: str) -> list[Node]:
+    """The statements that are there on this condition alone; without one, those that are always there."""
+    statements = [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+    if not condition:
+        return [item for item in statements if "Fn::If" not in item]
+    found = [item["Fn::If"] for item in statements if "Fn::If" in item and item["Fn::If"][0] == condition]
+    assert all(otherwise == {"Ref": "AWS::NoValue"} for _condition, _given, otherwise in found)
+    return [given for _condition, given, _otherwise in found]
+
+
 def _when(node: Node, change: Callable[[Node], Node]) -> Node:
     """The same condition with something of what it gives."""
     condition, given, otherwise = node["Fn::If"]
@@ -42,8 +52,8 @@ def _listed(value: object) -> list:
     return value if isinstance(value, list) else [value]
 
 
-def _actions(role: Node) -> set[str]:
-    return {action for statement in _statements(role) for action in _listed(statement["Action"])}
+def _actions(statements: list[Node]) -> set[str]:
+    return {action for statement in statements for action in _listed(statement["Action"])}
 
 
 @holds(
@@ -54,7 +64,7 @@ def _actions(role: Node) -> set[str]:
 )
 def no_role_has_an_action_by_wildcard(templates: Templates) -> None:
     for role in templates.of_type("IAM::Role").values():
-        assert not [action for action in _actions(role) if "*" in action]
+        assert not [action for action in _actions(_statements(role)) if "*" in action]
         assert "ManagedPolicyArns" not in role
 
 
@@ -100,14 +110,19 @@ def the_execution_role_reads_exactly_the_secrets_of_the_tasks(templates: Templat
     put("CheckRole", f"{STATEMENT}.1.Action", ["rds:DescribeDBInstances", "rds:ModifyDBInstance"]),
     drop("WorkerRole", f"{STATEMENT}.4"),
     put("WebRole", f"{STATEMENT}.2.Fn::If.1.Action.0", "s3:DeleteBucket"),
+    put("WebRole", f"{STATEMENT}.5.Fn::If.0", "WithExtraBuckets"),
+    put("WorkerRole", f"{STATEMENT}.5.Fn::If.1.Action.5", "s3:PutBucketPolicy"),
+    drop("WorkerRole", f"{STATEMENT}.6"),
 )
 def task_roles_allow_what_the_table_of_operations_says(templates: Templates) -> None:
-    """Whatever the conditions are: what they add are resources."""
+    """Whatever the conditions are: what they add are resources, but for buckets that staff make."""
     for name in TASK_ROLES:
-        policies = templates.properties(name)["Policies"]
-        always = [item for item in policies[0]["PolicyDocument"]["Statement"] if "Fn::If" not in item]
-        assert {action for item in always for action in _listed(item["Action"])} == actions_of(name), name
-        assert _actions(templates.properties(name)) == actions_of(name), name
+        role = templates.properties(name)
+        assert _actions(_on_condition(role, "")) == actions_of(name), name
+        managed = _on_condition(role, "WithManagedBuckets")
+        elsewhere = [item for item in _statements(role) if item not in managed]
+        assert _actions(elsewhere) == actions_of(name), name
+        assert _actions(managed) - actions_of(name) == managed_actions_of(name), name
 
 
 @holds(
@@ -155,6 +170,51 @@ def buckets_that_were_there_before_are_used_as_those_of_the_stacks(templates: Te
     pattern = templates.documents["roles"]["Parameters"]["ExtraBucketArns"]["AllowedPattern"]
     assert re.match(pattern, "arn:aws:s3:::pictures-2019")
     assert not re.match(pattern, "arn:aws:s3:::*")
+
+
+@holds(
+    drop("WebRole", f"{STATEMENT}.4.Fn::If.1.Action.5"),
+    drop("WorkerRole", f"{STATEMENT}.6.Fn::If.1.Action.1"),
+    drop("WorkerRole", f"{STATEMENT}.5.Fn::If.1.Action.5"),
+    put("WebRole", f"{STATEMENT}.5.Fn::If.2", {"Effect": "Allow"}),
+    put("WebRole", f"{STATEMENT}.4.Fn::If.1.Resource", {"Fn::Sub": "arn:${AWS::Partition}:s3:::backoffice-*/*"}),
+    put("WorkerRole", f"{STATEMENT}.6.Fn::If.1.Resource", {"Fn::Sub": "arn:${AWS::Partition}:s3:::*"}),
+)
+def buckets_that_staff_make_are_used_as_those_of_the_stacks_and_administered(templates: Templates) -> None:
+    for name in MANAGED:
+        role = templates.properties(name)
+        own, managed = _on_condition(role, "")[:2], _on_condition(role, "WithManagedBuckets")
+        besides = [set(item["Action"]) - set(kept["Action"]) for item, kept in zip(managed, own, strict=True)]
+        of_objects = {action for action in managed_actions_of(name) if "Object" in action}
+        assert besides == [of_objects, managed_actions_of(name) - of_objects], name
+        assert all(set(kept["Action"]) <= set(item["Action"]) for item, kept in zip(managed, own, strict=True)), name
+        named = "arn:${AWS::Partition}:s3:::${ManagedBucketPrefix}*"
+        assert [item["Resource"] for item in managed] == [{"Fn::Sub": f"{named}/*"}, {"Fn::Sub": named}], name
+
+
+@holds(
+    put_default("roles", "ManagedBucketPrefix", "acme-media-"),
+    put_default("service", "ManagedBucketPrefix", "acme-media-"),
+    put_condition("roles", "WithManagedBuckets", {"Fn::Equals": ["yes", "yes"]}),
+    put_pattern("roles", "ManagedBucketPrefix", ".*"),
+    put_pattern("roles", "ManagedBucketPrefix", "^([a-z0-9.-]+-)?$"),
+    put_pattern("roles", "ManagedBucketPrefix", "^((?!backoffice)[a-z0-9.-]+)?$"),
+    put_pattern("roles", "ManagedBucketPrefix", "^$"),
+    put_pattern("roles", "ManagedBucketPrefix", "^acme-media-$"),
+    put("WebTask", "ContainerDefinitions.0.Environment.19.Value", ""),
+)
+def only_buckets_of_a_prefix_that_was_asked_for_are_administered(templates: Templates) -> None:
+    """Never those of the stacks; and the page that makes buckets tells the prefix."""
+    roles, service = templates.documents["roles"], templates.documents["service"]
+    assert [item["Parameters"]["ManagedBucketPrefix"]["Default"] for item in (roles, service)] == ["", ""]
+    empty = {"Fn::Equals": [{"Ref": "ManagedBucketPrefix"}, ""]}
+    assert roles["Conditions"]["WithManagedBuckets"] == {"Fn::Not": [empty]}
+    pattern = roles["Parameters"]["ManagedBucketPrefix"]["AllowedPattern"]
+    assert all(re.match(pattern, prefix) for prefix in ("", "acme-media-", "acme.media-staging-"))
+    wide = ("*", "a-", "backoffice-", "backoffice-staging-", "back", "backoffice", "acme", "acme-*-", "${x}-", "acme-*")
+    assert not [prefix for prefix in wide if re.match(pattern, prefix)]
+    given = templates.properties("WebTask")["ContainerDefinitions"][0]["Environment"]
+    assert {"Name": "MANAGED_BUCKET_PREFIX", "Value": {"Ref": "ManagedBucketPrefix"}} in given
 
 
 @holds(
@@ -206,4 +266,4 @@ def the_deploy_role_may_send_every_call_of_the_deploy_command_for_our_stacks(tem
     ]
     assert set(changes["Action"]) >= DEPLOY_CALLS
     assert changes["Resource"]["Fn::Sub"].endswith(":stack/backoffice-${EnvironmentName}-*")
-    assert "cloudformation:DescribeStacks" in _actions(templates.properties("DeployRole"))
+    assert "cloudformation:DescribeStacks" in _actions(_statements(templates.properties("DeployRole")))

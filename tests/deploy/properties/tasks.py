@@ -156,6 +156,7 @@ FIXED = frozenset(
         "JOB_KEEP_DAYS",
         "JOB_MAX_ITEMS",
         "JOB_RETRY_SECONDS",
+        "PAGE_SECONDS",
         "PRICE_LAMBDA_INVOCATION",
         "PRICE_REKOGNITION_IMAGE",
         "PRICE_S3_TIER1",
