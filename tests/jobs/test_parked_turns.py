@@ -181,7 +181,7 @@ def test_asking_each_minute_is_cheap_however_much_is_parked(rows, place, admin_u
     options = {"bucket": place.pk, "keys": keys, "run": secrets.token_hex(16)}
     jobs.start(kind="trash_objects", user=admin_user, options=options, park=True)
     looked = []
-    monkeypatch.setattr(enqueue, "candidates", lambda ids: looked.extend(ids) or candidates(ids))
+    monkeypatch.setattr(enqueue, "candidates", lambda ids, **_options: looked.extend(ids) or candidates(ids))
 
     with CaptureQueriesContext(connection) as queries:
         assert schedules.start_parked() == 0
