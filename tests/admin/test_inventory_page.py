@@ -20,6 +20,30 @@ __all__ = ["full", "take"]
 pytestmark = pytest.mark.database
 
 
+def _of_all_kinds(bucket: Bucket) -> list[str]:
+    """Keys of the bucket's entries: of each size, age and state."""
+    scan = inventory.latest(bucket)
+    InventoryObject.objects.filter(bucket=bucket).delete()
+    now = timezone.now()
+    facts = [
+        ("photos/a.jpg", 0, now, "STANDARD", None),
+        ("photos/B_1.jpg", 500, now - timedelta(days=3), "GLACIER", None),
+        ("Photos/c%.txt", 200 * 1024, now - timedelta(days=20), "STANDARD", None),
+        ("x/photos/d.png", 2 * 1024**2, now - timedelta(days=200), "STANDARD_IA", now),
+        ("z", 20 * 1024**2, now - timedelta(days=900), "STANDARD", None),
+    ]
+    for key, size, modified, storage, missing in facts:
+        InventoryObject.objects.create(
+            bucket=bucket, key=key, etag="e", size=size, modified=modified, storage_class=storage, scan=scan,
+            missing_since=missing,
+        )  # fmt: skip
+    Image.objects.create(
+        bucket=bucket, key="photos/a.jpg", etag="e", size=0, content_type="image/jpeg", name="a", format="JPEG",
+        width=1, height=1,
+    )  # fmt: skip
+    return [key for key, *_facts in facts]
+
+
 class TestPage:
     def test_costs_no_request_and_links_to_the_objects(self, take, full, admin_client, cloud, line_end):
         take(full)
@@ -46,26 +70,7 @@ class TestPage:
     def test_search_sort_and_filters(self, full, admin_client, take, monkeypatch, counted):
         monkeypatch.setattr(inventory_list, "COUNTED", counted)
         take(full)
-        scan = inventory.latest(full)
-        InventoryObject.objects.filter(bucket=full).delete()
-        now = timezone.now()
-        facts = [
-            ("photos/a.jpg", 0, now, "STANDARD", None),
-            ("photos/B_1.jpg", 500, now - timedelta(days=3), "GLACIER", None),
-            ("Photos/c%.txt", 200 * 1024, now - timedelta(days=20), "STANDARD", None),
-            ("x/photos/d.png", 2 * 1024**2, now - timedelta(days=200), "STANDARD_IA", now),
-            ("z", 20 * 1024**2, now - timedelta(days=900), "STANDARD", None),
-        ]
-        for key, size, modified, storage, missing in facts:
-            InventoryObject.objects.create(
-                bucket=full, key=key, etag="e", size=size, modified=modified, storage_class=storage, scan=scan,
-                missing_since=missing,
-            )  # fmt: skip
-        Image.objects.create(
-            bucket=full, key="photos/a.jpg", etag="e", size=0, content_type="image/jpeg", name="a", format="JPEG",
-            width=1, height=1,
-        )  # fmt: skip
-        a, b, c, d, z = [key for key, *_facts in facts]
+        a, b, c, d, z = _of_all_kinds(full)
 
         def found(**query: str) -> set[str]:
             return set(shown(admin_client, full, **query))
