@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from media_catalog.models import Image, InventoryObject, Leftover, TrashedObject
+from media_catalog.models import Bucket, Image, InventoryObject, Leftover, TrashedObject
 from media_catalog.services import inventory, inventory_list
 from tests.reconciling import listed as seen
 from tests.reconciling import uploads
