@@ -90,7 +90,8 @@ class TestObjects:
         assert cloud.access_log.operations(mark) == {
             "HeadObject": 2, "CopyObject": 2, "DeleteObject": 2, "ListObjectsV2": 1,
         }  # fmt: skip
-        [said] = messages_of(response)
+        said, cost = messages_of(response)
+        assert cost == "Moving to the trash cost 2 PUT-class, 2 GET-class and 2 free requests."
         assert said.startswith("2 objects moved to the trash.")
         assert "2 PUT-class, 2 GET-class and 2 free requests" in said
         assert [name for name, _url in response.context["folders"]] == ["trash/"]
@@ -179,13 +180,13 @@ class TestObjects:
     def test_what_cannot_be_moved_is_said_by_name(self, admin_client, bucket, monkeypatch):
         put(bucket, "large")
         monkeypatch.setattr(s3_objects, "MAX_COPY_BYTES", 3)
-        [said] = messages_of(remove(admin_client, bucket, "large"))
+        said, _cost = messages_of(remove(admin_client, bucket, "large"))
         assert "large" in said
         assert "delete it with AWS tools" in said
         assert keys_of(bucket) == ["large"]
 
     def test_what_is_gone_already_is_said(self, admin_client, bucket):
-        assert messages_of(remove(admin_client, bucket, "gone")) == ["1 object was gone already."]
+        assert messages_of(remove(admin_client, bucket, "gone"))[0] == "1 object was gone already."
 
     def test_s3_away_is_said_and_the_object_moves_when_it_is_back(self, admin_client, bucket, monkeypatch):
         put(bucket, "a")

@@ -287,6 +287,7 @@ def test_staff_make_use_change_empty_and_delete_buckets_of_their_prefix(manage_b
         f"The bucket “{MANAGED}originals” was created.",
         "Uploaded <strong>a.jpg</strong>.",
         "Uploaded <strong>b.jpg</strong>.",
+        "The upload cost 2 PUT-class requests.",
         "sync_inventory: done",
         True,
         "Saved. At S3: Set the public access block, Set the versioning, Set CORS for this site, "
