@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Subquery
 
-from media_catalog.aws.objects import MAX_COPY_BYTES
+from media_catalog.aws import objects as s3_objects
 from media_catalog.models import Finding, Image, InventoryObject, Rendition, RequestClass, StoredFile, Upload
 
 from . import renditions
@@ -118,7 +118,7 @@ def _of_object(finding: Found, action: str, known: _Known) -> Requests:
     requests = Counter(LOOK)
     if action == _Action.ADOPT:
         return requests + Counter(LOOK)
-    too_large = finding.evidence.get("size", 0) > MAX_COPY_BYTES
+    too_large = finding.evidence.get("size", 0) > s3_objects.MAX_COPY_BYTES
     if finding.bucket.legal_hold or (action == _Action.QUARANTINE and too_large):
         return requests
     return requests + Counter(LOOK if too_large else MOVE)

@@ -70,6 +70,21 @@ class TestActing:
         new.refresh_from_db()
         assert (new.state, new.action) == (State.RESOLVED, "restore")
 
+    @pytest.mark.parametrize("action", ["quarantine", "delete"])
+    def test_what_is_more_than_s3_copies_stays_and_is_counted_so(self, found, act, cloud, monkeypatch, action):
+        Finding.objects.exclude(key="other/new.jpg").delete()
+        monkeypatch.setattr(s3_objects, "MAX_COPY_BYTES", 3)
+        mark = cloud.access_log.mark()
+
+        item = act(action)
+
+        left = one(Kind.OBJECT_WITHOUT_ROW)
+        assert left.state == State.OPEN
+        assert "with AWS tools" in left.result
+        assert set(cloud.access_log.operations(mark)) == {"HeadObject"}
+        assert item.job.estimate == item.requests
+        assert "other/new.jpg" in keys(found)
+
     def test_nothing_is_put_back_over_another(self, found, act):
         act("quarantine")
         put(found, "other/new.jpg", b"another, of another size")
